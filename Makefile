@@ -1,0 +1,42 @@
+# `make run` starts the gateway on this machine, `make test` proves it. Both install what they need into .venv.
+
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV := .venv/$(VERSION)
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test lint bench clean
+
+run: $(VENV)/run.installed .venv/sam/installed
+	@exec $(BIN)/python -m tests.local
+
+test: $(VENV)/test.installed .venv/sam/installed
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/test.installed .venv/sam/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint
+	.venv/sam/bin/cfn-lint template.yaml
+
+bench: $(VENV)/test.installed .venv/sam/installed
+	@$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv .aws-sam
+
+$(VENV)/run.installed: tests/local/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP_INSTALL) --requirement $<
+	@touch $@
+
+$(VENV)/test.installed: tests/requirements.txt $(VENV)/run.installed
+	$(BIN)/python $(PIP_INSTALL) --requirement $<
+	@touch $@
+
+.venv/sam/installed: tests/local/requirements-sam.txt
+	$(PYTHON) -m venv .venv/sam
+	.venv/sam/bin/python $(PIP_INSTALL) --requirement $<
+	@touch $@

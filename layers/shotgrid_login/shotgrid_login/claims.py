@@ -1,0 +1,37 @@
+"""What the site's tokens say of themselves: JWTs that can be read here but verified only by the site.
+
+Reading is enough where it is used: on tokens that the site itself just sent over TLS. A bearer that a caller
+presents is never read, it is looked up (`bearers`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+
+def user(access_token: str) -> tuple[str, int] | None:
+    """Return the entity type and id of the claim `user` (`HumanUser`, 24), None where there is none."""
+    claim = _claims(access_token).get("user")
+    if not isinstance(claim, dict):
+        return None
+    entity_type, entity_id = claim.get("type"), claim.get("id")
+    if not isinstance(entity_type, str) or isinstance(entity_id, bool) or not isinstance(entity_id, int):
+        return None
+    return entity_type, entity_id
+
+
+def expires_at(token: str) -> int | None:
+    """Return the claim `exp` (RFC 7519, section 4.1.4) in epoch seconds, None where there is none."""
+    claim = _claims(token).get("exp")
+    return int(claim) if isinstance(claim, int | float) and not isinstance(claim, bool) and claim > 0 else None
+
+
+def _claims(token: str) -> dict[str, Any]:
+    try:
+        _, payload, _ = token.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,85 @@
+"""What a deployment sets, read once from a function's environment and checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# https, except to this machine: user names and passwords travel to the site.
+_SITE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?")
+_ORIGIN = re.compile(
+    r"https://[a-z0-9.-]+(:\d{1,5})?|http://([a-z0-9-]+\.)*localhost(:\d{1,5})?|http://127\.0\.0\.1(:\d{1,5})?"
+)
+
+
+class ConfigurationError(Exception):
+    """A variable of the environment is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A deployment's settings.
+
+    Attributes:
+        site_url: root of the ShotGrid site, without a final slash.
+        allowed_origins: origins (RFC 6454, serialized) of the pages that may call.
+        session_seconds: a session's whole life.
+        idle_seconds: how long a session lives without a refresh.
+        state_table: name of the table of sessions, challenges and failed attempts.
+        bearers_table: name of the table that the authorizer reads.
+        key_arn: the KMS key that seals.
+    """
+
+    site_url: str
+    allowed_origins: frozenset[str]
+    session_seconds: int
+    idle_seconds: int
+    state_table: str
+    bearers_table: str
+    key_arn: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Configuration:
+        """Read and check the variables that `template.yaml` sets; raises `ConfigurationError`."""
+        return cls(
+            site_url=_site_url(environment),
+            allowed_origins=_origins(environment),
+            session_seconds=_positive(environment, "SESSION_HOURS") * 3600,
+            idle_seconds=_positive(environment, "IDLE_MINUTES") * 60,
+            state_table=_required(environment, "STATE_TABLE"),
+            bearers_table=_required(environment, "BEARERS_TABLE"),
+            key_arn=_required(environment, "KEY_ARN"),
+        )
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise ConfigurationError(f"{name} is not set")
+    return value
+
+
+def _positive(environment: Mapping[str, str], name: str) -> int:
+    value = _required(environment, name)
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
+        raise ConfigurationError(f"{name} must be a whole number above zero")
+    return int(value)
+
+
+def _site_url(environment: Mapping[str, str]) -> str:
+    value = _required(environment, "SHOTGRID_SITE_URL").removesuffix("/")
+    if not _SITE_URL.fullmatch(value):
+        raise ConfigurationError("SHOTGRID_SITE_URL must be https://HOST without a path (http for localhost only)")
+    return value
+
+
+def _origins(environment: Mapping[str, str]) -> frozenset[str]:
+    origins = frozenset(filter(None, environment.get("ALLOWED_ORIGINS", "").split(",")))
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ConfigurationError(
+                "ALLOWED_ORIGINS must be comma-separated https://HOST origins (http for localhost only)"
+            )
+    return origins

@@ -1,0 +1,116 @@
+"""Refresh: at most one call to the site for each expiry, whatever the number of tabs.
+
+While the stored access token is fresh it is handed out again. Otherwise one caller takes a lease and asks the
+site; the others wait for what it stores. A lease runs out, so a function that died holding it delays the others
+but never hangs them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from shotgrid_login.errors import SessionEnded, SiteError, SiteUnavailable
+from shotgrid_login.sessions import Handle, HandleState, Session, Sessions, SignedIn
+from shotgrid_login.site import RefreshTokenRefused, Site
+
+# Longer than a site call can take (`site`: connect and whole answer, 13 s) and the writes after it. Seconds.
+LEASE_SECONDS = 15
+
+# How long a caller waits for another one's result: until that one's lease would have run out. Seconds.
+WAIT_SECONDS = LEASE_SECONDS + 1
+
+# Between looks at the row while waiting: a site answers in about 0.2 s. Seconds.
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 0.5
+
+
+class HandleReplayed(SessionEnded):
+    """A handle that was retired long ago came back: somebody has a copy. The session has been ended."""
+
+
+class Refresh:
+    """Refreshes sessions of one site."""
+
+    def __init__(
+        self,
+        site: Site,
+        sessions: Sessions,
+        seconds: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._site = site
+        self._sessions = sessions
+        self._seconds = seconds
+        self._pause = pause
+
+    def refresh(self, handle: Handle) -> SignedIn:
+        """Return the session's access token and handle as they are now, fresh.
+
+        Raises:
+            SessionEnded: over, never issued, or ended by the site just now.
+            HandleReplayed: a copy was used, so the session was ended.
+            SiteUnavailable, SiteError: the site gave no verdict; the session is as it was.
+        """
+        session = self._sessions.find(handle.session_id, self._now())
+        match self._sessions.state_of(handle, session, self._now()):
+            case HandleState.NOT_ISSUED:
+                raise SessionEnded
+            case HandleState.REPLAYED:
+                self._sessions.end(session.session_id)
+                raise HandleReplayed
+        if session.fresh_until > self._now():
+            return self._again(session)
+        return self._refreshed(session)
+
+    def _refreshed(self, stale: Session) -> SignedIn:
+        session = stale
+        waiting_for = ""
+        pause = FIRST_PAUSE
+        give_up = self._seconds() + WAIT_SECONDS
+        while True:
+            if session.secret_hash != stale.secret_hash:
+                return self._again(session)  # another caller's rotation: as new as it can be
+            if session.lease and session.lease_until > self._now():
+                waiting_for = session.lease
+                if self._seconds() > give_up:
+                    raise SiteUnavailable("another refresh of the session is still waiting for the site")
+                self._pause(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
+            elif waiting_for and not session.lease:
+                # The one we waited for let go without a result. Asking again at once would only be the next in a
+                # queue of callers that all wait for a site that does not answer.
+                raise SiteUnavailable("another refresh of the session failed")
+            else:
+                now = self._now()
+                lease = self._sessions.take_lease(session, now + LEASE_SECONDS, now)
+                if lease:
+                    return self._ask_site(session, lease)
+            session = self._sessions.find(stale.session_id, self._now())
+
+    def _ask_site(self, session: Session, lease: str) -> SignedIn:
+        asked_at = self._now()
+        try:
+            tokens = self._site.refresh_token(self._sessions.unseal(session).refresh_token)
+            rotated = self._sessions.rotate(session, lease, tokens, asked_at)
+        except RefreshTokenRefused:
+            self._sessions.end(session.session_id, lease)
+            raise SessionEnded from None
+        except (SiteError, SiteUnavailable):
+            self._sessions.release_lease(session.session_id, lease)
+            raise
+        if rotated is not None:
+            return rotated
+        # Our lease ran out while the site was slow, or the person signed out. Whatever is stored now counts.
+        current = self._sessions.find(session.session_id, self._now())
+        if current.secret_hash == session.secret_hash:
+            raise SiteUnavailable("the lease was lost to a refresh that is still running")
+        return self._again(current)
+
+    def _again(self, session: Session) -> SignedIn:
+        session = self._sessions.note_activity(session, self._now())
+        secrets = self._sessions.unseal(session)
+        return SignedIn(session, secrets.access_token, Handle(session.session_id, secrets.handle_secret))
+
+    def _now(self) -> int:
+        return int(self._seconds())

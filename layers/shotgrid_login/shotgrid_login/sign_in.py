@@ -1,0 +1,87 @@
+"""Sign-in: the password step and the code step, before and after the site asks for codes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from shotgrid_login.challenges import Challenges, OpenedChallenge
+from shotgrid_login.errors import InvalidCredentials, InvalidOtp, LoginError, TooManyAttempts
+from shotgrid_login.failed_attempts import FailedAttempts
+from shotgrid_login.sessions import Sessions, SignedIn
+from shotgrid_login.site import OtpRequired, Site
+
+
+class SignIn:
+    """Signs people in to one site."""
+
+    def __init__(
+        self,
+        site: Site,
+        challenges: Challenges,
+        sessions: Sessions,
+        failed_attempts: FailedAttempts,
+        seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._site = site
+        self._challenges = challenges
+        self._sessions = sessions
+        self._failed_attempts = failed_attempts
+        self._seconds = seconds
+
+    def with_password(self, username: str, password: str, source_address: str) -> SignedIn | str:
+        """Return the session, or the challenge when the site wants a code.
+
+        A challenge does not say that the password was right: a site may want the code first.
+
+        Raises:
+            InvalidCredentials, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
+        """
+        now = self._now()
+        attempt = self._failed_attempts.count(username, source_address, now)
+        try:
+            tokens = self._site.password(username, password)
+        except OtpRequired:
+            self._failed_attempts.forgive(attempt)
+            return self._challenges.issue(username, password, self._now())
+        except InvalidCredentials:
+            raise
+        except LoginError:
+            self._failed_attempts.forgive(attempt)
+            raise
+        self._failed_attempts.succeeded(attempt)
+        return self._sessions.start(username, tokens, now)
+
+    def open_challenge(self, challenge: str) -> OpenedChallenge:
+        """Open a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
+        return self._challenges.open(challenge, self._now())
+
+    def with_code(self, challenge: OpenedChallenge, code: str, source_address: str) -> SignedIn:
+        """Return the session. White space in the code does not count: backup codes are printed in groups.
+
+        Raises:
+            InvalidOtp: the site refused the code, or user and password with it.
+            ChallengeEnded, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
+        """
+        now = self._now()
+        attempts_left = self._challenges.take_attempt(challenge, now)
+        try:
+            attempt = self._failed_attempts.count(challenge.username, source_address, now)
+        except TooManyAttempts:
+            self._challenges.give_attempt_back(challenge)
+            raise
+        try:
+            tokens = self._site.password(challenge.username, challenge.password, "".join(code.split()))
+        except (InvalidCredentials, OtpRequired):
+            # Sites were not seen refusing a code yet: the vendor's clients expect 102 or 106.
+            raise InvalidOtp(attempts_left) from None
+        except LoginError:
+            self._challenges.give_attempt_back(challenge)
+            self._failed_attempts.forgive(attempt)
+            raise
+        self._failed_attempts.succeeded(attempt)
+        self._challenges.use_up(challenge)
+        return self._sessions.start(challenge.username, tokens, now)
+
+    def _now(self) -> int:
+        return int(self._seconds())

@@ -1,0 +1,193 @@
+"""The ShotGrid site's token endpoint: one method a grant, one exception an outcome.
+
+What sites answer, and what nobody has seen yet, is in `site-contract.md`; every status, code and shape below
+comes from there. Nothing of an answer but its tokens leaves this module: titles of errors repeat what the
+person typed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from shotgrid_login.errors import InvalidCredentials, PasswordSignInDisabled, SiteError, SiteUnavailable
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 10  # for the first byte, and again as the limit for the whole answer
+
+# A success is about 1.2 KB and an error less; more than this is no answer of a token endpoint.
+MAX_ANSWER_BYTES = 64 * 1024
+
+# A kept connection that rested longer is not used again. Lambda freezes a function between requests, so it may
+# not have seen the site close it, and a request lost that way cannot be told from one that was answered.
+KEPT_CONNECTION_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A success of the token endpoint. `expires_in` is in seconds from when the request was sent."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+
+
+class OtpRequired(Exception):
+    """106: the site wants a code. Whether it looked at the password first is unknown."""
+
+
+class RefreshTokenRefused(Exception):
+    """The site ended the session: 401, or 400 in its own envelope."""
+
+
+class Site:
+    """One site, over one kept HTTPS connection.
+
+    Nothing is sent twice: a code, and on some sites a refresh token, works once. Redirects are not followed and
+    the environment (proxies, netrc) is not consulted: passwords go to the configured site or nowhere.
+    """
+
+    def __init__(self, url: str, seconds: Callable[[], float] = time.time) -> None:
+        """Take the site's root, without a final slash."""
+        self._endpoint = f"{url}/api/v1/auth/access_token"
+        self._seconds = seconds
+        self._last_used = 0.0
+        self._http = requests.Session()
+        self._http.trust_env = False
+
+    def password(self, username: str, password: str, auth_token: str | None = None) -> Tokens:
+        """Sign in with a password, and with a code when there is one.
+
+        Raises:
+            OtpRequired: a code is wanted; with `auth_token`, the code was refused (some sites say 102 then).
+            InvalidCredentials: user or password were refused, or with `auth_token` perhaps only the code.
+            PasswordSignInDisabled: the site is on SSO or Autodesk Identity.
+            SiteError, SiteUnavailable: see there.
+        """
+        grant = {"grant_type": "password", "username": username, "password": password}
+        if auth_token is not None:
+            grant["auth_token"] = auth_token
+        status, answer = self._ask(grant)
+        match _error_code(status, answer):
+            case None:
+                return _tokens(status, answer)
+            case 106:  # Missing argument for 2FA login
+                raise OtpRequired
+            case 102:  # Can't authenticate user
+                raise InvalidCredentials
+            case 108 | 110:  # SAML SSO, Autodesk Identity
+                raise PasswordSignInDisabled
+            case code:
+                raise SiteError(f"password grant: status {status}, code {code}")
+
+    def refresh_token(self, refresh_token: str) -> Tokens:
+        """Trade a refresh token for new tokens. Whether the old one still works afterwards is unknown.
+
+        Raises:
+            RefreshTokenRefused: it is fake, expired or revoked, or the site ended the session.
+            SiteError, SiteUnavailable: see there.
+        """
+        status, answer = self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
+        # The recorded refusal is a bare 401 whose body nobody has written down, so a 401 counts without the
+        # site's envelope too, unless it is a page: that is something in between speaking, not the site.
+        if _error_code(status, answer) is not None or (status == 401 and answer is not _PAGE):
+            raise RefreshTokenRefused
+        return _tokens(status, answer)
+
+    def _ask(self, grant: dict[str, str]) -> tuple[int, Any]:
+        """Post one grant and return the status and the parsed body; raises `SiteError`, `SiteUnavailable`."""
+        started = self._seconds()
+        if started - self._last_used > KEPT_CONNECTION_SECONDS:
+            self._http.close()
+        try:
+            with self._http.post(
+                self._endpoint,
+                data=grant,
+                headers={"Accept": "application/json"},
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = _read(response, until=started + CONNECT_SECONDS + READ_SECONDS, seconds=self._seconds)
+        except requests.exceptions.SSLError:
+            raise SiteUnavailable("TLS failed") from None
+        except requests.exceptions.Timeout:
+            raise SiteUnavailable("timed out") from None
+        except requests.exceptions.RequestException as error:
+            # Named by its class alone: its text holds the whole request.
+            raise SiteUnavailable(f"no answer: {type(error).__name__}") from None
+        self._last_used = self._seconds()
+        if response.status_code >= 500 or response.status_code == 429:
+            raise SiteUnavailable(f"status {response.status_code}", retry_after=_retry_after(response))
+        return response.status_code, _parsed(response, body)
+
+
+class _NotTheSite:
+    """A body that no token endpoint sends."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+_PAGE = _NotTheSite("a page")
+_NOT_JSON = _NotTheSite("not JSON")
+
+
+def _read(response: requests.Response, until: float, seconds: Callable[[], float]) -> bytes:
+    body = b""
+    for chunk in response.iter_content(8192):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise SiteError("answer too large")
+        if seconds() > until:
+            raise SiteUnavailable("answer too slow")
+    return body
+
+
+def _parsed(response: requests.Response, body: bytes) -> Any:
+    if "html" in response.headers.get("content-type", "").lower():
+        return _PAGE
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
+
+
+def _retry_after(response: requests.Response) -> int:
+    value = response.headers.get("retry-after", "")
+    # Seconds only; an HTTP date, or a wait longer than a person would sit out, is not worth passing on.
+    return min(int(value), 300) if value.isascii() and value.isdigit() and len(value) < 6 else 5
+
+
+def _error_code(status: int, answer: Any) -> int | None:
+    """Return the code of the site's error envelope, 0 where it has none, None where there is no envelope."""
+    if status not in (400, 401, 403) or not isinstance(answer, dict):
+        return None
+    errors = answer.get("errors")
+    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
+        return None
+    code = errors[0].get("code")
+    return code if isinstance(code, int) else 0
+
+
+def _tokens(status: int, answer: Any) -> Tokens:
+    if status != 200:
+        raise SiteError(f"status {status}")
+    if isinstance(answer, _NotTheSite):
+        raise SiteError(answer.reason)
+    if not isinstance(answer, dict):
+        raise SiteError("not a JSON object")
+    for name in ("access_token", "refresh_token"):
+        if not isinstance(answer.get(name), str) or not answer[name]:
+            raise SiteError(f"no {name}")
+    if str(answer.get("token_type", "")).lower() != "bearer":
+        raise SiteError("token_type is not Bearer")
+    expires_in = answer.get("expires_in")
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
+        raise SiteError("expires_in is not a number of seconds")
+    return Tokens(answer["access_token"], answer["refresh_token"], expires_in)

@@ -1,0 +1,75 @@
+"""`make run`: the gateway on this machine, with a stand-in for the ShotGrid site unless a real one is named."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import threading
+
+from tests.local.stack import CERTIFICATE, DOMAIN, Failed, LocalAws
+from tests.local.stand_in import StandIn
+
+LOGIN = "a_username"
+PASSWORD = "a_password"  # the stand-in's only account, on loopback
+
+
+def main() -> None:
+    """Start everything, say how to use it, and stop everything on Ctrl-C."""
+    port = _port()
+    gateway = f"http://{DOMAIN}:{port}"
+    site_url = os.environ.get("SHOTGRID_SITE_URL", "").rstrip("/")
+    # The gateway's own pages, and pages of the same site and of another one on this machine.
+    origins = os.environ.get("ALLOWED_ORIGINS") or f"{gateway},http://pages.{DOMAIN}:{port + 2}"
+    stopped = threading.Event()
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: _stop(stopped))
+    with contextlib.ExitStack() as running:
+        if not site_url:
+            site = running.enter_context(StandIn(port + 1))
+            site.add_person(LOGIN, PASSWORD, two_factor=True)
+            site_url = site.url
+            _say(f"Stand-in site at {site_url}: user {LOGIN}, password {PASSWORD}")
+            _say(f"  the next code:        curl {site_url}/stand-in/code/{LOGIN}")
+        _say("Deploying to local AWS, which takes about ten seconds")
+        aws = running.enter_context(LocalAws(port))
+        aws.deploy(
+            {
+                "ShotGridSiteUrl": site_url,
+                "AllowedOrigins": origins,
+                "DomainName": DOMAIN,
+                "CertificateArn": CERTIFICATE,
+            }
+        )
+        _say(f"Gateway ready at {gateway}")
+        stopped.wait()
+
+
+def _stop(stopped: threading.Event) -> None:
+    # While the stack still starts nobody waits for the event: leave the way an exception does, and clean up on it.
+    if stopped.is_set():
+        return
+    stopped.set()
+    raise KeyboardInterrupt
+
+
+def _port() -> int:
+    value = os.environ.get("PORT", "8000")
+    if not re.fullmatch(r"[0-9]{1,5}", value) or not 1024 <= int(value) <= 65533:
+        raise Failed(f"PORT must be a number from 1024 to 65533, not {value}")
+    return int(value)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(0)
+    except Failed as failed:
+        sys.exit(f"make run: {failed}")

@@ -1,0 +1,166 @@
+"""The real template on local AWS: MiniStack with IAM enforced, deployed by the real `sam`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+ROOT = Path(__file__).resolve().parents[2]
+DOMAIN = "login.localhost"
+REGION = "us-east-1"
+CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/local"
+STACK = "shotgrid-login"
+
+# How long a start may take on a loaded machine. Seconds.
+START_SECONDS = 120
+
+
+class Failed(Exception):
+    """A tool that the stack needs has failed; the message has what it said."""
+
+
+class LocalAws:
+    """One MiniStack process and its functions' processes, on loopback."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port or free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._directory = tempfile.TemporaryDirectory(prefix="shotgrid-login-", ignore_cleanup_errors=True)
+        self.log = Path(self._directory.name) / "ministack.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> LocalAws:
+        if not _is_free(self.port):
+            raise Failed(f"port {self.port} is in use; choose another one with PORT=…")
+        environment = self.environment() | {
+            "AUTH": "true",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "LOG_LEVEL": "WARNING",
+            "TMPDIR": self._directory.name,
+        }
+        # The functions run in processes of their own: a group of its own lets all of them be ended together.
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ministack"],
+                env=environment,
+                cwd=self._directory.name,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._directory.cleanup()
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment for tools that talk to this AWS and to no other, as its root user."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        return kept | {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": "*",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
+    def client(self, service: str, **credentials: str) -> Any:
+        """Return a boto3 client, as root unless other credentials are given."""
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} | credentials
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)  # type: ignore[call-overload]
+
+    def deploy(self, parameters: dict[str, str], stack: str = STACK) -> dict[str, str]:
+        """Build and deploy the template as an ops person would, and return the stack's outputs."""
+        build()
+        overrides = [f'{name}="{value}"' for name, value in parameters.items()]
+        _run(
+            [sam(), "deploy", "--stack-name", stack, "--region", REGION, "--parameter-overrides", *overrides],
+            self.environment(),
+        )
+        description = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=2):
+                    return
+            time.sleep(0.05)
+        raise Failed(f"MiniStack did not start:\n{self.log.read_text()[-4000:]}")
+
+
+def build() -> None:
+    """Run `sam build`, one at a time: its output folder is shared."""
+    (ROOT / ".aws-sam").mkdir(exist_ok=True)
+    with (ROOT / ".aws-sam" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # The layer is built with pip: with the one beside `sam`, as the machine's own Python may have none.
+        path = f"{Path(sam()).parent}{os.pathsep}{os.environ['PATH']}"
+        _run([sam(), "build"], dict(os.environ) | {"SAM_CLI_TELEMETRY": "0", "PATH": path})
+
+
+def sam() -> str:
+    """Return the SAM CLI that `make` installed, in an environment of its own: it pins other versions of boto3."""
+    return str(ROOT / ".venv" / "sam" / "bin" / "sam")
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+    return done.stdout
