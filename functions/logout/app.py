@@ -11,8 +11,9 @@ sessions = gateway.sessions()
 @http.endpoint("POST", gateway.configuration().allowed_origins)
 def handler(request: http.Request) -> http.Response:
     """Take the session cookie, or `refresh_token`."""
+    fields = request.fields(optional=("refresh_token",))
     try:
-        carried = request.handle()
+        carried = request.handle(fields)
     except SessionEnded:
         carried = None  # not the shape of a handle: nothing to end
     if carried is not None:

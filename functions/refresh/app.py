@@ -8,11 +8,15 @@ refresh = gateway.refresh()
 
 @http.endpoint("POST", gateway.configuration().allowed_origins)
 def handler(request: http.Request) -> http.Response:
-    """Take the session cookie, or `refresh_token`; the answer uses the same transport."""
-    carried = request.handle()
+    """Take the session cookie, or `refresh_token`; the answer uses the same transport.
+
+    `refused_access_token` is for a page that the site answered with 401 before the token's time.
+    """
+    fields = request.fields(optional=("refresh_token", "refused_access_token"))
+    carried = request.handle(fields)
     if carried is None:
         raise SessionEnded
     handle, transport = carried
-    result = refresh.refresh(handle)
+    result = refresh.refresh(handle, fields.get("refused_access_token"))
     http.log_user(result.session.user.login)
     return http.signed_in(result, transport)

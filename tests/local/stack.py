@@ -74,10 +74,8 @@ class LocalAws:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                pass
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -113,15 +111,25 @@ class LocalAws:
         description = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
+    def owns(self, process: int) -> bool:
+        """Tell whether a process is one of this AWS's, such as a function's."""
+        assert self._process is not None
+        try:
+            return os.getpgid(process) == self._process.pid
+        except ProcessLookupError:
+            return False
+
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=2):
-                    return
+            with (
+                contextlib.suppress(urllib.error.URLError, OSError),
+                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=2),
+            ):
+                return
             time.sleep(0.05)
         raise Failed(f"MiniStack did not start:\n{self.log.read_text()[-4000:]}")
 

@@ -109,14 +109,16 @@ class StandIn:
         self.switches = Switches()
         self.people: dict[str, Person] = {}
         self.scripts: dict[str, str] = {}
-        self.asked: Counter[tuple[str, str]] = Counter()
+        self.asked: Counter[tuple[str, str]] = Counter()  # by login and grant
+        self.answered: Counter[tuple[str, str]] = Counter()
         self.secrets: set[str] = set()  # every password, code and token that came in or went out
         self.held = threading.Semaphore(0)  # released once for each request that a `hold` has reached
         self._release = threading.Event()
+        self._closing = threading.Event()
         self._lock = threading.RLock()
         self._key = secrets.token_urlsafe(32)
         self._sessions: dict[str, str] = {}  # session uuid: login
-        self._refresh_tokens: dict[str, str] = {}  # token: session uuid
+        self._refresh_tokens: dict[str, tuple[str, str]] = {}  # token: login, session uuid
         self._session_tokens: dict[str, str] = {}  # token: login
         self._server = make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -126,7 +128,8 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._release.set()
+        self._closing.set()
+        self.release()
         self._server.shutdown()
         self._server.server_close()
 
@@ -180,7 +183,13 @@ class StandIn:
 
     def release(self) -> None:
         """Let the requests go on that a `hold` has stopped."""
-        self._release.set()
+        holding, self._release = self._release, threading.Event()
+        holding.set()
+
+    def sign_in_directly(self, person: Person) -> dict[str, Any]:
+        """Return the tokens of a sign-in that no gateway has seen."""
+        tokens: dict[str, Any] = self._success(person, "user", self._switches_of(person.login), self._new_session(person)).json
+        return tokens
 
     def asked_for(self, person: Person, grant: str) -> int:
         """Return how often a grant was asked for this person."""
@@ -229,9 +238,7 @@ class StandIn:
         self.secrets |= {value for name, value in asked.items() if name not in ("grant_type", "username", "client_id")}
         login = asked.get("username", "")
         if grant == "refresh_token":
-            with self._lock:
-                session = self._refresh_tokens.get(asked.get("refresh_token", ""), "")
-                login = self._sessions.get(session, "")
+            login, _ = self._refresh_tokens.get(asked.get("refresh_token", ""), ("", ""))
         switches = self._switches_of(login)
         self.asked[login, grant] += 1
         self._fault_before(switches.fault)
@@ -239,6 +246,7 @@ class StandIn:
             answer = getattr(self, f"_{grant}")(asked, switches)
         except SiteAnswer as refused:
             answer = refused.response
+        self.answered[login, grant] += 1
         if switches.fault == "drop_answer":
             _hang_up()
         return answer  # type: ignore[no-any-return]
@@ -268,9 +276,8 @@ class StandIn:
     def _refresh_token(self, asked: dict[str, str], switches: Switches) -> Response:
         token = asked.get("refresh_token", "")
         with self._lock:
-            session = self._refresh_tokens.get(token, "")
-            login = self._sessions.get(session)
-            if login is None or _expired(token):
+            login, session = self._refresh_tokens.get(token, ("", ""))
+            if session not in self._sessions or _expired(token):
                 return _error(401, 102, "Unauthorized")
             if switches.retires_refresh_tokens:
                 del self._refresh_tokens[token]
@@ -362,7 +369,7 @@ class StandIn:
         )
         refresh_token = jwt.encode(claims | {"exp": now + REFRESH_TOKEN_SECONDS, "jti": str(uuid.uuid4())}, self._key)
         with self._lock:
-            self._refresh_tokens[refresh_token] = session
+            self._refresh_tokens[refresh_token] = (person.login, session)
             self.secrets |= {access_token, refresh_token}
         return _json(
             200,
@@ -403,7 +410,7 @@ class StandIn:
             elsewhere = Response(status=302, headers={"location": f"{self.url}/api/v1"})
             raise SiteAnswer(elsewhere)
         elif fault.startswith("delay:"):
-            self._release.wait(float(fault.removeprefix("delay:")))
+            self._closing.wait(float(fault.removeprefix("delay:")))
         elif fault.isdigit():
             raise SiteAnswer(Response("Service Unavailable", status=int(fault), mimetype="text/plain"))
         elif fault in GARBAGE:

@@ -8,7 +8,6 @@ opens nothing and cannot have more tries.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import secrets
 from dataclasses import dataclass, field
@@ -59,7 +58,7 @@ class Challenges:
         try:
             sealed = base64.b64decode(challenge + "=" * (-len(challenge) % 4), altchars=b"-_", validate=True)
             opened = self._sealer.open(sealed, _PURPOSE)
-        except (binascii.Error, ValueError, SealBroken):
+        except (ValueError, SealBroken):
             raise InvalidRequest("challenge: not one that this gateway issued, or altered since") from None
         if int(opened["expires_at"]) <= now:
             raise ChallengeEnded

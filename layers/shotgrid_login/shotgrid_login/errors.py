@@ -1,7 +1,8 @@
 """Every refusal of the HTTP contract: one exception an outcome.
 
-A class carries what does not change (`status`, `code`, `title`), an instance what does (`detail`, and where
-they apply `attempts_left` and `retry_after`). `http` writes them as RFC 9457 problem details. Neither ever
+A class carries what does not change (`status`, `code`, `title`, and the `outcome` that the log and the metrics
+name where it says more than `code`), an instance what does (`detail`, and where they apply `attempts_left` and
+`retry_after`). `http` writes them as RFC 9457 problem details. Neither ever
 holds anything a person typed or a site answered.
 """
 
@@ -14,6 +15,7 @@ class LoginError(Exception):
     status = 500
     code = "internal_error"
     title = "Unexpected error"
+    outcome = ""
 
     def __init__(self, detail: str, *, attempts_left: int | None = None, retry_after: int | None = None) -> None:
         """Say it for people in `detail`. `retry_after` is in seconds."""
@@ -73,6 +75,18 @@ class SessionEnded(LoginError):
 
     def __init__(self) -> None:
         super().__init__("There is no such session any more. Sign in again.")
+
+
+class HandleReplayed(SessionEnded):
+    """A handle that was retired long ago came back: somebody has a copy. The session was ended."""
+
+    outcome = "handle_replayed"
+
+
+class SessionUnreadable(SessionEnded):
+    """A session's secrets do not open: its row was tampered with, or its key is gone."""
+
+    outcome = "session_unreadable"
 
 
 class OriginNotAllowed(LoginError):

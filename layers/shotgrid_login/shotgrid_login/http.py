@@ -43,7 +43,15 @@ COOKIE = "__Host-shotgrid_login"
 PREFLIGHT_SECONDS = 600
 
 # Longest values, in characters. User name and password fit a challenge even if JSON escapes all of them.
-_LONGEST = {"username": 256, "password": 256, "code": 64, "challenge": 7000, "transport": 6, "refresh_token": 128}
+_LONGEST = {
+    "username": 256,
+    "password": 256,
+    "transport": 16,
+    "challenge": 7000,
+    "code": 64,
+    "refresh_token": 128,
+    "refused_access_token": 4096,
+}
 
 logger = Logger(service="shotgrid-login")
 metrics = Metrics(namespace="ShotGridLogin", service="shotgrid-login")
@@ -150,13 +158,12 @@ class Request:
                 raise InvalidRequest('transport: a page on another site cannot keep the cookie; use "token"')
         return transport
 
-    def handle(self) -> tuple[Handle, Transport] | None:
+    def handle(self, fields: Mapping[str, str]) -> tuple[Handle, Transport] | None:
         """Return the handle that the request carries and how, None where it carries none.
 
-        One in the body counts before the cookie, which a browser adds by itself. Raises as `fields`, and
-        `SessionEnded` for what has not the shape of a handle.
+        One in the body's `fields` counts before the cookie, which a browser adds by itself. Raises `SessionEnded`
+        for what has not the shape of a handle.
         """
-        fields = self.fields(optional=("refresh_token",))
         if "refresh_token" in fields:
             return Handle.parse(fields["refresh_token"]), Transport.TOKEN
         if self.cookie is not None:
@@ -283,7 +290,7 @@ def _refusal(request: Request, error: Exception) -> Response:
         headers["retry-after"] = str(error.retry_after)
     if error.code == "session_ended" and request.cookie is not None:
         headers |= clear_cookie()
-    return Response(error.status, error.code, body, headers)
+    return Response(error.status, error.outcome or error.code, body, headers)
 
 
 def _log_unexpected(error: Exception) -> None:

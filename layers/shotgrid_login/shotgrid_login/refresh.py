@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shotgrid_login.errors import SessionEnded, SiteError, SiteUnavailable
+from shotgrid_login.bearers import bearer_id
+from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteError, SiteUnavailable
 from shotgrid_login.sessions import Handle, HandleState, Session, Sessions, SignedIn
 from shotgrid_login.site import RefreshTokenRefused, Site
 
@@ -23,10 +24,6 @@ WAIT_SECONDS = LEASE_SECONDS + 1
 # Between looks at the row while waiting: a site answers in about 0.2 s. Seconds.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.5
-
-
-class HandleReplayed(SessionEnded):
-    """A handle that was retired long ago came back: somebody has a copy. The session has been ended."""
 
 
 class Refresh:
@@ -44,8 +41,12 @@ class Refresh:
         self._seconds = seconds
         self._pause = pause
 
-    def refresh(self, handle: Handle) -> SignedIn:
+    def refresh(self, handle: Handle, refused_access_token: str | None = None) -> SignedIn:
         """Return the session's access token and handle as they are now, fresh.
+
+        `refused_access_token` is one that the site answered with 401 although it has not expired: the site ends
+        sessions early, when two-factor authentication is switched on for one. If it is the stored one, the site
+        is asked, once whatever the number of tabs that were refused.
 
         Raises:
             SessionEnded: over, never issued, or ended by the site just now.
@@ -59,7 +60,8 @@ class Refresh:
             case HandleState.REPLAYED:
                 self._sessions.end(session.session_id)
                 raise HandleReplayed
-        if session.fresh_until > self._now():
+        refused = refused_access_token is not None and bearer_id(refused_access_token) == session.bearers[0]
+        if session.fresh_until > self._now() and not refused:
             return self._again(session)
         return self._refreshed(session)
 

@@ -53,5 +53,8 @@ class Sealer:
             if error.response.get("Error", {}).get("Code") in _NOT_OURS:
                 raise SealBroken from None
             raise
-        values: dict[str, str | int] = json.loads(opened["Plaintext"])
+        try:
+            values: dict[str, str | int] = json.loads(opened["Plaintext"])
+        except ValueError:
+            raise SealBroken from None
         return values

@@ -18,8 +18,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from shotgrid_login import bearers, claims
-from shotgrid_login.errors import SessionEnded, SiteError
-from shotgrid_login.sealing import Sealer, TooLargeToSeal
+from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
+from shotgrid_login.sealing import SealBroken, Sealer, TooLargeToSeal
 from shotgrid_login.table import ConditionFailed, Row, Table
 
 if TYPE_CHECKING:
@@ -187,8 +187,11 @@ class Sessions:
         return HandleState.NOT_ISSUED
 
     def unseal(self, session: Session) -> Secrets:
-        """Open the session's secrets. One KMS call."""
-        opened = self._keyed.open(session.sealed, _purpose(session.session_id))
+        """Open the session's secrets with one KMS call; raises `SessionUnreadable`."""
+        try:
+            opened = self._keyed.open(session.sealed, _purpose(session.session_id))
+        except SealBroken:
+            raise SessionUnreadable from None
         return Secrets(str(opened["access"]), str(opened["refresh"]), str(opened["secret"]))
 
     def note_activity(self, session: Session, now: int) -> Session:

@@ -1,0 +1,89 @@
+"""Events as API Gateway's REST API sends them, with the headers of a browser's page, and Lambda's context."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.unpacked import ORIGIN
+from tests.local.stack import REGION
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a function of itself, as far as the logger asks."""
+
+    function_name: str = "bench"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = f"arn:aws:lambda:{REGION}:000000000000:function:bench"
+    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
+
+
+def post(route: str, body: dict[str, str]) -> Event:
+    """Return a proxy event with a JSON body."""
+    return _request("POST", route) | {"body": json.dumps(body)}
+
+
+def get(route: str, access_token: str, known: dict[str, Any]) -> Event:
+    """Return a proxy event of a bearer; `known` is the context that the authorizer answered."""
+    event = _request("GET", route, access_token)
+    event["requestContext"]["authorizer"] = known
+    return event
+
+
+def authorization(route: str, access_token: str) -> Event:
+    """Return what a REQUEST authorizer is asked."""
+    arn = f"arn:aws:execute-api:{REGION}:000000000000:abcdef1234/v1/GET{route}"
+    return _request("GET", route, access_token) | {"type": "REQUEST", "methodArn": arn}
+
+
+def _request(method: str, route: str, access_token: str | None = None) -> Event:
+    headers = {
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip, deflate, br, zstd",
+        "Accept-Language": "en-GB,en;q=0.9",
+        "Host": "login.example",
+        "Origin": ORIGIN,
+        "Referer": f"{ORIGIN}/",
+        "Sec-Fetch-Dest": "empty",
+        "Sec-Fetch-Mode": "cors",
+        "Sec-Fetch-Site": "cross-site",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0",
+        "X-Amzn-Trace-Id": "Root=1-00000000-000000000000000000000000",
+        "X-Forwarded-For": "192.0.2.1",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": "https",
+    }
+    if method == "POST":
+        headers["Content-Type"] = "application/json"
+    if access_token is not None:
+        headers["Authorization"] = f"Bearer {access_token}"
+    return {
+        "resource": route,
+        "path": route,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "abcdef1234",
+            "domainName": "login.example",
+            "httpMethod": method,
+            "identity": {"sourceIp": "192.0.2.1", "userAgent": headers["User-Agent"]},
+            "path": f"/v1{route}",
+            "protocol": "HTTP/1.1",
+            "requestId": str(uuid.uuid4()),
+            "resourcePath": route,
+            "stage": "v1",
+        },
+        "body": None,
+        "isBase64Encoded": False,
+    }

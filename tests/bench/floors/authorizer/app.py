@@ -1,0 +1,15 @@
+"""The least that the authorizer could be: one client, a logger, and no answer."""
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+logger = Logger(service="floor")
+dynamodb = boto3.client("dynamodb")
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer nothing."""
+    return {}

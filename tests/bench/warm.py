@@ -1,0 +1,50 @@
+"""Warm calls, against a stack deployed from the real template."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from tests.bench.compared import Compared
+from tests.bench.unpacked import ORIGIN, Unpacked
+from tests.local.__main__ import LOGIN, PASSWORD
+from tests.local.stack import ROOT, Failed, LocalAws
+from tests.local.stand_in import StandIn
+
+
+@dataclass(frozen=True)
+class Warm:
+    """By flow: how many calls go to whom (`site`, `dynamodb`, `kms`), and our own CPU time over an empty handler's."""
+
+    calls: dict[str, dict[str, int]]
+    own_time: dict[str, Compared]
+
+
+def warm_calls(unpacked: Unpacked) -> Warm:
+    """Run `calls`; raises `Failed` if the stack does not start or a function does not answer as it must."""
+    with StandIn() as site, LocalAws() as aws:
+        site.add_person(LOGIN, PASSWORD)
+        outputs = aws.deploy({"ShotGridSiteUrl": site.url, "AllowedOrigins": ORIGIN})
+        environment = unpacked.environment() | {
+            "AWS_ENDPOINT_URL": aws.endpoint,
+            "NO_PROXY": "*",
+            "SHOTGRID_SITE_URL": site.url,
+            "STATE_TABLE": outputs["StateTable"],
+            "BEARERS_TABLE": outputs["BearersTable"],
+            "KEY_ARN": outputs["KeyArn"],
+        }
+        child = subprocess.run(
+            [sys.executable, "-m", "tests.bench.calls", str(unpacked.directory), LOGIN, PASSWORD],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+    if child.returncode != 0:
+        raise Failed(f"the flows do not run:\n{child.stderr[-4000:]}")
+    seen = json.loads(child.stdout)
+    own_time = {flow: Compared(**seconds) for flow, seconds in seen["own_time"].items()}
+    return Warm(seen["calls"], own_time)

@@ -1,0 +1,206 @@
+"""A caller of a deployed gateway, over real HTTP, that remembers every secret it has seen."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tests.local.stack import LocalAws
+from tests.local.stand_in import Person, StandIn
+
+COOKIE = "__Host-shotgrid_login"
+PAGE = "http://pages.login.localhost:8002"
+OTHER_PAGE = "https://elsewhere.example"
+ORIGINS = f"{PAGE},{OTHER_PAGE}"
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.text)
+        return parsed
+
+    @property
+    def code(self) -> str:
+        """The code of a problem; a problem must have all that RFC 9457 and the contract ask for."""
+        assert self.headers["content-type"] == "application/problem+json", self.text
+        assert self.body["status"] == self.status
+        assert self.body["title"]
+        assert self.body["detail"]
+        assert self.body["request_id"] == self.headers["x-request-id"]
+        return str(self.body["code"])
+
+    @property
+    def cookie(self) -> str | None:
+        """The handle that the answer sets as a cookie, "" where it clears it, None where it sets none."""
+        match = re.match(rf"{COOKIE}=([^;]*)", self.headers.get("set-cookie", ""))
+        return match[1] if match else None
+
+
+@dataclass
+class Gateway:
+    """A deployed stack and the site behind it."""
+
+    aws: LocalAws
+    site: StandIn
+    outputs: Mapping[str, str]
+    host: str
+    base_path: str = ""
+    secrets: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+
+    def person(self, **switches: Any) -> Person:
+        """Open an account at the site that no other test uses."""
+        login = f"artist_{secrets.token_hex(4)}"
+        self.names.add(login)
+        return self.site.add_person(login, f"pass-{secrets.token_hex(8)}", **switches)
+
+    def caller(self, **headers: str) -> Caller:
+        """Be someone at an address that no other test uses."""
+        address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
+        return Caller(self, {"x-forwarded-for": address} | _named(headers))
+
+    @property
+    def state(self) -> Rows:
+        return Rows(self.aws.client("dynamodb"), self.outputs["StateTable"])
+
+    @property
+    def bearers(self) -> Rows:
+        return Rows(self.aws.client("dynamodb"), self.outputs["BearersTable"])
+
+
+class Rows:
+    """A table, seen as its owner: tests turn back clocks in it and look for what must not be there."""
+
+    def __init__(self, dynamodb: Any, name: str) -> None:
+        self._dynamodb = dynamodb
+        self._name = name
+
+    def all(self) -> list[dict[str, Any]]:
+        pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._name, ConsistentRead=True)
+        return [row for page in pages for row in page["Items"]]
+
+    def get(self, row_id: str) -> dict[str, Any]:
+        row: dict[str, Any] = self._dynamodb.get_item(TableName=self._name, Key={"id": {"S": row_id}})["Item"]
+        return row
+
+    def set(self, row_id: str, **values: int | str | bytes) -> None:
+        kinds = {int: "N", str: "S", bytes: "B"}
+        self._dynamodb.update_item(
+            TableName=self._name,
+            Key={"id": {"S": row_id}},
+            UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+            ConditionExpression="attribute_exists(id)",
+            ExpressionAttributeValues={
+                f":{name}": {kinds[type(value)]: str(value) if isinstance(value, int) else value}
+                for name, value in values.items()
+            },
+        )
+
+    def put(self, row: dict[str, Any]) -> None:
+        self._dynamodb.put_item(TableName=self._name, Item=row)
+
+
+class Caller:
+    """One caller: a page, when it has an `Origin`, or a program."""
+
+    def __init__(self, gateway: Gateway, headers: Mapping[str, str]) -> None:
+        self.gateway = gateway
+        self._headers = dict(headers)
+
+    def send(
+        self, method: str, path: str, body: Any = None, *, data: str | bytes | None = None, **headers: str
+    ) -> Answer:
+        """Send one request; `body` as JSON, or `data` as it is."""
+        sent = {"host": self.gateway.host} | self._headers
+        if body is not None:
+            data = json.dumps(body)
+        if data is not None:
+            sent["content-type"] = "application/json"
+        sent |= _named(headers)
+        response = requests.request(
+            method,
+            f"{self.gateway.aws.endpoint}{self.gateway.base_path}{path}",
+            data=data,
+            headers={name: value for name, value in sent.items() if value},
+            timeout=60,
+            allow_redirects=False,
+        )
+        answer = Answer(response.status_code, response.headers, response.text)
+        self._remember(answer)
+        return answer
+
+    def password(self, person: Person, password: str | None = None, **fields: Any) -> Answer:
+        given = person.password if password is None else password
+        self.gateway.secrets.add(given)
+        return self.send("POST", "/auth/password", {"username": person.login, "password": given, **fields})
+
+    def otp(self, challenge: Answer | str, code: str, **fields: Any) -> Answer:
+        self.gateway.secrets.add(code)
+        text = challenge if isinstance(challenge, str) else challenge.body["challenge"]
+        return self.send("POST", "/auth/otp", {"challenge": text, "code": code, **fields})
+
+    def refresh(self, handle: str, **fields: Any) -> Answer:
+        return self.send("POST", "/auth/refresh", {"refresh_token": handle, **fields})
+
+    def logout(self, handle: str) -> Answer:
+        return self.send("POST", "/auth/logout", {"refresh_token": handle})
+
+    def session(self, access_token: str) -> Answer:
+        return self.send("GET", "/auth/session", authorization=f"Bearer {access_token}")
+
+    def signed_in(self, person: Person, **fields: Any) -> Answer:
+        """Sign in with whatever the site asks for."""
+        answer = self.password(person, **fields)
+        if answer.status == 202:
+            answer = self.otp(answer, self.gateway.site.code(person.login), **fields)
+        assert answer.status == 200, answer.text
+        return answer
+
+    def _remember(self, answer: Answer) -> None:
+        if answer.cookie:
+            self.gateway.secrets |= {answer.cookie, answer.cookie.partition(".")[2]}
+        if answer.status < 300 and answer.text:
+            for name in ("access_token", "refresh_token", "challenge"):
+                if name in answer.body:
+                    self.gateway.secrets.add(answer.body[name])
+            if "refresh_token" in answer.body:
+                self.gateway.secrets.add(answer.body["refresh_token"].partition(".")[2])
+
+
+def _named(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def session_row(handle: str) -> str:
+    """Return the id of a handle's session row."""
+    return "session#" + handle.partition(".")[0]
+
+
+def expire_access_token(gateway: Gateway, handle: str) -> None:
+    """Turn the clock to when the stored access token is about to expire."""
+    gateway.state.set(session_row(handle), fresh_until=int(time.time()) - 1)
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Wait for something that another process does, and return it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"did not happen within {seconds} s")

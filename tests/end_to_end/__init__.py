@@ -1,0 +1,1 @@
+"""The HTTP contract, over HTTP, against the deployed stack."""

@@ -1,0 +1,96 @@
+"""Who am I, signing out, and the authorizer in between."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import pytest
+
+from tests.client import Gateway, expire_access_token, session_row
+
+
+def test_a_bearer_says_whose_it_is_and_until_when(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    signed_in = caller.signed_in(gateway.person()).body
+    answer = caller.session(signed_in["access_token"])
+    assert answer.status == 200
+    assert answer.body == {"user": signed_in["user"], "session": signed_in["session"]}
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Basic {token}", "{token}", "Bearer {token}x", "Bearer x{token}", "Bearer {token} x"],
+)
+def test_anything_but_a_good_bearer_is_refused(gateway: Gateway, authorization: str) -> None:
+    caller = gateway.caller()
+    token = caller.signed_in(gateway.person()).body["access_token"]
+    answer = caller.send("GET", "/auth/session", authorization=authorization.format(token=token))
+    assert answer.status == 401
+
+
+def test_the_sites_own_tokens_are_no_bearers_here(gateway: Gateway) -> None:
+    person = gateway.person()
+    site_token = gateway.site.sign_in_directly(person)["access_token"]
+    assert gateway.caller().session(site_token).status == 401
+
+
+def test_an_expired_bearer_is_refused_although_its_row_is_still_there(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    signed_in = caller.signed_in(gateway.person()).body
+    (bearer,) = gateway.state.get(session_row(signed_in["refresh_token"]))["bearers"]["S"].split()
+    gateway.bearers.set(bearer, expires_at=int(time.time()))
+    assert caller.session(signed_in["access_token"]).status == 401
+
+
+def test_signing_out_ends_the_session_and_its_bearers_at_once(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    first = caller.signed_in(gateway.person()).body
+    expire_access_token(gateway, first["refresh_token"])
+    second = caller.refresh(first["refresh_token"]).body
+    out = caller.logout(second["refresh_token"])
+    assert (out.status, out.text) == (204, "")
+    assert caller.refresh(second["refresh_token"]).code == "session_ended"
+    for body in (first, second):
+        assert caller.session(body["access_token"]).status == 401
+
+
+def test_signing_out_works_with_every_handle_that_the_session_ever_had(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    handles = [caller.signed_in(gateway.person()).body["refresh_token"]]
+    for _ in range(2):
+        expire_access_token(gateway, handles[-1])
+        handles.append(caller.refresh(handles[-1]).body["refresh_token"])
+    assert caller.logout(handles[0]).status == 204
+    assert caller.refresh(handles[-1]).code == "session_ended"
+
+
+def test_signing_out_of_nothing_is_fine(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    handle = caller.signed_in(gateway.person()).body["refresh_token"]
+    made_up = f"{handle.partition('.')[0]}.{secrets.token_urlsafe(32)}"
+    for nothing in (made_up, "nonsense", f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"):
+        assert caller.logout(nothing).status == 204
+    assert caller.send("POST", "/auth/logout").status == 204
+    assert caller.refresh(handle).status == 200
+    assert caller.logout(handle).status == 204
+    assert caller.logout(handle).status == 204
+
+
+def test_sessions_of_one_person_are_independent(gateway: Gateway) -> None:
+    person, caller = gateway.person(), gateway.caller()
+    desk, laptop = caller.signed_in(person).body, caller.signed_in(person).body
+    assert caller.logout(desk["refresh_token"]).status == 204
+    assert caller.refresh(laptop["refresh_token"]).status == 200
+    assert caller.session(laptop["access_token"]).status == 200
+
+
+def test_a_stack_without_a_domain_works_under_its_stage(other_gateway: Gateway, gateway: Gateway) -> None:
+    caller = other_gateway.caller()
+    signed_in = caller.signed_in(other_gateway.person(two_factor=True)).body
+    gateway.secrets |= other_gateway.secrets
+    gateway.names |= other_gateway.names
+    assert caller.session(signed_in["access_token"]).status == 200
+    assert gateway.caller().session(signed_in["access_token"]).status == 401
+    assert gateway.caller().refresh(signed_in["refresh_token"]).code == "session_ended"
+    assert caller.refresh(signed_in["refresh_token"]).status == 200
