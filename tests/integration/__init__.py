@@ -1,0 +1,1 @@
+"""The parts against real local AWS: what roles may do, and what storage and logs hold."""

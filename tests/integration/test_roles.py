@@ -1,0 +1,97 @@
+"""Each function's own role, as the emulator enforces it: what it must not do is refused.
+
+What the emulator does not enforce (kinds of rows, encryption contexts) is asserted on the template.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.client import Gateway
+from tests.local.stack import STACK
+
+ROLES = ["Password", "Otp", "Refresh", "Logout", "Session", "Authorizer"]
+
+# What a role may do with each thing; everything else in CALLS is refused.
+ALLOWED = {
+    "Password": {"state put", "bearers put", "encrypt"},
+    "Otp": {"state put", "bearers put", "encrypt", "decrypt"},
+    "Refresh": {"state read", "state put", "bearers put", "bearers delete", "encrypt", "decrypt"},
+    "Logout": {"state read", "bearers delete"},
+    "Session": {"state read"},
+    "Authorizer": {"bearers read"},
+}
+
+
+def _calls(client: Callable[[str], Any], gateway: Gateway, ciphertext: bytes) -> dict[str, Callable[[], Any]]:
+    dynamodb, kms = client("dynamodb"), client("kms")
+    state, bearers = gateway.outputs["StateTable"], gateway.outputs["BearersTable"]
+    key = gateway.outputs["KeyArn"]
+    row = {"id": {"S": "session#probe"}}
+    return {
+        "state read": lambda: dynamodb.get_item(TableName=state, Key=row),
+        "state put": lambda: dynamodb.put_item(TableName=state, Item=row),
+        "state scan": lambda: dynamodb.scan(TableName=state),
+        "bearers read": lambda: dynamodb.get_item(TableName=bearers, Key=row),
+        "bearers put": lambda: dynamodb.put_item(TableName=bearers, Item=row),
+        "bearers delete": lambda: dynamodb.delete_item(TableName=bearers, Key=row),
+        "bearers scan": lambda: dynamodb.scan(TableName=bearers),
+        "encrypt": lambda: kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"purpose": "session"}),
+        "decrypt": lambda: kms.decrypt(KeyId=key, CiphertextBlob=ciphertext, EncryptionContext={"purpose": "probe"}),
+        "data key": lambda: kms.generate_data_key(KeyId=key, KeySpec="AES_256"),
+        "delete key": lambda: kms.schedule_key_deletion(KeyId=key),
+        "other tables": lambda: dynamodb.list_tables(),
+        "drop table": lambda: dynamodb.delete_table(TableName=state),
+        "other functions": lambda: client("lambda").list_functions(),
+        "buckets": lambda: client("s3").list_buckets(),
+        "log groups": lambda: client("logs").describe_log_groups(),
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_does_its_work_and_nothing_else(gateway: Gateway, role: str) -> None:
+    ciphertext = gateway.aws.client("kms").encrypt(
+        KeyId=gateway.outputs["KeyArn"], Plaintext=b"x", EncryptionContext={"purpose": "probe"}
+    )["CiphertextBlob"]
+    calls = _calls(_as_role(gateway, role), gateway, ciphertext)
+    done = {name for name, call in calls.items() if _is_allowed(call)}
+    assert done == ALLOWED[role]
+
+
+def _as_role(gateway: Gateway, role: str) -> Callable[[str], Any]:
+    name = gateway.aws.client("cloudformation").describe_stack_resource(
+        StackName=STACK, LogicalResourceId=f"{role}Role"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    iam = gateway.aws.client("iam")
+    described = iam.get_role(RoleName=name)["Role"]
+    trust = described["AssumeRolePolicyDocument"]
+    # Lambda alone may be these roles; the account's root becomes one here to see what Lambda would see.
+    root = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
+    iam.update_assume_role_policy(
+        RoleName=name, PolicyDocument=json.dumps({**trust, "Statement": [*trust["Statement"], root]})
+    )
+    try:
+        assumed = gateway.aws.client("sts").assume_role(RoleArn=described["Arn"], RoleSessionName="probe")
+    finally:
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+    credentials = {
+        "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
+        "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],
+        "aws_session_token": assumed["Credentials"]["SessionToken"],
+    }
+    return lambda service: gateway.aws.client(service, **credentials)
+
+
+def _is_allowed(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        assert code in ("AccessDeniedException", "AccessDenied"), code
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""What the suite has left behind: no secret in a log, none in the clear in a table.
+
+The tests before these have signed in, failed, refreshed and signed out in every way they know, and every
+password, code, token, handle, challenge and user name they used was remembered.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.client import Gateway
+
+pytestmark = pytest.mark.last
+
+
+@pytest.fixture
+def used(gateway: Gateway) -> Gateway:
+    """A gateway that has seen each kind of secret, also when these tests run alone."""
+    person = gateway.person(two_factor=True)
+    caller = gateway.caller(origin="http://pages.login.localhost:8002")
+    challenge = caller.password(person)
+    caller.otp(challenge, "914827")
+    caller.otp("tampered" + challenge.body["challenge"], "914827")
+    token = caller.otp(challenge, gateway.site.code(person.login)).body
+    caller.refresh(token["refresh_token"])
+    caller.session(token["access_token"])
+    caller.session(token["access_token"] + "x")
+    caller.logout(token["refresh_token"])
+    caller.signed_in(gateway.person(two_factor=True), transport="cookie")
+    caller.password(person, "a wrong password")
+    query = f"?username={person.login}&password={person.password}"
+    caller.send("POST", f"/auth/password{query}", {"username": person.login, "password": person.password})
+    gateway.site.switch(person, fault="html")
+    caller.password(person)
+    assert caller.password(gateway.person(two_factor=True)).status == 202  # a challenge that stays open
+    return gateway
+
+
+def test_the_functions_logs_hold_no_secret(used: Gateway) -> None:
+    log = _function_logs(used)
+    secrets = _secrets(used) | used.names
+    assert len(secrets) > 15
+    assert sorted(secret for secret in secrets if _holds(log, secret)) == []
+
+
+def test_the_functions_logs_say_what_happened(used: Gateway) -> None:
+    lines = [json.loads(line) for line in _function_logs(used).splitlines() if line.startswith("{")]
+    outcomes = {line["message"] for line in lines if "message" in line}
+    assert {"signed_in", "otp_required", "invalid_otp", "signed_out", "session", "refused", "site_error"} <= outcomes
+    assert "unexpected_error" not in outcomes
+    metrics = [line for line in lines if "_aws" in line]
+    assert any("signed_in" in metric and metric["route"] == "/auth/otp" for metric in metrics)
+    signed_in = next(line for line in lines if line.get("message") == "signed_in")
+    assert signed_in.keys() >= {"correlation_id", "user", "route", "status", "level", "service"}
+
+
+def test_the_tables_hold_no_secret_in_the_clear(used: Gateway) -> None:
+    rows = [*used.state.all(), *used.bearers.all()]
+    kinds = {row["id"]["S"].partition("#")[0] for row in used.state.all()}
+    assert {"session", "challenge", "failed"} <= kinds
+    held = b"\n".join(_values(rows)).decode("latin-1")
+    assert sorted(secret for secret in _secrets(used) if _holds(held, secret.encode().decode("latin-1"))) == []
+
+
+def _secrets(gateway: Gateway) -> set[str]:
+    # Shorter ones are words and numbers of everyday, in every log: "wrong", "x".
+    return {secret for secret in gateway.secrets | gateway.site.secrets if len(secret) >= 6}
+
+
+def _holds(text: str, secret: str) -> bool:
+    if len(secret) > 8:
+        return secret in text
+    # A code's digits turn up by chance within longer numbers, such as times: count them only where they stand alone.
+    return re.search(rf"(?<![0-9A-Za-z]){re.escape(secret)}(?![0-9A-Za-z])", text) is not None
+
+
+def _function_logs(gateway: Gateway) -> str:
+    logs = gateway.aws.client("logs")
+    lines = []
+    for group in logs.get_paginator("describe_log_groups").paginate().search("logGroups[].logGroupName"):
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+            lines += [event["message"] for event in page["events"]]
+    return "\n".join(lines)
+
+
+def _values(value: Any) -> list[bytes]:
+    if isinstance(value, dict):
+        return [part for item in value.values() for part in _values(item)]
+    if isinstance(value, list):
+        return [part for item in value for part in _values(item)]
+    return [value if isinstance(value, bytes) else str(value).encode()]

@@ -1,0 +1,1 @@
+"""Single modules, and the template, without a deployed stack."""

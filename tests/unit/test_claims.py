@@ -1,0 +1,46 @@
+"""Reading the site's tokens."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shotgrid_login import claims
+
+KEY = "k" * 32
+
+
+def test_a_token_names_its_user_and_its_end() -> None:
+    token = jwt.encode({"user": {"type": "HumanUser", "id": 24}, "exp": 1_800_000_000}, KEY)
+    assert claims.user(token) == ("HumanUser", 24)
+    assert claims.expires_at(token) == 1_800_000_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        None,
+        {"user": None, "exp": None},
+        {"user": {"type": "HumanUser"}, "exp": "soon"},
+        {"user": {"type": "HumanUser", "id": "24"}, "exp": True},
+        {"user": {"type": 1, "id": True}, "exp": -1},
+    ],
+)
+def test_a_token_that_names_none_gives_none(body: Any) -> None:
+    payload = base64.urlsafe_b64encode(json.dumps(body).encode()).decode().rstrip("=")
+    assert claims.user(f"a.{payload}.c") is None
+    assert claims.expires_at(f"a.{payload}.c") is None
+
+
+@given(st.text() | st.from_regex(r"[\w-]+\.[\w-]*\.[\w-]*", fullmatch=True))
+def test_no_text_raises(token: str) -> None:
+    claims.user(token)
+    claims.expires_at(token)

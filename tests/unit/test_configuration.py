@@ -1,0 +1,56 @@
+"""What a function does with a wrong environment: it says which variable."""
+
+from __future__ import annotations
+
+import pytest
+
+from shotgrid_login.configuration import Configuration, ConfigurationError
+
+GOOD = {
+    "SHOTGRID_SITE_URL": "https://studio.shotgrid.autodesk.com/",
+    "ALLOWED_ORIGINS": "https://a.example,http://localhost:8000",
+    "SESSION_HOURS": "12",
+    "IDLE_MINUTES": "120",
+    "STATE_TABLE": "state",
+    "BEARERS_TABLE": "bearers",
+    "KEY_ARN": "arn",
+}
+
+
+def test_a_good_environment_is_read() -> None:
+    configuration = Configuration.from_environment(GOOD)
+    assert configuration.site_url == "https://studio.shotgrid.autodesk.com"
+    assert configuration.allowed_origins == {"https://a.example", "http://localhost:8000"}
+    assert (configuration.session_seconds, configuration.idle_seconds) == (43_200, 7_200)
+
+
+def test_no_origin_at_all_is_fine() -> None:
+    assert Configuration.from_environment({**GOOD, "ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
+
+
+@pytest.mark.parametrize("name", [name for name in GOOD if name != "ALLOWED_ORIGINS"])
+def test_a_missing_variable_is_named(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        Configuration.from_environment({**GOOD, name: ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHOTGRID_SITE_URL", "http://studio.shotgrid.autodesk.com"),
+        ("SHOTGRID_SITE_URL", "https://site.example/api"),
+        ("SHOTGRID_SITE_URL", "https://user:password@site.example"),
+        ("SHOTGRID_SITE_URL", "https://site.example\n.evil.example"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://a.example,null"),
+        ("ALLOWED_ORIGINS", "https://a.example/"),
+        ("ALLOWED_ORIGINS", "http://a.example"),
+        ("SESSION_HOURS", "0"),
+        ("SESSION_HOURS", "1.5"),
+        ("IDLE_MINUTES", "-1"),
+        ("IDLE_MINUTES", "²"),
+    ],
+)
+def test_a_wrong_variable_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        Configuration.from_environment({**GOOD, name: value})

@@ -1,0 +1,146 @@
+"""HTTP in and out, with events that API Gateway would not make by itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shotgrid_login import http
+from shotgrid_login.errors import InvalidOtp
+
+ORIGIN = "https://pages.example"
+
+
+@dataclass
+class Context:
+    function_name: str = "unit"
+    memory_limit_in_mb: int = 128
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:0:function:unit"
+    aws_request_id: str = "unit"
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """Return an event as a REST API's proxy integration makes it, as far as it is used."""
+    return {
+        "resource": "/auth/password",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": "application/json"},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "requestContext": {"requestId": "request-id", "identity": {"sourceIp": "192.0.2.1"}},
+        "body": "{}",
+        "isBase64Encoded": False,
+    } | changes
+
+
+@http.endpoint("POST", frozenset({ORIGIN}))
+def echo(request: http.Request) -> http.Response:
+    fields = request.fields(required=("username",), optional=("transport",))
+    return http.Response(200, "echoed", {"username": fields["username"]})
+
+
+@http.endpoint("POST", frozenset({ORIGIN}))
+def broken(request: http.Request) -> http.Response:
+    raise ValueError(f"choked on {request.fields(required=('username',))}")
+
+
+@http.endpoint("POST", frozenset({ORIGIN}))
+def refused(request: http.Request) -> http.Response:  # noqa: ARG001
+    raise InvalidOtp(attempts_left=3)
+
+
+def test_a_base64_body_is_the_same_body() -> None:
+    body = base64.b64encode('{"username": "ä"}'.encode()).decode()
+    answer = echo(event(body=body, isBase64Encoded=True), Context())
+    assert json.loads(answer["body"]) == {"username": "ä"}
+
+
+@pytest.mark.parametrize("body", ["not base64", base64.b64encode(b"\xff\xfe").decode()])
+def test_a_base64_body_that_is_none_is_refused(body: str) -> None:
+    assert echo(event(body=body, isBase64Encoded=True), Context())["statusCode"] == 400
+
+
+def test_header_names_have_no_letter_case() -> None:
+    headers = {"CONTENT-TYPE": "application/json", "oRiGiN": ORIGIN}
+    answer = echo(event(headers=headers, body='{"username": "a"}'), Context())
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["access-control-allow-origin"] == ORIGIN
+
+
+def test_what_nobody_expected_is_an_answer_and_a_log_line_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    http.logger.addHandler(handler := _captured())
+    try:
+        answer = broken(event(headers={"content-type": "application/json"}, body='{"username": "me"}'), Context())
+    finally:
+        http.logger.removeHandler(handler)
+    assert answer["statusCode"] == 500
+    problem = json.loads(answer["body"])
+    assert problem["code"] == "internal_error"
+    assert problem["request_id"] == "request-id"
+    lines = handler.lines
+    assert any("ValueError" in str(line) for line in lines)
+    assert not any("choked" in str(line) or "'me'" in str(line) for line in lines)
+    assert "choked" not in capsys.readouterr().out
+
+
+def test_a_problem_says_all_that_the_contract_asks_for() -> None:
+    answer = refused(event(), Context())
+    assert answer["statusCode"] == 401
+    assert answer["headers"]["content-type"] == "application/problem+json"
+    assert json.loads(answer["body"]) == {
+        "status": 401,
+        "code": "invalid_otp",
+        "title": "Code refused",
+        "detail": json.loads(answer["body"])["detail"],
+        "request_id": "request-id",
+        "attempts_left": 3,
+    }
+
+
+values = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text())
+objects = st.dictionaries(st.sampled_from(["username", "transport", "x"]) | st.text(), values)
+
+
+@given(
+    body=st.none() | st.text() | objects.map(json.dumps),
+    headers=st.dictionaries(
+        st.sampled_from(["content-type", "origin", "cookie", "sec-fetch-site"]) | st.text(),
+        st.sampled_from(["application/json", ORIGIN, "null", f"{http.COOKIE}=x", "same-site"]) | st.text(),
+    ),
+    query=st.none() | st.dictionaries(st.text(), st.text()),
+    encoded=st.booleans(),
+)
+def test_no_request_raises_and_no_foreign_origin_is_let_in(
+    body: str | None, headers: dict[str, str], query: dict[str, str] | None, encoded: bool
+) -> None:
+    answer = echo(
+        event(body=body, headers=headers, queryStringParameters=query, isBase64Encoded=encoded),
+        Context(),
+    )
+    assert answer["statusCode"] in (200, 400, 403, 413, 415)
+    origin = {name.lower(): value for name, value in headers.items()}.get("origin")
+    if origin not in (None, ORIGIN):
+        assert answer["statusCode"] == 403
+        assert "access-control-allow-origin" not in answer["headers"]
+    if query:
+        assert answer["statusCode"] != 200
+
+
+def _captured() -> Any:
+    import logging
+
+    class Captured(logging.Handler):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lines: list[dict[str, Any]] = []
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.lines.append({**record.__dict__})
+
+    return Captured()

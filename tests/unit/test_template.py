@@ -1,0 +1,293 @@
+"""The translated template: what only AWS can enforce, and what the stack must never touch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from tests.local.stack import ROOT
+
+FUNCTIONS = ["Password", "Otp", "Refresh", "Logout", "Session", "Authorizer"]
+
+ROWS = {
+    "Password": {
+        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
+        "challenge": {"PutItem"},
+        "session": {"PutItem"},
+    },
+    "Otp": {
+        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
+        "challenge": {"UpdateItem", "DeleteItem"},
+        "session": {"PutItem"},
+    },
+    "Refresh": {"session": {"GetItem", "UpdateItem", "DeleteItem"}, "retired": {"GetItem", "PutItem"}},
+    "Logout": {"session": {"GetItem", "DeleteItem"}, "retired": {"GetItem"}},
+    "Session": {"session": {"GetItem"}},
+    "Authorizer": {},
+}
+SEALS = {
+    "Password": {("Encrypt", "challenge"), ("Encrypt", "session")},
+    "Otp": {("Decrypt", "challenge"), ("Encrypt", "session")},
+    "Refresh": {("Encrypt", "session"), ("Decrypt", "session")},
+    "Logout": set[tuple[str, str]](),
+    "Session": set[tuple[str, str]](),
+    "Authorizer": set[tuple[str, str]](),
+}
+
+
+class _NoManagedPolicies:
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+@cache
+def template() -> dict[str, Any]:
+    """Return what CloudFormation gets."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    source = yaml_parse((ROOT / "template.yaml").read_text())
+    for resource in source["Resources"].values():
+        properties = resource["Properties"]
+        if "CodeUri" in properties:
+            properties["CodeUri"] = "s3://bucket/key"
+        if "ContentUri" in properties:
+            properties["ContentUri"] = "s3://bucket/key"
+    translated: dict[str, Any] = transform(source, {}, _NoManagedPolicies())
+    return translated
+
+
+def resources(kind: str) -> dict[str, Any]:
+    """Return the properties of all resources of a kind."""
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in template()["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def statements(function: str) -> list[dict[str, Any]]:
+    """Return the statements of a function's role, each with lists for Action."""
+    (policy,) = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_every_kind_of_resource_is_the_stacks_own() -> None:
+    kinds = {resource["Type"] for resource in template()["Resources"].values()}
+    assert kinds == {
+        "AWS::ApiGateway::BasePathMapping",
+        "AWS::ApiGateway::Deployment",
+        "AWS::ApiGateway::DomainName",
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGateway::Stage",
+        "AWS::DynamoDB::Table",
+        "AWS::IAM::Role",
+        "AWS::KMS::Key",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::LayerVersion",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+    }
+
+
+def test_nothing_has_a_fixed_name_that_another_stack_could_have() -> None:
+    for resource in template()["Resources"].values():
+        names = {"FunctionName", "TableName", "RoleName", "LogGroupName", "AliasName"} & resource["Properties"].keys()
+        if resource["Type"] != "AWS::Lambda::Permission":
+            assert not names
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_role_of_its_own_without_wildcards(function: str) -> None:
+    role = resources("AWS::IAM::Role")[f"{function}Role"]
+    assert "ManagedPolicyArns" not in role
+    assert "PermissionsBoundary" not in role
+    assert resources("AWS::Lambda::Function")[f"{function}Function"]["Role"] == {
+        "Fn::GetAtt": [f"{function}Role", "Arn"]
+    }
+    for statement in statements(function):
+        assert statement["Effect"] == "Allow"
+        assert statement["Resource"].keys() == {"Fn::GetAtt"}
+        assert not any("*" in action for action in statement["Action"])
+    assert len(resources("AWS::IAM::Role")) == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_reaches_only_the_rows_it_needs(function: str) -> None:
+    found: dict[str, set[str]] = {}
+    for statement in statements(function):
+        if statement["Resource"] == {"Fn::GetAtt": ["StateTable", "Arn"]}:
+            assert statement["Condition"].keys() == {"ForAllValues:StringLike"}
+            for pattern in statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]:
+                assert pattern.endswith("#*")
+                actions = {action.removeprefix("dynamodb:") for action in statement["Action"]}
+                found.setdefault(pattern.removesuffix("#*"), set()).update(actions)
+    assert found == ROWS[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_role_seals_and_opens_only_what_it_needs(function: str) -> None:
+    found = set()
+    for statement in statements(function):
+        if statement["Resource"] == {"Fn::GetAtt": ["Key", "Arn"]}:
+            assert statement["Condition"].keys() == {"StringEqualsIfExists"}
+            for purpose in statement["Condition"]["StringEqualsIfExists"]["kms:EncryptionContext:purpose"]:
+                found |= {(action.removeprefix("kms:"), purpose) for action in statement["Action"]}
+    assert found == SEALS[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_runs_as_lambda_is_meant_to(function: str) -> None:
+    properties = resources("AWS::Lambda::Function")[f"{function}Function"]
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["LoggingConfig"] == {"LogGroup": {"Ref": f"{function}Logs"}}
+    assert properties["ReservedConcurrentExecutions"]["Fn::If"][:2] == [
+        "HasReservedConcurrency",
+        {"Ref": "ReservedConcurrency"},
+    ]
+    assert properties["Timeout"] <= 30
+
+
+def test_the_tables_are_encrypted_with_the_stacks_key_and_forget() -> None:
+    tables = resources("AWS::DynamoDB::Table")
+    assert tables.keys() == {"StateTable", "BearersTable"}
+    for table in tables.values():
+        assert table["SSESpecification"] == {
+            "SSEEnabled": True,
+            "SSEType": "KMS",
+            "KMSMasterKeyId": {"Fn::GetAtt": ["Key", "Arn"]},
+        }
+        assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+    (key,) = resources("AWS::KMS::Key").values()
+    assert key["EnableKeyRotation"] is True
+
+
+def test_others_reach_the_key_through_dynamodb_only() -> None:
+    (key,) = resources("AWS::KMS::Key").values()
+    for statement in key["KeyPolicy"]["Statement"]:
+        if statement["Principal"] == {"AWS": "*"}:
+            assert statement["Condition"]["StringEquals"].keys() == {"kms:CallerAccount", "kms:ViaService"}
+            assert "dynamodb" in json.dumps(statement["Condition"]["StringEquals"]["kms:ViaService"])
+        else:
+            assert "root" in json.dumps(statement["Principal"])
+
+
+def test_the_api_is_regional_throttled_and_has_one_stage() -> None:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    (stage,) = resources("AWS::ApiGateway::Stage").values()
+    (settings,) = stage["MethodSettings"]
+    assert settings["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
+    assert settings["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
+    assert "LoggingLevel" not in settings  # would need the account-wide log role
+
+
+def test_only_the_session_route_needs_a_bearer_and_preflights_none() -> None:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    routes = {
+        f"{method.upper()} {path}": operation.get("security")
+        for path, methods in api["Body"]["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert routes == {
+        "POST /auth/password": None,
+        "OPTIONS /auth/password": None,
+        "POST /auth/otp": None,
+        "OPTIONS /auth/otp": None,
+        "POST /auth/refresh": None,
+        "OPTIONS /auth/refresh": None,
+        "POST /auth/logout": None,
+        "OPTIONS /auth/logout": None,
+        "GET /auth/session": [{"ShotGridBearer": []}],
+        "OPTIONS /auth/session": None,
+    }
+    authorizer = api["Body"]["components"]["securitySchemes"]["ShotGridBearer"]["x-amazon-apigateway-authorizer"]
+    assert authorizer["authorizerResultTtlInSeconds"] == 0
+    assert authorizer["type"] == "request"
+
+
+def test_a_page_can_read_what_api_gateway_answers_by_itself() -> None:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    answers = api["Body"]["x-amazon-apigateway-gateway-responses"]
+    codes = {}
+    for kind, answer in answers.items():
+        headers = {name.rpartition(".")[2].lower(): value for name, value in answer["responseParameters"].items()}
+        assert headers["access-control-allow-origin"] == "method.request.header.Origin"
+        assert headers["access-control-allow-credentials"] == "'true'"
+        assert headers["vary"] == "'Origin'"
+        assert headers["cache-control"] == "'no-store'"
+        assert headers["x-request-id"] == "context.requestId"
+        (body,) = answer["responseTemplates"].values()
+        problem = json.loads(body.replace("$context.requestId", "id"))
+        assert problem.keys() >= {"code", "title", "detail", "request_id"}
+        assert str(problem.get("status")) == str(answer.get("statusCode"))
+        codes[kind] = (problem.get("status"), problem["code"])
+    assert codes == {
+        "UNAUTHORIZED": (401, "invalid_token"),
+        "ACCESS_DENIED": (403, "access_denied"),
+        "MISSING_AUTHENTICATION_TOKEN": (404, "not_found"),
+        "THROTTLED": (429, "too_many_requests"),
+        "DEFAULT_4XX": (None, "bad_request"),
+        "DEFAULT_5XX": (None, "gateway_error"),
+    }
+
+
+def test_every_parameter_says_what_it_is_and_has_a_safe_default() -> None:
+    for name, parameter in template()["Parameters"].items():
+        assert parameter["Description"]
+        assert ("Default" in parameter) == (name != "ShotGridSiteUrl")
+        if parameter["Type"] == "String":
+            assert parameter["AllowedPattern"]
+            assert parameter["ConstraintDescription"]
+        else:
+            assert "MinValue" in parameter or "AllowedValues" in parameter
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        (
+            "ShotGridSiteUrl",
+            ["https://studio.shotgrid.autodesk.com", "https://site.example:8443/", "http://localhost:8001"],
+            ["http://studio.shotgrid.autodesk.com", "https://a.example/path", "ftp://a", "https://", "http://localhost.a"],
+        ),
+        (
+            "AllowedOrigins",
+            ["", "https://a.example", "https://a.example,https://b.example:8443", "http://pages.login.localhost:8002"],
+            ["*", "null", "https://a.example/", "https://a.example, https://b.example", "http://a.example", "https://A.b"],
+        ),
+        ("DomainName", ["", "login.studio.com"], ["login", "https://login.studio.com", "login.studio.com/", "a b.c"]),
+        (
+            "CertificateArn",
+            ["", "arn:aws:acm:eu-west-1:123456789012:certificate/0a-1b"],
+            ["arn:aws:iam::123456789012:server-certificate/a", "certificate"],
+        ),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_deployed(parameter: str, good: list[str], bad: list[str]) -> None:
+    pattern = template()["Parameters"][parameter]["AllowedPattern"]
+    assert [value for value in good if not re.fullmatch(pattern, value)] == []
+    assert [value for value in bad if re.fullmatch(pattern, value)] == []
+
+
+def test_samconfig_deploys_without_a_page_of_flags() -> None:
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
+    assert settings["global"]["parameters"]["stack_name"]
+    assert settings["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
+    assert settings["deploy"]["parameters"]["resolve_s3"] is True
+
+
+def test_yaml_is_plain() -> None:
+    """CloudFormation takes no anchors and aliases."""
+    events = yaml.parse((ROOT / "template.yaml").read_text())
+    assert not [event for event in events if getattr(event, "anchor", None)]
