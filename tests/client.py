@@ -17,7 +17,7 @@ from tests.local.stand_in import Person, StandIn
 
 COOKIE = "__Host-shotgrid_login"
 PAGE = "http://pages.login.localhost:8002"
-OTHER_PAGE = "https://elsewhere.example"
+OTHER_PAGE = "http://elsewhere.localhost:8003"
 ORIGINS = f"{PAGE},{OTHER_PAGE}"
 
 

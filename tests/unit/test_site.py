@@ -76,10 +76,7 @@ def answering(*answers: bytes | None) -> Iterator[Replay]:
                 except OSError:
                     return
                 with connection:
-                    received = b""
-                    while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < _length(received):
-                        received += connection.recv(65536)
-                    replay.requests.append(received)
+                    replay.requests.append(_received(connection))
                     if answer is None:
                         done.wait(30)
                     else:
@@ -89,7 +86,19 @@ def answering(*answers: bytes | None) -> Iterator[Replay]:
         server.start()
         yield replay
         done.set()
+        listener.shutdown(socket.SHUT_RDWR)
     server.join(5)
+
+
+def _received(connection: socket.socket) -> bytes:
+    connection.settimeout(5)
+    received = b""
+    while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < _length(received):
+        part = connection.recv(65536)
+        received += part
+        if not part or not received.startswith(b"POST"):
+            break  # a caller that speaks TLS, or hung up
+    return received
 
 
 def _length(received: bytes) -> int:

@@ -1,0 +1,216 @@
+"""The README's commands, pasted: each block does what the page says, against what `make run` starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.client import until
+from tests.local.stack import ROOT, LocalAws, sam
+
+BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+RUN = "make run\n"
+TEST = "make test\n"  # what runs this
+DEPLOY = next(block for block in BLOCKS if block.startswith("sam "))
+PASTED = [block for block in BLOCKS if block not in (RUN, TEST, DEPLOY)]
+
+
+class Running:
+    """A `make run` of its own, and what it has printed."""
+
+    def __init__(self, log: Path) -> None:
+        self.port = _three_free_ports()
+        self.log = log
+        environment = os.environ | {"PORT": str(self.port)}
+        for name in ("SHOTGRID_SITE_URL", "ALLOWED_ORIGINS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+            environment.pop(name, None)
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["make", "run", f"PYTHON={sys.executable}"],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def ready_line(self) -> str:
+        return f"Gateway ready at http://login.localhost:{self.port}"
+
+    def wait_until_ready(self) -> None:
+        until(lambda: self.ready_line in self.log.read_text() or self.process.poll() is not None, seconds=180)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def stop(self) -> None:
+        """Do what Ctrl-C does: interrupt the whole foreground group."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(30)
+
+    def on_its_ports(self, block: str) -> str:
+        return block.replace(":8000", f":{self.port}").replace(":8001", f":{self.port + 1}")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    started = Running(tmp_path_factory.mktemp("run") / "log")
+    try:
+        started.wait_until_ready()
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.stop()
+
+
+def test_every_block_is_run_by_this_suite() -> None:
+    assert RUN in BLOCKS
+    assert TEST in BLOCKS
+    assert len(PASTED) == 2
+
+
+def test_make_run_ends_with_the_ready_line(running: Running) -> None:
+    lines = running.log.read_text().splitlines()
+    assert lines[-1] == running.ready_line
+    assert any("user a_username, password a_password" in line for line in lines)
+
+
+def test_the_sign_in_by_curl_does_what_it_says(running: Running, tmp_path: Path) -> None:
+    printed = _paste(running.on_its_ports(PASTED[0]), tmp_path)
+    statuses = re.findall(r"^(\d{3})$", printed, re.MULTILINE)
+    assert statuses == ["202", "200", "200", "204", "401", "401"]
+    assert '"status": "otp_required"' in printed
+    assert printed.count('"login": "a_username"') == 4  # signed in, read from the site, session, refreshed
+    assert '"code": "session_ended"' in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_switch_can_be_turned_while_it_runs(running: Running, tmp_path: Path) -> None:
+    off = running.on_its_ports(PASTED[1]).replace("true", "false")
+    assert '"two_factor": false' in _paste(off, tmp_path)
+    assert '"two_factor": true' in _paste(running.on_its_ports(PASTED[1]), tmp_path)
+
+
+def test_ctrl_c_stops_all_that_was_started(tmp_path: Path) -> None:
+    started = Running(tmp_path / "log")
+    try:
+        started.wait_until_ready()
+        group = started.process.pid
+        assert _processes_below(group)
+    finally:
+        left = _processes_below(started.process.pid)
+        started.stop()
+    until(lambda: not any(_is_alive(process) for process in left))
+    for port in (started.port, started.port + 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+
+
+def test_a_port_in_use_is_said_to_be(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.local"],
+            cwd=ROOT,
+            env=os.environ | {"PORT": str(port), "SHOTGRID_SITE_URL": "https://site.example"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert f"port {port} is in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["x", "80", "99999", ""])
+def test_a_port_that_is_none_is_named(port: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.local"],
+        cwd=ROOT,
+        env=os.environ | {"PORT": port},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "PORT must be" in done.stderr
+
+
+def test_the_deployment_is_two_commands(tmp_path: Path) -> None:
+    with LocalAws() as aws:
+        environment = aws.environment()
+        environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
+        # Both commands, and the deployment again without its parameters, as for an update.
+        update = "sam deploy\n"
+        done = subprocess.run(
+            ["bash", "-e"], input=DEPLOY + update, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]
+        given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
+    assert given["ShotGridSiteUrl"] == "https://studio.shotgrid.autodesk.com"
+    assert given["AllowedOrigins"] == "https://pages.studio.com"
+
+
+def _paste(block: str, directory: Path) -> str:
+    environment = os.environ | {"NO_PROXY": "*"}
+    done = subprocess.run(
+        ["bash", "-e"],
+        input=block,
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _three_free_ports() -> int:
+    for _ in range(50):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first: int = probe.getsockname()[1]
+        try:
+            for port in range(first, first + 3):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no three ports in a row are free")
+
+
+def _processes_below(process: int) -> list[int]:
+    """Return all processes below one, whatever groups they made for themselves."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    below = {process}
+    while more := {child for child, parent in parents.items() if parent in below} - below:
+        below |= more
+    return sorted(below - {process})
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return "Z" not in (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
