@@ -5,7 +5,9 @@ Each pytest process has its own, on free ports, so that the suite runs side by s
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -32,13 +34,33 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
+class _BlankPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>A hosted page</title>")
+
+    def log_message(self, *_: object) -> None:
+        """Keep the terminal for what matters."""
+
+
 @pytest.fixture(scope="session")
-def gateway(aws: LocalAws, site: StandIn) -> Gateway:
+def pages_port() -> Iterator[int]:
+    """Serve a blank page for whatever host under `localhost`."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _BlankPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def gateway(aws: LocalAws, site: StandIn, pages_port: int) -> Gateway:
     """The stack on its custom domain, as `make run` deploys it."""
     outputs = aws.deploy(
         {
             "ShotGridSiteUrl": site.url,
-            "AllowedOrigins": ORIGINS,
+            "AllowedOrigins": f"{ORIGINS},http://pages.{DOMAIN}:{pages_port},http://elsewhere.localhost:{pages_port}",
             "DomainName": DOMAIN,
             "CertificateArn": CERTIFICATE,
         }

@@ -84,7 +84,7 @@ def _go(seen: Seen, unpacked: Unpacked, username: str, password: str) -> None:
 
     sign_in = events.post("/auth/password", {"username": username, "password": password})
     started = time.time()
-    signed_in = seen.count("password", app["password"].handler, sign_in)
+    signed_in = seen.count("password, signed in", app["password"].handler, sign_in)
 
     bearer = signed_in["access_token"]
     authorization = events.authorization("/auth/session", bearer)
@@ -97,7 +97,7 @@ def _go(seen: Seen, unpacked: Unpacked, username: str, password: str) -> None:
     seen.count("refresh, coalesced", app["refresh"].handler, refresh)
     seen.time("refresh, coalesced", app["refresh"].handler, floor["others"].handler, refresh)
     refresh_at(started + 2 * IDLE_RESOLUTION)
-    seen.count("refresh, coalesced, first in a minute", app["refresh"].handler, refresh)
+    seen.count("refresh, coalesced, idle limit moved", app["refresh"].handler, refresh)
     refresh_at(started + signed_in["expires_in"])
     refreshed = seen.count("refresh, at expiry", app["refresh"].handler, refresh)
 

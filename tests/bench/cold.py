@@ -11,14 +11,18 @@ from tests.bench.compared import Compared
 from tests.bench.unpacked import Unpacked
 from tests.local.stack import Failed
 
-# Each floor, and the functions that are compared with it.
+# The functions, each with the floor that it is compared with.
 FLOORS = {
-    "authorizer": ("authorizer",),
-    "others": ("password", "otp", "refresh", "logout", "session"),
+    "authorizer": "authorizer",
+    "password": "others",
+    "otp": "others",
+    "refresh": "others",
+    "logout": "others",
+    "session": "others",
 }
 
-# How often each is started. From run to run the median of so many differs by about 0.01.
-ROUNDS = 21
+# How often each is started beside its floor. Medians of so many differ by 0.02 between runs on a busy machine.
+ROUNDS = 25
 
 _START = """
 import time
@@ -39,20 +43,21 @@ class ColdStart:
 
 def cold_starts(unpacked: Unpacked) -> list[ColdStart]:
     """Start the functions and their floors in turns; raises `Failed` if one does not start."""
-    starts = {name: ColdStart(name) for names in FLOORS.values() for name in names}
-    for floor, names in FLOORS.items():
-        folders = {name: unpacked.functions[name] for name in names}
-        for folder in (unpacked.floors[floor], *folders.values()):
-            _start(unpacked, folder)  # leaves the bytecode that every later start finds
-        for _ in range(ROUNDS):
-            floor_cpu, floor_wall = _start(unpacked, unpacked.floors[floor])
-            for name, folder in folders.items():
-                cpu, wall = _start(unpacked, folder)
-                starts[name].cpu.measured.append(cpu)
-                starts[name].cpu.floor.append(floor_cpu)
-                starts[name].wall.measured.append(wall)
-                starts[name].wall.floor.append(floor_wall)
-    return list(starts.values())
+    for folder in (*unpacked.functions.values(), *unpacked.floors.values()):
+        _start(unpacked, folder)  # leaves the bytecode that every later start finds
+    starts = [ColdStart(function) for function in FLOORS]
+    for number in range(ROUNDS):
+        for start in starts:
+            pair = [
+                (unpacked.functions[start.function], start.cpu.measured, start.wall.measured),
+                (unpacked.floors[FLOORS[start.function]], start.cpu.floor, start.wall.floor),
+            ]
+            # Neither of the two always comes first.
+            for folder, cpu, wall in pair if number % 2 else reversed(pair):
+                cpu_seconds, wall_seconds = _start(unpacked, folder)
+                cpu.append(cpu_seconds)
+                wall.append(wall_seconds)
+    return starts
 
 
 def _start(unpacked: Unpacked, folder: Path) -> tuple[float, float]:

@@ -19,4 +19,9 @@ class Compared:
         return median(one / least for one, least in zip(self.measured, self.floor, strict=True))
 
     def __str__(self) -> str:
-        return f"{median(self.measured) * 1000:.3g} ms over {median(self.floor) * 1000:.3g} ms"
+        return f"{_milliseconds(self.measured)} over {_milliseconds(self.floor)}"
+
+
+def _milliseconds(seconds: list[float]) -> str:
+    middle = median(seconds) * 1000
+    return f"{middle:.0f} ms" if middle >= 10 else f"{middle:.2g} ms"

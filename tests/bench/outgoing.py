@@ -37,8 +37,9 @@ def counted() -> Iterator[Counter[str]]:
 def replayed(call: Callable[[], object]) -> Iterator[None]:
     """Make `call` for once, and give every later one the answers that AWS gave to this one, in the same order.
 
-    So no CPU time of an AWS call is in what is measured. Measured and taken away it would be too large: it is many
-    times our own, and it varies by more than that.
+    So no CPU time of an AWS call is in what is measured. Measured too and taken away, it would hide the rest: it is
+    ten times as long, and varies by more than all of the rest. The price: the processor's caches are warmer than they
+    would be after a real call.
     """
     answers: list[Any] = []
 

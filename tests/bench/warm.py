@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from tests.bench.compared import Compared
 from tests.bench.unpacked import ORIGIN, Unpacked
-from tests.local.__main__ import LOGIN, PASSWORD
 from tests.local.stack import ROOT, Failed, LocalAws
 from tests.local.stand_in import StandIn
+
+# The stand-in's only account, on loopback.
+LOGIN = "a_username"
+PASSWORD = "a_password"
 
 
 @dataclass(frozen=True)
 class Warm:
-    """By flow: how many calls go to whom (`site`, `dynamodb`, `kms`), and our own CPU time over an empty handler's."""
+    """By flow: the number of calls to `site`, `dynamodb` and `kms`, and its own CPU time over an empty handler's."""
 
     calls: dict[str, dict[str, int]]
     own_time: dict[str, Compared]

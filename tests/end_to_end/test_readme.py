@@ -154,7 +154,13 @@ def test_the_deployment_is_two_commands(tmp_path: Path) -> None:
         # Both commands, and the deployment again without its parameters, as for an update.
         update = "sam deploy\n"
         done = subprocess.run(
-            ["bash", "-e"], input=DEPLOY + update, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            ["bash", "-e"],
+            input=DEPLOY + update,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]

@@ -325,7 +325,7 @@ def _kill_the_function_that_waits_for_the_site(gateway: Gateway) -> None:
 def _is_connected(process: Path, port: int) -> bool:
     sockets = set()
     for descriptor in (process / "fd").iterdir():
-        target = os.readlink(descriptor)
+        target = str(descriptor.readlink())
         if target.startswith("socket:["):
             sockets.add(target[8:-1])
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:

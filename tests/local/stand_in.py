@@ -188,7 +188,8 @@ class StandIn:
 
     def sign_in_directly(self, person: Person) -> dict[str, Any]:
         """Return the tokens of a sign-in that no gateway has seen."""
-        tokens: dict[str, Any] = self._success(person, "user", self._switches_of(person.login), self._new_session(person)).json
+        answer = self._success(person, "user", self._switches_of(person.login), self._new_session(person))
+        tokens: dict[str, Any] = json.loads(answer.get_data())
         return tokens
 
     def asked_for(self, person: Person, grant: str) -> int:
@@ -255,8 +256,8 @@ class StandIn:
         login, password = asked.get("username"), asked.get("password")
         if not login or not password:
             return _error(400, 103, "Missing or invalid authentication arguments")
-        if code := METHODS_WITHOUT_PASSWORD.get(switches.authentication_method):
-            return _error(400, code, "Password authentication is not allowed on this site")
+        if elsewhere := METHODS_WITHOUT_PASSWORD.get(switches.authentication_method):
+            return _error(400, elsewhere, "Password authentication is not allowed on this site")
         person = self.people.get(login)
         right = person is not None and secrets.compare_digest(person.password.encode(), password.encode())
         refused = _error(400, 102, f"Can't authenticate user '{login}'.")

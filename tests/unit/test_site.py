@@ -225,7 +225,8 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "passed_on"), [("retry-after: 17", 17), ("retry-after: 99999", 300), ("retry-after: soon", 5), ("a: b", 5)]
+    ("given", "passed_on"),
+    [("retry-after: 17", 17), ("retry-after: 99999", 300), ("retry-after: soon", 5), ("a: b", 5)],
 )
 def test_a_busy_site_says_when_to_come_back(given: str, passed_on: int) -> None:
     with answering(http(503, "", [given])) as replay, pytest.raises(SiteUnavailable) as caught:
