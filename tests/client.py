@@ -82,6 +82,11 @@ class Gateway:
     def bearers(self) -> Rows:
         return Rows(self.aws.client("dynamodb"), self.outputs["BearersTable"])
 
+    def bearers_of(self, handle: str) -> list[dict[str, Any]]:
+        """Return the rows of a session that the authorizer knows."""
+        session_id = {"S": handle.partition(".")[0]}
+        return [row for row in self.bearers.all() if row.get("session_id") == session_id]
+
 
 class Rows:
     """A table, seen as its owner: tests turn back clocks in it and look for what must not be there."""

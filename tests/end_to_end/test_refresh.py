@@ -183,6 +183,16 @@ def test_tabs_whose_token_the_site_refused_ask_it_once(gateway: Gateway) -> None
     assert gateway.site.asked_for(person, "refresh_token") == 1
 
 
+def test_a_token_that_the_site_refused_is_no_bearer_any_more(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    first = caller.signed_in(gateway.person()).body
+    second = caller.refresh(first["refresh_token"], refused_access_token=first["access_token"]).body
+    third = caller.refresh(second["refresh_token"], refused_access_token=second["access_token"]).body
+    assert [caller.session(body["access_token"]).status for body in (first, second, third)] == [401, 401, 200]
+    assert caller.logout(third["refresh_token"]).status == 204
+    assert gateway.bearers_of(first["refresh_token"]) == []
+
+
 FAULTS = [
     ("html", "site_error"),
     ("html_401", "site_error"),
@@ -291,8 +301,7 @@ def test_signing_out_while_a_refresh_waits_for_the_site_stays_signed_out(gateway
         until(lambda: gateway.state.get(session_row(handle))["lease"]["S"])
         assert caller.logout(handle).status == 204
         assert late.result().code == "session_ended"
-    session_id = handle.partition(".")[0]
-    assert [row for row in gateway.bearers.all() if row["session_id"]["S"] == session_id] == []
+    assert gateway.bearers_of(handle) == []
     assert caller.refresh(handle).code == "session_ended"
 
 

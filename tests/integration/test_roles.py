@@ -27,19 +27,20 @@ ALLOWED = {
     "Authorizer": {"bearers read"},
 }
 
+PROBE = {"id": {"S": "session#probe"}}
+
 
 def _calls(client: Callable[[str], Any], gateway: Gateway, ciphertext: bytes) -> dict[str, Callable[[], Any]]:
     dynamodb, kms = client("dynamodb"), client("kms")
     state, bearers = gateway.outputs["StateTable"], gateway.outputs["BearersTable"]
     key = gateway.outputs["KeyArn"]
-    row = {"id": {"S": "session#probe"}}
     return {
-        "state read": lambda: dynamodb.get_item(TableName=state, Key=row),
-        "state put": lambda: dynamodb.put_item(TableName=state, Item=row),
+        "state read": lambda: dynamodb.get_item(TableName=state, Key=PROBE),
+        "state put": lambda: dynamodb.put_item(TableName=state, Item=PROBE),
         "state scan": lambda: dynamodb.scan(TableName=state),
-        "bearers read": lambda: dynamodb.get_item(TableName=bearers, Key=row),
-        "bearers put": lambda: dynamodb.put_item(TableName=bearers, Item=row),
-        "bearers delete": lambda: dynamodb.delete_item(TableName=bearers, Key=row),
+        "bearers read": lambda: dynamodb.get_item(TableName=bearers, Key=PROBE),
+        "bearers put": lambda: dynamodb.put_item(TableName=bearers, Item=PROBE),
+        "bearers delete": lambda: dynamodb.delete_item(TableName=bearers, Key=PROBE),
         "bearers scan": lambda: dynamodb.scan(TableName=bearers),
         "encrypt": lambda: kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"purpose": "session"}),
         "decrypt": lambda: kms.decrypt(KeyId=key, CiphertextBlob=ciphertext, EncryptionContext={"purpose": "probe"}),
@@ -60,6 +61,8 @@ def test_a_role_does_its_work_and_nothing_else(gateway: Gateway, role: str) -> N
     )["CiphertextBlob"]
     calls = _calls(_as_role(gateway, role), gateway, ciphertext)
     done = {name for name, call in calls.items() if _is_allowed(call)}
+    for table in ("StateTable", "BearersTable"):
+        gateway.aws.client("dynamodb").delete_item(TableName=gateway.outputs[table], Key=PROBE)
     assert done == ALLOWED[role]
 
 

@@ -56,12 +56,13 @@ class Handle:
 
     @classmethod
     def new(cls) -> Handle:
-        """Make a handle of a new session: 128 bits of id, 256 bits of secret."""
-        return cls(secrets.token_urlsafe(16), secrets.token_urlsafe(32))
+        """Make the first handle of a new session, whose id has 128 bits."""
+        return cls.next_of(secrets.token_urlsafe(16))
 
-    def rotated(self) -> Handle:
-        """Make the next handle of the same session."""
-        return Handle(self.session_id, secrets.token_urlsafe(32))
+    @classmethod
+    def next_of(cls, session_id: str) -> Handle:
+        """Make another handle of a session; its secret has 256 bits."""
+        return cls(session_id, secrets.token_urlsafe(32))
 
     @classmethod
     def parse(cls, text: str) -> Handle:
@@ -160,7 +161,7 @@ class Sessions:
             raise SiteError("access token names no user")
         user = User(*named, login)
         handle = Handle.new()
-        session = self._built(handle, user, tokens, signed_in_at=now, now=now, previous=None)
+        session = self._built(handle, user, tokens, signed_in_at=now, now=now)
         self._write_bearer(session)
         self._table.put(_to_row(session), "attribute_not_exists(id)")
         return SignedIn(session, tokens.access_token, handle)
@@ -239,10 +240,21 @@ class Sessions:
             )
 
     def rotate(self, session: Session, lease: str, tokens: Tokens, now: int) -> SignedIn | None:
-        """Store new tokens under a new handle; None if the lease is lost, and with it the tokens."""
-        handle = Handle(session.session_id, "").rotated()
+        """Store new tokens under a new handle; None if the lease is lost, and with it the tokens.
+
+        The access token before stays a bearer for the little that it has left, as another tab may be using it. One
+        that is still fresh was refused by the site, and stops being one.
+        """
+        handle = Handle.next_of(session.session_id)
+        refused = session.bearers if session.fresh_until > now else ()
         rotated = self._built(
-            handle, session.user, tokens, signed_in_at=session.signed_in_at, now=now, previous=session
+            handle,
+            session.user,
+            tokens,
+            signed_in_at=session.signed_in_at,
+            now=now,
+            previous_hash=session.secret_hash,
+            previous_bearers=() if refused else session.bearers[:1],
         )
         self._write_bearer(rotated)
         # Written first: a handle that is known as retired and still current is current.
@@ -260,6 +272,8 @@ class Sessions:
         except ConditionFailed:
             self._bearers_table.delete(bearers.bearer_id(tokens.access_token))
             return None
+        for bearer in refused:
+            self._bearers_table.delete(bearer)
         return SignedIn(rotated, tokens.access_token, handle)
 
     def sign_out(self, handle: Handle, now: int) -> None:
@@ -283,7 +297,15 @@ class Sessions:
                 self._bearers_table.delete(bearer)
 
     def _built(
-        self, handle: Handle, user: User, tokens: Tokens, *, signed_in_at: int, now: int, previous: Session | None
+        self,
+        handle: Handle,
+        user: User,
+        tokens: Tokens,
+        *,
+        signed_in_at: int,
+        now: int,
+        previous_hash: bytes = b"",
+        previous_bearers: tuple[str, ...] = (),
     ) -> Session:
         expires_at = signed_in_at + self._session_seconds
         site_expires_at = claims.expires_at(tokens.refresh_token)
@@ -302,15 +324,14 @@ class Sessions:
             user=user,
             sealed=sealed,
             secret_hash=handle.secret_hash,
-            previous_hash=previous.secret_hash if previous else b"",
-            previous_until=now + PREVIOUS_HANDLE_SECONDS if previous else 0,
+            previous_hash=previous_hash,
+            previous_until=now + PREVIOUS_HANDLE_SECONDS,
             signed_in_at=signed_in_at,
             expires_at=expires_at,
             idle_expires_at=self._idle_limit(now, access_expires_at, expires_at),
             access_expires_at=access_expires_at,
             fresh_until=access_expires_at - min(FRESH_MARGIN, tokens.expires_in // 2),
-            # The access token before has at most the margin left; another tab may be using it.
-            bearers=(bearers.bearer_id(tokens.access_token), *(previous.bearers[:1] if previous else ())),
+            bearers=(bearers.bearer_id(tokens.access_token), *previous_bearers),
             lease="",
             lease_until=0,
         )
