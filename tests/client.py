@@ -126,6 +126,7 @@ class Caller:
     def __init__(self, gateway: Gateway, headers: Mapping[str, str]) -> None:
         self.gateway = gateway
         self._headers = dict(headers)
+        self.address = self._headers["x-forwarded-for"]  # what local API Gateway takes for the source address
 
     def send(
         self, method: str, path: str, body: Any = None, *, data: str | bytes | None = None, **headers: str

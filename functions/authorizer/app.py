@@ -30,7 +30,7 @@ dynamodb = boto3.client(
 )
 
 
-@logger.inject_lambda_context(clear_state=True)
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a REST API's REQUEST event with a policy for the whole stage; unknown bearers are refused with 401."""
     token = _bearer_token(event)
@@ -38,7 +38,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if bearer is None:
         logger.info("refused", extra={"bearer": "unknown or ended" if token else "missing or malformed"})
         raise Exception(_UNAUTHORIZED)  # API Gateway looks at the text alone
-    arn, api_and_route = event["methodArn"].rsplit(":", 1)
+    # Only the first five colons are the ARN's own: a path may have more.
+    *arn, api_and_route = event["methodArn"].split(":", 5)
     api_id, stage, _ = api_and_route.split("/", 2)
     return {
         "principalId": f"{bearer.user_type}:{bearer.user_id}",
@@ -46,7 +47,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             "Version": "2012-10-17",
             "Statement": [
                 # The whole stage: a cached answer must hold for every other route too.
-                {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": [f"{arn}:{api_id}/{stage}/*/*"]}
+                {
+                    "Action": "execute-api:Invoke",
+                    "Effect": "Allow",
+                    "Resource": [":".join([*arn, f"{api_id}/{stage}/*/*"])],
+                }
             ],
         },
         "context": {

@@ -18,4 +18,4 @@ def handler(request: http.Request) -> http.Response:
         carried = None  # not the shape of a handle: nothing to end
     if carried is not None:
         sessions.sign_out(carried[0], int(time.time()))
-    return http.Response(204, "signed_out", headers=http.clear_cookie() if request.cookie is not None else {})
+    return http.Response(204, "signed_out", headers=http.clear_cookie() if request.used_cookie else {})

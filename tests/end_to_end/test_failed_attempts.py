@@ -1,38 +1,57 @@
-"""Guessing gets slower, for a user and for an address, and nobody is locked out for good."""
+"""Guessing gets slower: for a user from one network, for a user from everywhere, and for an address."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from shotgrid_login import failed_attempts
-from tests.client import Gateway
+from shotgrid_login.failed_attempts import Attempt
+from tests.client import Caller, Gateway
+from tests.local.stand_in import Person
 
 
 def test_after_five_misses_a_user_waits_longer_each_time(gateway: Gateway) -> None:
-    person = gateway.person()
+    person, caller = gateway.person(), gateway.caller()
     for _ in range(5):
-        assert gateway.caller().password(person, "wrong").code == "invalid_credentials"
+        assert caller.password(person, "wrong").code == "invalid_credentials"
     waits = []
     for _ in range(7):
-        assert gateway.caller().password(person, "wrong").code == "invalid_credentials"
-        blocked = gateway.caller().password(person)
+        assert caller.password(person, "wrong").code == "invalid_credentials"
+        blocked = caller.password(person)
         assert (blocked.status, blocked.code) == (429, "too_many_attempts")
         assert blocked.headers["retry-after"] == str(blocked.body["retry_after"])
         waits.append(blocked.body["retry_after"])
-        _wait_is_over(gateway, person.login)
+        _wait_is_over(gateway, person, caller)
     for wait, expected in zip(waits, [30, 60, 120, 240, 480, 900, 900], strict=True):
         assert expected - 10 <= wait <= expected
     assert gateway.site.asked_for(person, "password") == 5 + 7
+    assert caller.password(person).status == 200
+
+
+def test_a_stranger_elsewhere_cannot_keep_a_person_out(gateway: Gateway) -> None:
+    person, stranger = gateway.person(), gateway.caller()
+    for _ in range(7):
+        stranger.password(person, "wrong")
+    assert stranger.password(person).code == "too_many_attempts"
     assert gateway.caller().password(person).status == 200
 
 
+def test_guesses_from_many_addresses_are_slowed_down_too(gateway: Gateway) -> None:
+    person = gateway.person()
+    callers = [gateway.caller() for _ in range(14)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            list(pool.map(lambda caller: caller.password(person, "wrong"), callers))
+    assert gateway.site.asked_for(person, "password") <= 50 + 1
+    assert gateway.caller().password(person).code == "too_many_attempts"
+
+
 def test_others_are_not_kept_waiting(gateway: Gateway) -> None:
-    victim, other = gateway.person(), gateway.person()
+    victim, other, caller = gateway.person(), gateway.person(), gateway.caller()
     for _ in range(7):
-        gateway.caller().password(victim, "wrong")
-    assert gateway.caller().password(victim).code == "too_many_attempts"
-    assert gateway.caller().password(other).status == 200
+        caller.password(victim, "wrong")
+    assert caller.password(victim).code == "too_many_attempts"
+    assert caller.password(other).status == 200
 
 
 def test_signing_in_forgets_the_misses(gateway: Gateway) -> None:
@@ -43,14 +62,28 @@ def test_signing_in_forgets_the_misses(gateway: Gateway) -> None:
         assert caller.password(person).status == 200
 
 
-def test_misses_are_forgotten_after_an_hour(gateway: Gateway) -> None:
-    person = gateway.person()
+def test_misses_are_forgotten_a_day_after_the_first(gateway: Gateway) -> None:
+    person, caller = gateway.person(), gateway.caller()
     for _ in range(6):
-        gateway.caller().password(person, "wrong")
-    assert gateway.caller().password(person).code == "too_many_attempts"
-    gateway.state.set(_row(person.login), expires_at=int(time.time()) - 1)
+        caller.password(person, "wrong")
+    assert caller.password(person).code == "too_many_attempts"
+    for row_id in _rows(person, caller).user_rows:
+        day = int(gateway.state.get(row_id)["expires_at"]["N"]) - time.time()
+        assert 86_300 < day <= 86_400
+        gateway.state.set(row_id, expires_at=int(time.time()) - 1)
     for _ in range(5):
-        assert gateway.caller().password(person, "wrong").code == "invalid_credentials"
+        assert caller.password(person, "wrong").code == "invalid_credentials"
+
+
+def test_an_office_that_signs_in_all_day_collects_no_misses(gateway: Gateway) -> None:
+    office = gateway.caller()
+    for _ in range(3):
+        assert office.password(gateway.person()).status == 200
+    row = gateway.state.get(_rows(gateway.person(), office).address_row)
+    assert row["misses"]["N"] == "0"
+    first_hour = row["expires_at"]["N"]
+    assert office.password(gateway.person(), "wrong").code == "invalid_credentials"
+    assert gateway.state.get(row["id"]["S"])["expires_at"]["N"] == first_hour
 
 
 def test_letter_case_and_spaces_do_not_make_another_user(gateway: Gateway) -> None:
@@ -65,9 +98,9 @@ def test_letter_case_and_spaces_do_not_make_another_user(gateway: Gateway) -> No
 
 
 def test_passwords_guessed_at_once_are_counted_before_they_are_tried(gateway: Gateway) -> None:
-    person = gateway.person()
+    person, caller = gateway.person(), gateway.caller()
     with ThreadPoolExecutor(12) as pool:
-        list(pool.map(lambda guess: gateway.caller().password(person, f"guess {guess}"), range(24)))
+        list(pool.map(lambda guess: caller.password(person, f"guess {guess}"), range(24)))
     assert gateway.site.asked_for(person, "password") <= 5 + 1
 
 
@@ -80,10 +113,9 @@ def test_wrong_codes_count_for_the_user_and_leave_the_challenge_its_attempts(gat
     assert answer.code == "invalid_otp"
     assert caller.password(person).code == "too_many_attempts"
     assert caller.otp(challenge, "000000").code == "too_many_attempts"
-    _wait_is_over(gateway, person.login)
-    left = caller.otp(challenge, "000000").body["attempts_left"]
-    assert left == 1
-    _wait_is_over(gateway, person.login)
+    _wait_is_over(gateway, person, caller)
+    assert caller.otp(challenge, "000000").body["attempts_left"] == 1
+    _wait_is_over(gateway, person, caller)
     assert caller.otp(challenge, gateway.site.code(person.login)).status == 200
 
 
@@ -98,16 +130,22 @@ def test_an_address_that_tries_many_users_waits_too(gateway: Gateway) -> None:
 
 
 def test_one_ipv6_network_is_one_address(gateway: Gateway) -> None:
-    row = failed_attempts._network("2001:db8:1:2:3::4")  # noqa: SLF001
-    assert row == failed_attempts._network("2001:db8:1:2::")  # noqa: SLF001
-    assert row != failed_attempts._network("2001:db8:1:3::")  # noqa: SLF001
     person = gateway.person()
-    assert gateway.caller(x_forwarded_for="2001:db8::1").password(person).status == 200
+    for host in range(6):
+        caller = gateway.caller(x_forwarded_for=f"2001:db8:1:2:{host}::1")
+        assert caller.password(person, "wrong").code == "invalid_credentials"
+    assert gateway.caller(x_forwarded_for="2001:db8:1:2::9").password(person).code == "too_many_attempts"
+    assert gateway.caller(x_forwarded_for="2001:db8:1:3::9").password(person).status == 200
 
 
-def _row(login: str) -> str:
-    return f"failed#user#{failed_attempts.user_hash(login)}"
+def test_an_address_that_is_none_is_one_all_the_same(gateway: Gateway) -> None:
+    caller = gateway.caller(x_forwarded_for="test-invoke-source-ip")
+    assert caller.password(gateway.person()).status == 200
 
 
-def _wait_is_over(gateway: Gateway, login: str) -> None:
-    gateway.state.set(_row(login), blocked_until=int(time.time()))
+def _rows(person: Person, caller: Caller) -> Attempt:
+    return Attempt.of(person.login, caller.address)
+
+
+def _wait_is_over(gateway: Gateway, person: Person, caller: Caller) -> None:
+    gateway.state.set(_rows(person, caller).user_rows[0], blocked_until=int(time.time()))

@@ -234,6 +234,18 @@ def test_a_handle_in_the_body_counts_before_the_cookie(gateway: Gateway) -> None
     assert answer.cookie is None
 
 
+def test_the_end_of_a_handle_in_the_body_leaves_the_cookie_alone(gateway: Gateway) -> None:
+    caller = gateway.caller(origin=PAGE)
+    cookie = caller.signed_in(gateway.person(), transport="cookie").cookie
+    handle = caller.signed_in(gateway.person(), transport="token").body["refresh_token"]
+    sent = {"refresh_token": handle}
+    out = caller.send("POST", "/auth/logout", sent, cookie=f"{COOKIE}={cookie}")
+    assert (out.status, out.cookie) == (204, None)
+    over = caller.send("POST", "/auth/refresh", sent, cookie=f"{COOKIE}={cookie}")
+    assert (over.code, over.cookie) == ("session_ended", None)
+    assert caller.send("POST", "/auth/refresh", cookie=f"{COOKIE}={cookie}").status == 200
+
+
 def _credentials(gateway: Gateway) -> dict[str, str]:
     person = gateway.person()
     return {"username": person.login, "password": person.password}

@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 from tests.client import Gateway
 
 METHOD_ARN = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/GET/shots/12"
+STAGE = ["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*/*"]
 
 
 def _event(**headers: str) -> dict[str, Any]:
@@ -72,6 +73,15 @@ def test_a_good_bearer_opens_the_whole_stage_of_the_api_that_asked(gateway: Gate
         "expires_at": context["expires_at"],
     }
     assert context["expires_at"].isdigit()
+
+
+@pytest.mark.parametrize("path", ["shots/2026-11-23T10:00:00", "a:b/c/d", "", ":"])
+def test_a_path_cannot_bend_the_policy(gateway: Gateway, path: str) -> None:
+    token = gateway.caller().signed_in(gateway.person()).body["access_token"]
+    method_arn = METHOD_ARN.replace("shots/12", path)
+    error, policy = _invoke(gateway, _event(Authorization=f"Bearer {token}") | {"methodArn": method_arn})
+    assert error is None
+    assert policy["policyDocument"]["Statement"][0]["Resource"] == STAGE
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic YTpi", "Bearer ä", "Bearer a b", "Bearer x\ny"])

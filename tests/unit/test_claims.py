@@ -32,6 +32,9 @@ def test_a_token_names_its_user_and_its_end() -> None:
         {"user": {"type": "HumanUser"}, "exp": "soon"},
         {"user": {"type": "HumanUser", "id": "24"}, "exp": True},
         {"user": {"type": 1, "id": True}, "exp": -1},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"exp": 1e300},
     ],
 )
 def test_a_token_that_names_none_gives_none(body: Any) -> None:

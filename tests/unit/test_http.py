@@ -105,6 +105,19 @@ def test_a_problem_says_all_that_the_contract_asks_for() -> None:
     }
 
 
+def test_no_setting_makes_the_log_hold_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
+    handler = Captured()
+    logger = logging.getLogger(http.logger.name)
+    logger.addHandler(handler)
+    try:
+        echo(event(body='{"username": "typed-by-somebody"}'), Context())
+    finally:
+        logger.removeHandler(handler)
+    assert handler.lines
+    assert not any("typed-by-somebody" in line for line in handler.lines)
+
+
 class Captured(logging.Handler):
     """Keeps what is logged."""
 

@@ -5,6 +5,7 @@ A small server repeats an answer byte for byte: status, headers and body.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -200,6 +201,7 @@ def test_each_answer_to_a_password_is_one_outcome(status: int, body: str, outcom
         (400, _error(103, "whatever the code"), RefreshTokenRefused),
         (400, "a proxy's words", SiteError),
         (403, "", SiteError),
+        (403, _error(102, "not from this address", 403), SiteError),
         (404, "", SiteError),
         (200, "{}", SiteError),
         (503, "", SiteUnavailable),
@@ -242,11 +244,55 @@ def test_a_site_that_does_not_answer_in_time_is_unavailable(monkeypatch: pytest.
     assert len(replay.requests) == 1  # a code is never sent twice
 
 
-def test_a_site_that_answers_drop_by_drop_is_unavailable() -> None:
-    clock = iter([100.0, 100.0 + site_module.CONNECT_SECONDS + site_module.READ_SECONDS + 1])
-    with answering(http(200, RECORDED_TOKENS)) as replay, pytest.raises(SiteUnavailable) as caught:
-        Site(replay.url, seconds=lambda: next(clock)).password("a", "b")
+@pytest.mark.parametrize("dripping", ["headers", "body"])
+def test_a_site_that_answers_drop_by_drop_is_unavailable(dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_module, "ANSWER_SECONDS", 0.3)
+    whole = http(200, RECORDED_TOKENS)
+    start = 5 if dripping == "headers" else len(whole) - 20
+    dropped = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                _received(connection)
+                connection.sendall(whole[:start])
+                for byte in whole[start:-1]:
+                    if dropped.wait(0.05):
+                        return
+                    connection.sendall(bytes([byte]))
+                dropped.wait(5)
+
+        server = threading.Thread(target=drip, daemon=True)
+        server.start()
+        site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(SiteUnavailable) as caught:
+            site.password("a", "b")
+        dropped.set()
+        server.join(5)
     assert caught.value.reason == "answer too slow"
+
+
+def test_the_site_after_one_that_was_too_slow_is_asked_on_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_module, "ANSWER_SECONDS", 0.1)
+    with answering(None) as silent:
+        site = Site(silent.url)
+        with pytest.raises(SiteUnavailable):
+            site.password("a", "b")
+    monkeypatch.setattr(site_module, "ANSWER_SECONDS", 5)
+    with answering(http(200, RECORDED_TOKENS)) as replay:
+        monkeypatch.setattr(site, "_endpoint", f"{replay.url}/api/v1/auth/access_token")
+        assert site.password("a", "b").expires_in == 600
+
+
+def test_a_cookie_of_one_persons_answer_is_not_sent_with_the_next_persons_password() -> None:
+    headers = ["set-cookie: _session_id=alice; Path=/", "content-type: application/json"]
+    with answering(http(200, RECORDED_TOKENS, headers), http(200, RECORDED_TOKENS)) as replay:
+        site = Site(replay.url)
+        site.password("alice", "a")
+        site.password("bob", "b")
+    assert len(replay.requests) == 2
+    assert "cookie" not in replay.head
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{", b"nonsense\r\n\r\n"])

@@ -25,10 +25,10 @@ ROWS = {
     },
     "Otp": {
         "failed": {"PutItem", "UpdateItem", "DeleteItem"},
-        "challenge": {"UpdateItem", "DeleteItem"},
+        "challenge": {"UpdateItem"},
         "session": {"PutItem"},
     },
-    "Refresh": {"session": {"GetItem", "UpdateItem", "DeleteItem"}, "retired": {"GetItem", "PutItem"}},
+    "Refresh": {"session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}, "retired": {"GetItem", "PutItem"}},
     "Logout": {"session": {"GetItem", "DeleteItem"}, "retired": {"GetItem"}},
     "Session": {"session": {"GetItem"}},
     "Authorizer": {},

@@ -71,7 +71,7 @@ class Challenges:
                 _row_id(challenge),
                 "ADD attempts :one",
                 # Counted where it is checked, so that codes tried at once cannot share an attempt.
-                "attempts < :max_attempts AND expires_at > :now",
+                "attempts < :max_attempts AND expires_at > :now AND attribute_not_exists(used_by)",
                 {"one": 1, "max_attempts": MAX_ATTEMPTS, "now": now},
             )
         except ConditionFailed:
@@ -88,9 +88,16 @@ class Challenges:
 
     def use_up(self, challenge: OpenedChallenge) -> None:
         """End the challenge after its code was accepted; raises `ChallengeEnded` if another attempt already has."""
+        me = secrets.token_urlsafe(16)
         try:
-            # One challenge makes one session, also when two codes at once were accepted.
-            self._table.delete(_row_id(challenge), "attribute_exists(id)")
+            self._table.update(
+                _row_id(challenge),
+                "SET used_by = :me",
+                # One challenge makes one session, also when two codes at once were accepted. Our own mark is there
+                # when the first answer to this write was lost and the SDK has sent it again.
+                "attribute_exists(id) AND (attribute_not_exists(used_by) OR used_by = :me)",
+                {"me": me},
+            )
         except ConditionFailed:
             raise ChallengeEnded from None
 

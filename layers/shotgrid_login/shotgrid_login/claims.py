@@ -10,6 +10,9 @@ import base64
 import json
 from typing import Any
 
+# The year 9999: later ends are no times, and JSON has infinite numbers.
+_LATEST = 253_402_300_800
+
 
 def user(access_token: str) -> tuple[str, int] | None:
     """Return the entity type and id of the claim `user` (`HumanUser`, 24), None where there is none."""
@@ -25,7 +28,9 @@ def user(access_token: str) -> tuple[str, int] | None:
 def expires_at(token: str) -> int | None:
     """Return the claim `exp` (RFC 7519, section 4.1.4) in epoch seconds, None where there is none."""
     claim = _claims(token).get("exp")
-    return int(claim) if isinstance(claim, int | float) and not isinstance(claim, bool) and claim > 0 else None
+    if isinstance(claim, bool) or not isinstance(claim, int | float) or not 0 < claim < _LATEST:
+        return None
+    return int(claim)
 
 
 def _claims(token: str) -> dict[str, Any]:

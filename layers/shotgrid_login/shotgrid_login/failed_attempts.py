@@ -1,8 +1,12 @@
-"""Failed attempts: guessing gets slower with every miss, per user and per source address.
+"""Failed attempts: guessing gets slower with every miss.
+
+Three counts stand beside each other. A user from one network is who guesses a password: that count is strict, and
+a stranger elsewhere does not reach it, so cannot keep the person out. The user from everywhere is a guesser with
+many addresses, and an address is one who tries many users. All are waits, never locks (OWASP ASVS 5.0, 6.1.1
+and 6.3.1).
 
 An attempt is counted before the site is asked, not after, so that a burst of parallel guesses counts in full.
-What turns out not to have been a guess is forgiven. (OWASP ASVS 5.0, 6.3.1 and 6.1.1: waits instead of locks, so
-nobody can lock another person out for good.)
+What turns out not to have been a guess is forgiven.
 """
 
 from __future__ import annotations
@@ -15,24 +19,41 @@ from dataclasses import dataclass
 from shotgrid_login.errors import TooManyAttempts
 from shotgrid_login.table import ConditionFailed, Table
 
-# Misses that cost no wait: typing errors. A whole studio may sit behind one address.
-FREE_FOR_USER = 5
-FREE_FOR_ADDRESS = 50
 
-# The wait after the first miss beyond those, doubled with each further one, up to the longest. Seconds.
+@dataclass(frozen=True)
+class Limit:
+    """How much is tolerated. All but the first are seconds.
+
+    Attributes:
+        free: misses that cost no wait.
+        longest_wait: the wait starts at `FIRST_WAIT` and doubles with each further miss, up to this.
+        memory: how long after the first miss all of them are forgotten.
+    """
+
+    free: int
+    longest_wait: int
+    memory: int
+
+
 FIRST_WAIT = 30
-LONGEST_WAIT = 15 * 60
 
-# After this long without an attempt, the misses are forgotten. Seconds.
-MEMORY = 60 * 60
+USER_FROM_NETWORK = Limit(free=5, longest_wait=15 * 60, memory=24 * 3600)
+USER = Limit(free=50, longest_wait=5 * 60, memory=24 * 3600)
+ADDRESS = Limit(free=50, longest_wait=15 * 60, memory=3600)  # a whole studio may sit behind one
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One counted attempt: the two rows that know of it."""
+    """One counted attempt: the rows that know of it, those of the user first."""
 
-    user_row: str
+    user_rows: tuple[str, str]
     address_row: str
+
+    @classmethod
+    def of(cls, username: str, source_address: str) -> Attempt:
+        """Name the rows of a user at an address."""
+        user, network = user_hash(username), _network_hash(source_address)
+        return cls((f"failed#user#{user}#{network}", f"failed#user#{user}"), f"failed#address#{network}")
 
 
 def user_hash(username: str) -> str:
@@ -48,47 +69,53 @@ class FailedAttempts:
 
     def count(self, username: str, source_address: str, now: int) -> Attempt:
         """Count an attempt before it is made; raises `TooManyAttempts` when it has to wait."""
-        attempt = Attempt(f"failed#user#{user_hash(username)}", f"failed#address#{_network(source_address)}")
-        self._count(attempt.address_row, FREE_FOR_ADDRESS, now)
+        attempt = Attempt.of(username, source_address)
+        limits = {attempt.user_rows[0]: USER_FROM_NETWORK, attempt.user_rows[1]: USER, attempt.address_row: ADDRESS}
+        counted: list[str] = []
         try:
-            self._count(attempt.user_row, FREE_FOR_USER, now)
+            for row_id, limit in limits.items():
+                self._count(row_id, limit, now)
+                counted.append(row_id)
         except TooManyAttempts:
-            self._take_back(attempt.address_row)
+            for row_id in counted:
+                self._take_back(row_id)
             raise
         return attempt
 
     def succeeded(self, attempt: Attempt) -> None:
         """The person is who they say: forget the user's misses, and this attempt of the address."""
-        self._table.delete(attempt.user_row)
+        for row_id in attempt.user_rows:
+            self._table.delete(row_id)
         self._take_back(attempt.address_row)
 
     def forgive(self, attempt: Attempt) -> None:
         """It was no guess: the site wanted a code first, or gave no verdict. Count it back."""
-        self._take_back(attempt.user_row)
-        self._take_back(attempt.address_row)
+        for row_id in (*attempt.user_rows, attempt.address_row):
+            self._take_back(row_id)
 
-    def _count(self, row_id: str, free: int, now: int) -> None:
-        expires_at = now + MEMORY
+    def _count(self, row_id: str, limit: Limit, now: int) -> None:
+        forgotten_at = now + limit.memory
         try:
             # The common case in one write. Counting in the database, so that attempts at once all count.
             self._table.update(
                 row_id,
-                "ADD misses :one SET expires_at = :expires_at",
+                "ADD misses :one SET expires_at = if_not_exists(expires_at, :forgotten_at)",
                 "attribute_not_exists(id) OR (misses < :free AND expires_at > :now)",
-                {"one": 1, "expires_at": expires_at, "free": free, "now": now},
+                {"one": 1, "forgotten_at": forgotten_at, "free": limit.free, "now": now},
             )
             return
         except ConditionFailed as failed:
             row = failed.row or {}
         misses = int(row.get("misses", 0))
         blocked_until = int(row.get("blocked_until", 0))
-        if int(row.get("expires_at", 0)) <= now:
-            misses = blocked_until = 0
+        expires_at = int(row.get("expires_at", 0))
+        if expires_at <= now:
+            misses, blocked_until, expires_at = 0, 0, forgotten_at
         if blocked_until > now:
             raise TooManyAttempts(blocked_until - now)
         counted: dict[str, str | int] = {"id": row_id, "misses": misses + 1, "expires_at": expires_at}
-        if misses >= free:
-            wait = min(FIRST_WAIT * 2 ** min(misses - free, 10), LONGEST_WAIT)
+        if misses >= limit.free:
+            wait = min(FIRST_WAIT * 2 ** min(misses - limit.free, 10), limit.longest_wait)
             counted["blocked_until"] = now + wait
         try:
             # Of attempts at once, only the one that finds the row as it was read gets this turn.
@@ -108,8 +135,12 @@ class FailedAttempts:
             )
 
 
-def _network(source_address: str) -> str:
+def _network_hash(source_address: str) -> str:
     """Hash an IPv4 address, or an IPv6 /64: whoever has one of its addresses has them all (RFC 6177)."""
-    address = ipaddress.ip_address(source_address)
-    network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
-    return hashlib.sha256(str(network).encode()).hexdigest()[:16]
+    try:
+        address = ipaddress.ip_address(source_address)
+    except ValueError:
+        network = source_address  # such as API Gateway's own "test-invoke-source-ip"
+    else:
+        network = str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
+    return hashlib.sha256(network.encode()).hexdigest()[:16]

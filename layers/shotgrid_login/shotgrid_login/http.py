@@ -87,6 +87,7 @@ class Request:
         self.request_id: str = context["requestId"]
         self.source_address: str = context["identity"]["sourceIp"]
         self.authorizer: Mapping[str, Any] = context.get("authorizer") or {}
+        self.used_cookie = False
 
     @property
     def origin(self) -> str | None:
@@ -167,6 +168,7 @@ class Request:
         if "refresh_token" in fields:
             return Handle.parse(fields["refresh_token"]), Transport.TOKEN
         if self.cookie is not None:
+            self.used_cookie = True
             return Handle.parse(self.cookie), Transport.COOKIE
         return None
 
@@ -196,7 +198,7 @@ def endpoint(method: str, allowed_origins: frozenset[str]) -> Callable[[Answer],
     """
 
     def decorate(answer: Answer) -> LambdaHandler:
-        @logger.inject_lambda_context(clear_state=True)
+        @logger.inject_lambda_context(clear_state=True, log_event=False)
         def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             request = Request(event)
             logger.set_correlation_id(request.request_id)
@@ -288,7 +290,7 @@ def _refusal(request: Request, error: Exception) -> Response:
     if error.retry_after is not None:
         body["retry_after"] = error.retry_after
         headers["retry-after"] = str(error.retry_after)
-    if error.code == "session_ended" and request.cookie is not None:
+    if error.code == "session_ended" and request.used_cookie:
         headers |= clear_cookie()
     return Response(error.status, error.outcome or error.code, body, headers)
 

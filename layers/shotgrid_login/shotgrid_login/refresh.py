@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable
 
 from shotgrid_login.bearers import bearer_id
-from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteError, SiteUnavailable
+from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteUnavailable
 from shotgrid_login.sessions import Handle, HandleState, Session, Sessions, SignedIn
 from shotgrid_login.site import RefreshTokenRefused, Site
 
-# Longer than a site call can take (`site`: connect and whole answer, 13 s) and the writes after it. Seconds.
-LEASE_SECONDS = 15
+# Longer than a site call can take (`site.ANSWER_SECONDS`) with slow writes after it. Seconds.
+LEASE_SECONDS = 20
 
-# How long a caller waits for another one's result: until that one's lease would have run out. Seconds.
-WAIT_SECONDS = LEASE_SECONDS + 1
+# How long a caller waits for another one's result before it says so. A site call of its own may still follow, and
+# API Gateway gives up on a function after 29 s. Seconds.
+WAIT_SECONDS = 12
 
 # Between looks at the row while waiting: a site answers in about 0.2 s. Seconds.
 FIRST_PAUSE = 0.05
@@ -58,7 +59,7 @@ class Refresh:
             case HandleState.NOT_ISSUED:
                 raise SessionEnded
             case HandleState.REPLAYED:
-                self._sessions.end(session.session_id)
+                self._sessions.end(session)
                 raise HandleReplayed
         refused = refused_access_token is not None and bearer_id(refused_access_token) == session.bearers[0]
         if session.fresh_until > self._now() and not refused:
@@ -73,10 +74,11 @@ class Refresh:
         while True:
             if session.secret_hash != stale.secret_hash:
                 return self._again(session)  # another caller's rotation: as new as it can be
+            if self._seconds() > give_up:
+                wait = max(1, session.lease_until - self._now())
+                raise SiteUnavailable("another refresh of the session is still waiting for the site", wait)
             if session.lease and session.lease_until > self._now():
                 waiting_for = session.lease
-                if self._seconds() > give_up:
-                    raise SiteUnavailable("another refresh of the session is still waiting for the site")
                 self._pause(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE)
             elif waiting_for and not session.lease:
@@ -94,20 +96,19 @@ class Refresh:
         asked_at = self._now()
         try:
             tokens = self._site.refresh_token(self._sessions.unseal(session).refresh_token)
-            rotated = self._sessions.rotate(session, lease, tokens, asked_at)
+            rotated = self._sessions.rotate(session, tokens, asked_at, self._now())
         except RefreshTokenRefused:
-            self._sessions.end(session.session_id, lease)
-            raise SessionEnded from None
-        except (SiteError, SiteUnavailable):
+            if self._sessions.end_unless_rotated(session):
+                raise SessionEnded from None
+            rotated = None
+        except Exception:
+            # No verdict on the session, whatever went wrong: the next caller need not wait for our lease to run out.
             self._sessions.release_lease(session.session_id, lease)
             raise
         if rotated is not None:
             return rotated
-        # Our lease ran out while the site was slow, or the person signed out. Whatever is stored now counts.
-        current = self._sessions.find(session.session_id, self._now())
-        if current.secret_hash == session.secret_hash:
-            raise SiteUnavailable("the lease was lost to a refresh that is still running")
-        return self._again(current)
+        # Another caller rotated the session after our lease had run out, or the person signed out.
+        return self._again(self._sessions.find(session.session_id, self._now()))
 
     def _again(self, session: Session) -> SignedIn:
         session = self._sessions.note_activity(session, self._now())

@@ -140,8 +140,10 @@ class Secrets:
 class Sessions:
     """The rows, and the bearers that come and go with them.
 
-    A bearer is written before the session that owns it and deleted after: a function that dies in between
-    leaves at worst the hash of a token that nobody was given.
+    A bearer is written before the session that names it and deleted before it: a function that dies in between
+    leaves no bearer that signing out would not find, but for the hash of a token that nobody was given.
+
+    The SDK sends a write again when its answer was lost, so each condition here also holds after the same write.
     """
 
     def __init__(
@@ -163,7 +165,7 @@ class Sessions:
         handle = Handle.new()
         session = self._built(handle, user, tokens, signed_in_at=now, now=now)
         self._write_bearer(session)
-        self._table.put(_to_row(session), "attribute_not_exists(id)")
+        self._table.put(_to_row(session))
         return SignedIn(session, tokens.access_token, handle)
 
     def find(self, session_id: str, now: int) -> Session:
@@ -224,7 +226,7 @@ class Sessions:
                 "SET lease = :lease, lease_until = :until",
                 # Not after a rotation that came since it was read: its access token is new. Not while another one's
                 # lease runs; one that has run out belonged to a function that died.
-                "secret_hash = :secret_hash AND (lease = :nobody OR lease_until <= :now)",
+                "secret_hash = :secret_hash AND (lease = :nobody OR lease_until <= :now OR lease = :lease)",
                 {"lease": lease, "until": until, "secret_hash": session.secret_hash, "nobody": "", "now": now},
             )
         except ConditionFailed:
@@ -239,21 +241,24 @@ class Sessions:
                 _row_id(session_id), "SET lease = :nobody", "lease = :lease", {"lease": lease, "nobody": ""}
             )
 
-    def rotate(self, session: Session, lease: str, tokens: Tokens, now: int) -> SignedIn | None:
-        """Store new tokens under a new handle; None if the lease is lost, and with it the tokens.
+    def rotate(self, session: Session, tokens: Tokens, asked_at: int, now: int) -> SignedIn | None:
+        """Store the tokens that the site was asked for at `asked_at` under a new handle.
+
+        None if the session has ended or another caller has rotated it since it was read; these tokens are lost then.
 
         The access token before stays a bearer for the little that it has left, as another tab may be using it. One
         that is still fresh was refused by the site, and stops being one.
         """
         handle = Handle.next_of(session.session_id)
-        refused = session.bearers if session.fresh_until > now else ()
+        refused = session.bearers if session.fresh_until > asked_at else ()
         rotated = self._built(
             handle,
             session.user,
             tokens,
             signed_in_at=session.signed_in_at,
-            now=now,
+            now=asked_at,
             previous_hash=session.secret_hash,
+            previous_until=now + PREVIOUS_HANDLE_SECONDS,
             previous_bearers=() if refused else session.bearers[:1],
         )
         self._write_bearer(rotated)
@@ -265,36 +270,51 @@ class Sessions:
                 "expires_at": session.signed_in_at + self._session_seconds,
             }
         )
-        try:
-            # Only while the lease is ours: a session that was signed out meanwhile stays ended, and one that another
-            # caller refreshed after our lease ran out keeps what that one stored.
-            self._table.put(_to_row(rotated), "lease = :lease", {"lease": lease})
-        except ConditionFailed:
-            self._bearers_table.delete(bearers.bearer_id(tokens.access_token))
-            return None
         for bearer in refused:
             self._bearers_table.delete(bearer)
+        try:
+            self._table.put(
+                _to_row(rotated),
+                # A session that was signed out meanwhile stays ended, and one that another caller rotated after our
+                # lease had run out keeps what that one stored. A lease that ran out alone is no reason to lose
+                # tokens: on a site that retires refresh tokens nobody else can get new ones.
+                "secret_hash = :read OR secret_hash = :written",
+                {"read": session.secret_hash, "written": rotated.secret_hash},
+            )
+        except ConditionFailed:
+            self._bearers_table.delete(rotated.bearers[0])
+            return None
         return SignedIn(rotated, tokens.access_token, handle)
 
     def sign_out(self, handle: Handle, now: int) -> None:
         """End the session of any handle that was ever issued for it. Nothing happens if there is none."""
         row = self._table.get(_row_id(handle.session_id))
-        if row is not None and self.state_of(handle, _from_row(row), now) is not HandleState.NOT_ISSUED:
-            self.end(handle.session_id)
-
-    def end(self, session_id: str, lease: str | None = None) -> None:
-        """End a session and its bearers; with a lease, only while it is held. Nothing happens if it is over."""
-        try:
-            if lease is None:
-                row = self._table.delete(_row_id(session_id))
-            else:
-                # The site refused a token that a later holder of the lease may have replaced already.
-                row = self._table.delete(_row_id(session_id), "lease = :lease", {"lease": lease})
-        except ConditionFailed:
+        if row is None:
             return
-        if row is not None:
-            for bearer in _from_row(row).bearers:
+        session = _from_row(row)
+        if self.state_of(handle, session, now) is not HandleState.NOT_ISSUED:
+            self.end(session)
+
+    def end(self, session: Session) -> None:
+        """End a session and its bearers, also if it has rotated since it was read."""
+        self._end(session, "", None)
+
+    def end_unless_rotated(self, session: Session) -> bool:
+        """End a session whose refresh token the site refused, unless a later one is stored; say whether it is over."""
+        # The refused token may be one that another caller has traded in meanwhile.
+        return self._end(session, "attribute_not_exists(id) OR secret_hash = :read", {"read": session.secret_hash})
+
+    def _end(self, session: Session, condition: str, values: Row | None) -> bool:
+        for bearer in session.bearers:
+            self._bearers_table.delete(bearer)
+        try:
+            row = self._table.delete(_row_id(session.session_id), condition, values)
+        except ConditionFailed:
+            return False
+        for bearer in _from_row(row).bearers if row else ():
+            if bearer not in session.bearers:
                 self._bearers_table.delete(bearer)
+        return True
 
     def _built(
         self,
@@ -305,6 +325,7 @@ class Sessions:
         signed_in_at: int,
         now: int,
         previous_hash: bytes = b"",
+        previous_until: int = 0,
         previous_bearers: tuple[str, ...] = (),
     ) -> Session:
         expires_at = signed_in_at + self._session_seconds
@@ -325,12 +346,12 @@ class Sessions:
             sealed=sealed,
             secret_hash=handle.secret_hash,
             previous_hash=previous_hash,
-            previous_until=now + PREVIOUS_HANDLE_SECONDS,
+            previous_until=previous_until,
             signed_in_at=signed_in_at,
             expires_at=expires_at,
             idle_expires_at=self._idle_limit(now, access_expires_at, expires_at),
             access_expires_at=access_expires_at,
-            fresh_until=access_expires_at - min(FRESH_MARGIN, tokens.expires_in // 2),
+            fresh_until=min(now + tokens.expires_in - min(FRESH_MARGIN, tokens.expires_in // 2), expires_at),
             bearers=(bearers.bearer_id(tokens.access_token), *previous_bearers),
             lease="",
             lease_until=0,

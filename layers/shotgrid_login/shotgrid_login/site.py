@@ -8,9 +8,12 @@ person typed.
 from __future__ import annotations
 
 import json
+import queue
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -18,7 +21,8 @@ import requests
 from shotgrid_login.errors import InvalidCredentials, PasswordSignInDisabled, SiteError, SiteUnavailable
 
 CONNECT_SECONDS = 3
-READ_SECONDS = 10  # for the first byte, and again as the limit for the whole answer
+READ_SECONDS = 10  # for each part of the answer
+ANSWER_SECONDS = 13  # for all of it, however small its parts
 
 # A success is about 1.2 KB and an error less; more than this is no answer of a token endpoint.
 MAX_ANSWER_BYTES = 64 * 1024
@@ -57,8 +61,7 @@ class Site:
         self._endpoint = f"{url}/api/v1/auth/access_token"
         self._seconds = seconds
         self._last_used = 0.0
-        self._http = requests.Session()
-        self._http.trust_env = False
+        self._http = _connection()
 
     def password(self, username: str, password: str, auth_token: str | None = None) -> Tokens:
         """Sign in with a password, and with a code when there is one.
@@ -95,36 +98,71 @@ class Site:
         status, answer = self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token})
         # The recorded refusal is a bare 401 whose body nobody has written down, so a 401 counts without the
         # site's envelope too, unless it is a page: that is something in between speaking, not the site.
-        if _error_code(status, answer) is not None or (status == 401 and answer is not _PAGE):
+        refused = status == 400 and _error_code(status, answer) is not None
+        if refused or (status == 401 and answer is not _PAGE):
             raise RefreshTokenRefused
         return _tokens(status, answer)
 
     def _ask(self, grant: dict[str, str]) -> tuple[int, Any]:
         """Post one grant and return the status and the parsed body; raises `SiteError`, `SiteUnavailable`."""
-        started = self._seconds()
-        if started - self._last_used > KEPT_CONNECTION_SECONDS:
+        if self._seconds() - self._last_used > KEPT_CONNECTION_SECONDS:
             self._http.close()
+        # The timeouts of `requests` are for each part of an answer. The limit for all of it is how long this waits
+        # for a thread; one that is still busy then is left to itself, with the connection it has.
+        outcomes: queue.SimpleQueue[tuple[int, Any] | Exception] = queue.SimpleQueue()
+        threading.Thread(target=_exchange, args=(self._http, self._endpoint, grant, outcomes), daemon=True).start()
         try:
-            with self._http.post(
-                self._endpoint,
-                data=grant,
-                headers={"Accept": "application/json"},
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                body = _read(response, until=started + CONNECT_SECONDS + READ_SECONDS, seconds=self._seconds)
-        except requests.exceptions.SSLError:
-            raise SiteUnavailable("TLS failed") from None
-        except requests.exceptions.Timeout:
-            raise SiteUnavailable("timed out") from None
-        except requests.exceptions.RequestException as error:
-            # Named by its class alone: its text holds the whole request.
-            raise SiteUnavailable(f"no answer: {type(error).__name__}") from None
+            outcome = outcomes.get(timeout=ANSWER_SECONDS)
+        except queue.Empty:
+            self._http = _connection()
+            raise SiteUnavailable("answer too slow") from None
+        if isinstance(outcome, Exception):
+            raise outcome
         self._last_used = self._seconds()
-        if response.status_code >= 500 or response.status_code == 429:
-            raise SiteUnavailable(f"status {response.status_code}", retry_after=_retry_after(response))
-        return response.status_code, _parsed(response, body)
+        return outcome
+
+
+def _connection() -> requests.Session:
+    connection = requests.Session()
+    connection.trust_env = False
+    # A function serves one person after the other: what the site would have a browser keep is not kept.
+    connection.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return connection
+
+
+def _exchange(
+    connection: requests.Session,
+    endpoint: str,
+    grant: dict[str, str],
+    outcomes: queue.SimpleQueue[tuple[int, Any] | Exception],
+) -> None:
+    try:
+        outcomes.put(_post(connection, endpoint, grant))
+    except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for it
+        outcomes.put(error)
+
+
+def _post(connection: requests.Session, endpoint: str, grant: dict[str, str]) -> tuple[int, Any]:
+    try:
+        with connection.post(
+            endpoint,
+            data=grant,
+            headers={"Accept": "application/json"},
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            body = _read(response)
+    except requests.exceptions.SSLError:
+        raise SiteUnavailable("TLS failed") from None
+    except requests.exceptions.Timeout:
+        raise SiteUnavailable("timed out") from None
+    except requests.exceptions.RequestException as error:
+        # Named by its class alone: its text holds the whole request.
+        raise SiteUnavailable(f"no answer: {type(error).__name__}") from None
+    if response.status_code >= 500 or response.status_code == 429:
+        raise SiteUnavailable(f"status {response.status_code}", retry_after=_retry_after(response))
+    return response.status_code, _parsed(response, body)
 
 
 class _NotTheSite:
@@ -138,14 +176,12 @@ _PAGE = _NotTheSite("a page")
 _NOT_JSON = _NotTheSite("not JSON")
 
 
-def _read(response: requests.Response, until: float, seconds: Callable[[], float]) -> bytes:
+def _read(response: requests.Response) -> bytes:
     body = b""
     for chunk in response.iter_content(8192):
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             raise SiteError("answer too large")
-        if seconds() > until:
-            raise SiteUnavailable("answer too slow")
     return body
 
 
