@@ -30,7 +30,7 @@ def site() -> Iterator[StandIn]:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[LocalAws]:
-    with LocalAws() as running:
+    with LocalAws(record_calls=True) as running:
         yield running
 
 

@@ -35,8 +35,10 @@ class Failed(Exception):
 class LocalAws:
     """One MiniStack process and its functions' processes, on loopback."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, record_calls: bool = False) -> None:
+        """Take any free port, unless one is given. Recorded calls can be looked up in CloudTrail."""
         self.port = port or free_port()
+        self._record_calls = record_calls
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._directory = tempfile.TemporaryDirectory(prefix="shotgrid-login-", ignore_cleanup_errors=True)
         self.log = Path(self._directory.name) / "ministack.log"
@@ -48,6 +50,7 @@ class LocalAws:
         environment = self.environment() | {
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
+            "CLOUDTRAIL_RECORDING": str(int(self._record_calls)),
             "GATEWAY_PORT": str(self.port),
             "LOG_LEVEL": "WARNING",
             "TMPDIR": self._directory.name,

@@ -1,0 +1,108 @@
+"""What the deployed functions ask of AWS, as CloudTrail recorded it, against what their roles are for.
+
+The emulator does not enforce conditions on kinds of rows and encryption contexts, so a role that lacks one of
+those would only fail on AWS. Here each call that a function really made is held against the template.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from tests.client import Gateway, expire_access_token, session_row
+from tests.local.stack import STACK
+from tests.unit.test_template import FUNCTIONS, ROWS, SEALS
+
+pytestmark = pytest.mark.last
+
+# Looked up one by one, as the emulator returns the last fifty events of a look-up and no more.
+ACTIONS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Encrypt", "Decrypt"]
+
+
+@pytest.fixture(scope="module")
+def calls(gateway: Gateway) -> dict[str, set[tuple[str, ...]]]:
+    """Walk through everything that the functions do, and return what each of them has called."""
+    _walk(gateway)
+    found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for function in FUNCTIONS:
+        for action in ACTIONS:
+            asked_for = {"AccessKeyId": _access_key(gateway, function), "EventName": action}
+            events = gateway.aws.client("cloudtrail").lookup_events(
+                LookupAttributes=[{"AttributeKey": name, "AttributeValue": value} for name, value in asked_for.items()]
+            )["Events"]
+            found[function] |= {_call(gateway, json.loads(event["CloudTrailEvent"])) for event in events}
+    return found
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_calls_all_that_its_role_allows_and_nothing_else(
+    calls: dict[str, set[tuple[str, ...]]], function: str
+) -> None:
+    rows = {("state", action, kind) for kind, actions in ROWS[function].items() for action in actions}
+    seals = {("key", action, purpose) for action, purpose in SEALS[function]}
+    bearers = {
+        "Password": {("bearers", "PutItem")},
+        "Otp": {("bearers", "PutItem")},
+        "Refresh": {("bearers", "PutItem"), ("bearers", "DeleteItem")},
+        "Logout": {("bearers", "DeleteItem")},
+        "Session": set[tuple[str, str]](),
+        "Authorizer": {("bearers", "GetItem")},
+    }[function]
+    assert calls[function] == rows | seals | bearers
+
+
+def _walk(gateway: Gateway) -> None:
+    person, caller = gateway.person(two_factor=True), gateway.caller()
+    challenge = caller.password(person)
+    for _ in range(5):  # all misses that are free, so that the next one is counted with a wait
+        caller.password(person, "wrong")
+    assert caller.otp(challenge, "000000").code == "invalid_otp"
+    person, caller = gateway.person(two_factor=False), gateway.caller()
+    for _ in range(6):
+        caller.password(person, "wrong")
+    caller.signed_in(gateway.person(two_factor=False))
+    person = gateway.person(two_factor=True)
+    challenge = caller.password(person)
+    gateway.site.switch(person, fault="503")
+    caller.otp(challenge, "123456")
+    gateway.site.switch(person, fault="")
+    handles = [caller.otp(challenge, gateway.site.code(person.login)).body["refresh_token"]]
+    gateway.state.set(session_row(handles[0]), idle_expires_at=int(time.time()) + 60)
+    caller.session(caller.refresh(handles[0]).body["access_token"])
+    for _ in range(2):
+        expire_access_token(gateway, handles[-1])
+        handles.append(caller.refresh(handles[-1]).body["refresh_token"])
+    caller.refresh(handles[0])
+    handles = [caller.signed_in(gateway.person()).body["refresh_token"]]
+    for _ in range(2):
+        expire_access_token(gateway, handles[-1])
+        handles.append(caller.refresh(handles[-1]).body["refresh_token"])
+    caller.logout(handles[0])
+
+
+def _call(gateway: Gateway, record: dict[str, Any]) -> tuple[str, ...]:
+    action, asked = record["eventName"], record["requestParameters"]
+    match record["eventSource"]:
+        case "dynamodb.amazonaws.com" if asked["TableName"] == gateway.outputs["StateTable"]:
+            return "state", action, (asked.get("Key") or asked["Item"])["id"]["S"].partition("#")[0]
+        case "dynamodb.amazonaws.com" if asked["TableName"] == gateway.outputs["BearersTable"]:
+            return "bearers", action
+        case "kms.amazonaws.com" if asked["KeyId"] == gateway.outputs["KeyArn"]:
+            return "key", action, asked["EncryptionContext"]["purpose"]
+        case source:
+            return source, action, str(asked)
+
+
+def _access_key(gateway: Gateway, function: str) -> str:
+    """Return the access key under which the emulator runs a function: it derives one from function and role."""
+    name = gateway.aws.client("cloudformation").describe_stack_resource(
+        StackName=STACK, LogicalResourceId=f"{function}Function"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    deployed = gateway.aws.client("lambda").get_function_configuration(FunctionName=name)
+    digest = hashlib.sha256(f"{deployed['FunctionArn']}:{deployed['Role']}".encode()).hexdigest()
+    return f"ASIA{digest[:16].upper()}"
