@@ -132,6 +132,22 @@ def test_a_port_in_use_is_said_to_be(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_setting_that_is_none_is_named() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.local"],
+        cwd=ROOT,
+        env=os.environ | {"PORT": str(_three_free_ports()), "SHOTGRID_SITE_URL": "ftp://site.example"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "ShotGridSiteUrl" in done.stderr
+    assert "must be https://HOST" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("port", ["x", "80", "99999", ""])
 def test_a_port_that_is_none_is_named(port: str) -> None:
     done = subprocess.run(

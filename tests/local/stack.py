@@ -108,7 +108,17 @@ class LocalAws:
         build()
         overrides = [f'{name}="{value}"' for name, value in parameters.items()]
         _run(
-            [sam(), "deploy", "--stack-name", stack, "--region", REGION, "--parameter-overrides", *overrides],
+            [
+                sam(),
+                "deploy",
+                "--stack-name",
+                stack,
+                "--region",
+                REGION,
+                "--no-progressbar",
+                "--parameter-overrides",
+                *overrides,
+            ],
             self.environment(),
         )
         description = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
@@ -173,5 +183,6 @@ def _is_free(port: int) -> bool:
 def _run(command: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise Failed(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+        said = done.stderr.strip() or done.stdout.strip()
+        raise Failed(f"{Path(command[0]).name} {command[1]} failed:\n{said[-4000:]}")
     return done.stdout
