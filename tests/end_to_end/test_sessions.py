@@ -53,6 +53,7 @@ def test_signing_out_ends_the_session_and_its_bearers_at_once(gateway: Gateway) 
     assert caller.refresh(second["refresh_token"]).code == "session_ended"
     for body in (first, second):
         assert caller.session(body["access_token"]).status == 401
+    assert gateway.bearers_of(first["refresh_token"]) == []
 
 
 def test_signing_out_works_with_every_handle_that_the_session_ever_had(gateway: Gateway) -> None:

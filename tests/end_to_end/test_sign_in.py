@@ -147,6 +147,7 @@ def test_a_challenge_makes_one_session(gateway: Gateway) -> None:
     assert caller.otp(challenge, gateway.site.code(person.login)).status == 200
     again = caller.otp(challenge, gateway.site.code(person.login))
     assert (again.status, again.code) == (410, "challenge_ended")
+    assert gateway.site.asked_for(person, "password") == 2
 
 
 def test_two_right_codes_at_once_make_one_session(gateway: Gateway) -> None:
