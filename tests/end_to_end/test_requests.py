@@ -27,7 +27,8 @@ GOOD = {"username": "somebody", "password": "a password"}
         ({**GOOD, "username": "x" * 257}, "username: longer than 256 characters"),
         ({**GOOD, "password": "x" * 257}, "password: longer than 256 characters"),
         ({**GOOD, "password": "\ud800"}, "password: not Unicode text"),
-        ({**GOOD, "pasword": "secret-in-the-wrong-place"}, "unknown field"),
+        ({**GOOD, "pasword": "x"}, "pasword: unknown; known here: username, password, transport"),
+        ({**GOOD, "secret in the wrong place": "x"}, "a field: unknown"),
         ({**GOOD, "transport": "pigeon"}, "transport: must be"),
         ([GOOD], "body: not a JSON object"),
         ("text", "body: not a JSON object"),
@@ -37,7 +38,7 @@ def test_a_wrong_field_is_named(gateway: Gateway, body: Any, named: str) -> None
     answer = gateway.caller().send("POST", "/auth/password", body)
     assert (answer.status, answer.code) == (400, "invalid_request")
     assert answer.body["detail"].startswith(named)
-    assert "secret-in-the-wrong-place" not in answer.text
+    assert "secret" not in answer.text
 
 
 @pytest.mark.parametrize("data", ["{", "", "username=a&password=b", "[" * 8000, '{"username": NaN', "\x00", "nul"])
@@ -56,9 +57,9 @@ def test_what_is_not_json_is_said_to_be_so(gateway: Gateway, data: str) -> None:
         ("/auth/otp", {"challenge": "x" * 7001, "code": "1"}, "challenge: longer than 7000 characters"),
         ("/auth/otp", {"challenge": "x", "code": 123456}, "code: must be text"),
         ("/auth/refresh", {"refresh_token": 1}, "refresh_token: must be text"),
-        ("/auth/refresh", {"token": "x"}, "unknown field"),
+        ("/auth/refresh", {"token": "x"}, "token: unknown"),
         ("/auth/logout", {"refresh_token": ["x"]}, "refresh_token: must be text"),
-        ("/auth/logout", {"everywhere": True}, "unknown field"),
+        ("/auth/logout", {"everywhere": True}, "everywhere: unknown"),
     ],
 )
 def test_the_other_routes_name_wrong_fields_too(gateway: Gateway, path: str, body: Any, named: str) -> None:

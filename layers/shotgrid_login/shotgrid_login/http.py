@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ _LONGEST = {
     "refresh_token": 128,
     "refused_access_token": 4096,
 }
+
+_FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
 
 logger = Logger(service="shotgrid-login")
 metrics = Metrics(namespace="ShotGridLogin", service="shotgrid-login")
@@ -132,8 +135,9 @@ class Request:
                 raise InvalidRequest(f"{name}: missing")
         for name, value in values.items():
             if name not in required and name not in optional:
-                # Not repeated: a key may be a value that landed in the wrong place.
-                raise InvalidRequest(f"unknown field; known here: {', '.join(required + optional)}")
+                # Named only if it looks like a field: a key may be a value that landed in the wrong place.
+                named = name if _FIELD_NAME.fullmatch(name) else "a field"
+                raise InvalidRequest(f"{named}: unknown; known here: {', '.join(required + optional)}")
             _check(name, value)
         return values
 
