@@ -53,7 +53,6 @@ class LocalAws:
             "CLOUDTRAIL_RECORDING": str(int(self._record_calls)),
             "GATEWAY_PORT": str(self.port),
             "LOG_LEVEL": "WARNING",
-            "TMPDIR": self._directory.name,
         }
         # The functions run in processes of their own: a group of its own lets all of them be ended together.
         with self.log.open("wb") as log:
@@ -96,6 +95,7 @@ class LocalAws:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "NO_PROXY": "*",
             "SAM_CLI_TELEMETRY": "0",
+            "TMPDIR": self._directory.name,  # what the tools leave behind goes when this AWS does
         }
 
     def client(self, service: str, **credentials: str) -> Any:
