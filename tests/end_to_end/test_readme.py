@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.client import until
 from tests.local.stack import ROOT, LocalAws, sam
@@ -99,12 +100,35 @@ def test_the_switch_can_be_turned_while_it_runs(running: Running, tmp_path: Path
     assert '"two_factor": true' in _paste(running.on_its_ports(PASTED[1]), tmp_path)
 
 
+def test_the_sites_switch_needs_no_redeployment(running: Running) -> None:
+    site, gateway = f"http://127.0.0.1:{running.port + 1}", f"http://127.0.0.1:{running.port}"
+
+    def switch(two_factor: bool) -> None:
+        requests.put(f"{site}/stand-in/switches", json={"two_factor": two_factor}, timeout=10).raise_for_status()
+
+    def post(route: str, **body: str) -> requests.Response:
+        host = {"host": f"login.localhost:{running.port}"}
+        return requests.post(f"{gateway}/auth/{route}", json=body, headers=host, timeout=60)
+
+    credentials = {"username": "a_username", "password": "a_password"}
+    switch(two_factor=False)
+    before = post("password", **credentials)
+    assert before.status_code == 200
+    switch(two_factor=True)
+    tokens = before.json()
+    over = post("refresh", refresh_token=tokens["refresh_token"], refused_access_token=tokens["access_token"])
+    assert (over.status_code, over.json()["code"]) == (401, "session_ended")
+    challenge = post("password", **credentials)
+    assert challenge.status_code == 202
+    code = requests.get(f"{site}/stand-in/code/a_username", timeout=10).text
+    assert post("otp", challenge=challenge.json()["challenge"], code=code).status_code == 200
+
+
 def test_ctrl_c_stops_all_that_was_started(tmp_path: Path) -> None:
     started = Running(tmp_path / "log")
     try:
         started.wait_until_ready()
-        group = started.process.pid
-        assert _processes_below(group)
+        assert _processes_below(started.process.pid)
     finally:
         left = _processes_below(started.process.pid)
         started.stop()
@@ -115,55 +139,24 @@ def test_ctrl_c_stops_all_that_was_started(tmp_path: Path) -> None:
             probe.bind(("127.0.0.1", port))
 
 
-def test_a_port_in_use_is_said_to_be(tmp_path: Path) -> None:
+def test_a_port_in_use_is_said_to_be() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.local"],
-            cwd=ROOT,
-            env=os.environ | {"PORT": str(port), "SHOTGRID_SITE_URL": "https://site.example"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    assert done.returncode != 0
-    assert f"port {port} is in use" in done.stderr
-    assert "Traceback" not in done.stderr
+        assert f"port {port} is in use" in _refusal(PORT=str(port), SHOTGRID_SITE_URL="https://site.example")
 
 
 def test_a_setting_that_is_none_is_named() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.local"],
-        cwd=ROOT,
-        env=os.environ | {"PORT": str(_three_free_ports()), "SHOTGRID_SITE_URL": "ftp://site.example"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "ShotGridSiteUrl" in done.stderr
-    assert "must be https://HOST" in done.stderr
-    assert "Traceback" not in done.stderr
+    said = _refusal(PORT=str(_three_free_ports()), SHOTGRID_SITE_URL="ftp://site.example")
+    assert "ShotGridSiteUrl" in said
+    assert "must be https://HOST" in said
 
 
 @pytest.mark.parametrize("port", ["x", "80", "99999", ""])
 def test_a_port_that_is_none_is_named(port: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.local"],
-        cwd=ROOT,
-        env=os.environ | {"PORT": port},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "PORT must be" in done.stderr
+    assert "PORT must be" in _refusal(PORT=port)
 
 
-def test_the_deployment_is_two_commands(tmp_path: Path) -> None:
+def test_the_deployment_is_two_commands() -> None:
     with LocalAws() as aws:
         environment = aws.environment()
         environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
@@ -183,6 +176,22 @@ def test_the_deployment_is_two_commands(tmp_path: Path) -> None:
         given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
     assert given["ShotGridSiteUrl"] == "https://studio.shotgrid.autodesk.com"
     assert given["AllowedOrigins"] == "https://pages.studio.com"
+
+
+def _refusal(**settings: str) -> str:
+    """Return what `make run` says instead of starting."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.local"],
+        cwd=ROOT,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 def _paste(block: str, directory: Path) -> str:

@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import sys
-import threading
 
 from tests.local.stack import CERTIFICATE, DOMAIN, Failed, LocalAws
 from tests.local.stand_in import StandIn
 
 LOGIN = "a_username"
 PASSWORD = "a_password"  # the stand-in's only account, on loopback
+STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
@@ -21,15 +21,15 @@ def main() -> None:
     port = _port()
     gateway = f"http://{DOMAIN}:{port}"
     site_url = os.environ.get("SHOTGRID_SITE_URL", "").rstrip("/")
-    # The gateway's own pages, and pages of the same site and of another one on this machine.
+    # The gateway's own pages, and others of the same site on this machine.
     origins = os.environ.get("ALLOWED_ORIGINS") or f"{gateway},http://pages.{DOMAIN}:{port + 2}"
-    stopped = threading.Event()
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: _stop(stopped))
+    for wish in STOP:
+        signal.signal(wish, _stop)
     with contextlib.ExitStack() as running:
         if not site_url:
             site = running.enter_context(StandIn(port + 1))
-            site.add_person(LOGIN, PASSWORD, two_factor=True)
+            site.switch(two_factor=True)
+            site.add_person(LOGIN, PASSWORD)
             site_url = site.url
             _say(f"Stand-in site at {site_url}: user {LOGIN}, password {PASSWORD}")
             _say(f"  the next code:        curl {site_url}/stand-in/code/{LOGIN}")
@@ -44,14 +44,13 @@ def main() -> None:
             }
         )
         _say(f"Gateway ready at {gateway}")
-        stopped.wait()
+        signal.pause()
 
 
-def _stop(stopped: threading.Event) -> None:
-    # While the stack still starts nobody waits for the event: leave the way an exception does, and clean up on it.
-    if stopped.is_set():
-        return
-    stopped.set()
+def _stop(*_: object) -> None:
+    # Leaves by an exception, wherever the start has come to. A second wish must not interrupt the cleaning up.
+    for wish in STOP:
+        signal.signal(wish, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -46,6 +46,7 @@ class LocalAws:
 
     def __enter__(self) -> LocalAws:
         if not _is_free(self.port):
+            self._directory.cleanup()
             raise Failed(f"port {self.port} is in use; choose another one with PORT=…")
         environment = self.environment() | {
             "AUTH": "true",
@@ -180,9 +181,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _run(command: list[str], environment: dict[str, str]) -> str:
+def _run(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = done.stderr.strip() or done.stdout.strip()
         raise Failed(f"{Path(command[0]).name} {command[1]} failed:\n{said[-4000:]}")
-    return done.stdout
