@@ -177,6 +177,13 @@ class Caller:
         assert answer.status == 200, answer.text
         return answer
 
+    def rotate(self, handle: str) -> str:
+        """Refresh when the stored access token is about to expire, and return the new handle."""
+        expire_access_token(self.gateway, handle)
+        answer = self.refresh(handle)
+        assert answer.status == 200, answer.text
+        return str(answer.body["refresh_token"])
+
     def _remember(self, answer: Answer) -> None:
         if answer.cookie:
             self.gateway.secrets |= {answer.cookie, answer.cookie.partition(".")[2]}

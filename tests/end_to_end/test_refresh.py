@@ -95,8 +95,7 @@ def test_any_older_handle_ends_the_session(gateway: Gateway) -> None:
     person, caller = gateway.person(), gateway.caller()
     handles = [caller.signed_in(person).body["refresh_token"]]
     for _ in range(3):
-        expire_access_token(gateway, handles[-1])
-        handles.append(caller.refresh(handles[-1]).body["refresh_token"])
+        handles.append(caller.rotate(handles[-1]))
     assert len(set(handles)) == 4
     assert caller.refresh(handles[0]).code == "session_ended"
     assert caller.refresh(handles[-1]).code == "session_ended"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Gateway, expire_access_token, session_row
+from tests.client import Gateway, session_row
 from tests.local.stack import STACK
 from tests.unit.test_template import FUNCTIONS, ROWS, SEALS
 
@@ -75,13 +75,11 @@ def _walk(gateway: Gateway) -> None:
     gateway.state.set(session_row(handles[0]), idle_expires_at=int(time.time()) + 60)
     caller.session(caller.refresh(handles[0]).body["access_token"])
     for _ in range(2):
-        expire_access_token(gateway, handles[-1])
-        handles.append(caller.refresh(handles[-1]).body["refresh_token"])
+        handles.append(caller.rotate(handles[-1]))
     caller.refresh(handles[0])
     handles = [caller.signed_in(gateway.person()).body["refresh_token"]]
     for _ in range(2):
-        expire_access_token(gateway, handles[-1])
-        handles.append(caller.refresh(handles[-1]).body["refresh_token"])
+        handles.append(caller.rotate(handles[-1]))
     caller.logout(handles[0])
 
 

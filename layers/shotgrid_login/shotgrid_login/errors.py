@@ -2,8 +2,8 @@
 
 A class carries what does not change (`status`, `code`, `title`, and the `outcome` that the log and the metrics
 name where it says more than `code`), an instance what does (`detail`, and where they apply `attempts_left` and
-`retry_after`). `http` writes them as RFC 9457 problem details. Neither ever
-holds anything a person typed or a site answered.
+`retry_after`). `http` writes them as RFC 9457 problem details. None of it is a value that a person typed, or a
+word of the site's.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Failed attempts: guessing gets slower with every miss.
 
 Three counts stand beside each other. A user from one network is who guesses a password: that count is strict, and
-a stranger elsewhere does not reach it, so cannot keep the person out. The user from everywhere is a guesser with
-many addresses, and an address is one who tries many users. All are waits, never locks (OWASP ASVS 5.0, 6.1.1
-and 6.3.1).
+a stranger elsewhere does not reach it. The user from everywhere is a guesser with many addresses, or much patience:
+its waits are short, as the person has them too. An address is a guesser with many users. All are waits, never locks
+(OWASP ASVS 5.0, 6.1.1 and 6.3.1).
 
 An attempt is counted before the site is asked, not after, so that a burst of parallel guesses counts in full.
 What turns out not to have been a guess is forgiven.
@@ -35,6 +35,7 @@ class Limit:
     memory: int
 
 
+# Enough to make guessing slow, and not yet worth a call to somebody. Seconds.
 FIRST_WAIT = 30
 
 USER_FROM_NETWORK = Limit(free=5, longest_wait=15 * 60, memory=24 * 3600)
