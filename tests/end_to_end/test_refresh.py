@@ -274,8 +274,10 @@ def test_a_function_killed_before_it_could_write_delays_the_next_one_by_its_leas
         assert caller.refresh(waiting.result().body["refresh_token"]).status == 200
 
 
-def test_a_late_function_does_not_undo_what_came_after_it(gateway: Gateway) -> None:
-    person, caller = gateway.person(retires_refresh_tokens=False), gateway.caller()
+@pytest.mark.parametrize("retires_refresh_tokens", [True, False])
+def test_a_late_function_does_not_undo_what_came_after_it(gateway: Gateway, retires_refresh_tokens: bool) -> None:
+    # A site that retires refresh tokens refuses the late one, another one answers it: neither ends the session.
+    person, caller = gateway.person(retires_refresh_tokens=retires_refresh_tokens), gateway.caller()
     handle = caller.signed_in(person).body["refresh_token"]
     expire_access_token(gateway, handle)
     gateway.site.switch(person, fault="delay:3")
