@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import sys
+from datetime import UTC, datetime
 
+from tests.local.show import make_show
 from tests.local.stack import CERTIFICATE, DOMAIN, Failed, LocalAws
 from tests.local.stand_in import StandIn
 
@@ -27,7 +29,7 @@ def main() -> None:
         signal.signal(wish, _stop)
     with contextlib.ExitStack() as running:
         if not site_url:
-            site = running.enter_context(StandIn(port + 1))
+            site = running.enter_context(StandIn(port + 1, make_show(datetime.now(UTC).date())))
             site.switch(two_factor=True)
             site.add_person(LOGIN, PASSWORD)
             site_url = site.url

@@ -1,7 +1,7 @@
 """A stand-in for a ShotGrid site: it answers as `site-contract.md` says real ones were seen to.
 
 What nobody has seen is a switch (`Switches`), for the whole site or for one person, and can be turned while it
-runs. It is for tests and the demo and is never deployed.
+runs. It is for tests and the demo and is never deployed. The data that it serves is a `Show`, none unless one is given.
 
 Unlike a real site it has routes under `/stand-in`: the next code of a person, the switches, and what was asked.
 """
@@ -15,13 +15,19 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
 import pyotp
 from flask import Flask, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.local.filters import Refused
+from tests.local.rest import Data, Request, entity_type
+from tests.local.show import HumanUser, Link, Show
 
 ANSWER_HEADERS = {
     "cache-control": "private, max-age=0, must-revalidate",
@@ -31,6 +37,11 @@ ANSWER_HEADERS = {
 }
 REFRESH_TOKEN_SECONDS = 24 * 3600
 GRANTS = ("password", "client_credentials", "refresh_token", "session_token")
+# What a page on another origin may do (probed): any origin is echoed, with credentials; these methods; these request
+# headers, and with any other none of the answer's own. Nothing is exposed beyond what a browser exposes by itself.
+CORS_METHODS = "GET, POST, PUT, PATCH, DELETE"
+CORS_HEADERS = {"authorization", "content-type", "accept", "accept-language", "content-language", "range", "origin"}
+CORS_MAX_AGE = "3600"
 METHODS_WITHOUT_PASSWORD = {"saml2": 108, "oxygen": 110}
 
 # Answers that no site should give, by name.
@@ -67,6 +78,9 @@ class Switches:
         fault: what the token endpoint does instead of answering: a name of `GARBAGE`, `redirect`, a status from
             500 on, `drop` (hang up unasked), `drop_answer` (do it, then hang up), `delay:SECONDS`, `hold` (wait
             until `release`). Empty for none.
+        data_fault: likewise what the data routes do.
+        cors_on_refusals: a 401 or 5xx of a data route says, as other answers do, that a page may read it. Seen on 200,
+            400 and 415 (probed), on these unknown.
     """
 
     two_factor: bool = False
@@ -76,6 +90,8 @@ class Switches:
     authentication_method: str = "default"
     expires_in: int = 600
     fault: str = ""
+    data_fault: str = ""
+    cors_on_refusals: bool = True
 
 
 @dataclass
@@ -93,6 +109,12 @@ class Person:
     used_codes: set[str] = field(default_factory=set)
     own: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def row(self) -> HumanUser:
+        """The person as the data routes show them."""
+        rule_set = Link("PermissionRuleSet", 8, self.permission_group)
+        return HumanUser(self.id, self.name, self.login, self.email, rule_set)
+
 
 class SiteAnswer(Exception):
     """An answer that ends the handling of a request."""
@@ -105,12 +127,15 @@ class SiteAnswer(Exception):
 class StandIn:
     """The site's state, and the server that shows it on loopback."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, show: Show | None = None) -> None:
         self.switches = Switches()
+        self.show = show or Show(datetime.now(UTC).date())
         self.people: dict[str, Person] = {}
         self.scripts: dict[str, str] = {}
         self.asked: Counter[tuple[str, str]] = Counter()  # by login and grant
         self.answered: Counter[tuple[str, str]] = Counter()
+        self.read: Counter[tuple[str, str]] = Counter()  # by login, empty for no valid bearer, and path of a data route
+        self.seen_addresses: set[str] = set()  # at data routes: addresses with their query, referrers and origins
         self.secrets: set[str] = set()  # every password, code and token that came in or went out
         self.held = threading.Semaphore(0)  # released once for each request that a `hold` has reached
         self._release = threading.Event()
@@ -196,17 +221,27 @@ class StandIn:
         """Return how often a grant was asked for this person."""
         return self.asked[person.login, grant]
 
+    def read_by(self, person: Person) -> int:
+        """Return how many requests to data routes came with a valid bearer of this person."""
+        with self._lock:
+            return sum(count for (login, _), count in self.read.items() if login == person.login)
+
     # ---- what a site does ------------------------------------------------------------------------------
 
     def _app(self) -> Flask:
         app = Flask("stand-in")
         app.add_url_rule("/api/v1", view_func=self._about)
         app.add_url_rule("/api/v1/auth/access_token", view_func=self._access_token, methods=["POST"])
-        app.add_url_rule("/api/v1/entity/human_users/<int:person_id>", view_func=self._human_user)
+        app.add_url_rule("/api/v1/entity/<plural>", view_func=self._list_rows)
+        app.add_url_rule("/api/v1/entity/<plural>/<int:row_id>", view_func=self._read_row)
+        app.add_url_rule("/api/v1/entity/<plural>/_search", view_func=self._search, methods=["POST"])
+        app.add_url_rule("/api/v1/entity/<plural>/_summarize", view_func=self._summarize, methods=["POST"])
         app.add_url_rule("/stand-in/code/<login>", view_func=self._show_code)
         app.add_url_rule("/stand-in/switches", view_func=self._show_switches, methods=["GET", "PUT"])
         app.add_url_rule("/stand-in/asked", view_func=self._show_asked)
         app.register_error_handler(SiteAnswer, lambda answer: answer.response)
+        app.before_request(self._preflight)
+        app.after_request(self._share)
         return app
 
     def _about(self) -> Response:
@@ -312,38 +347,76 @@ class StandIn:
         self.secrets.add(token)
         return token
 
-    def _human_user(self, person_id: int) -> Response:
-        self._bearer()
-        person = next((person for person in self.people.values() if person.id == person_id), None)
-        if person is None:
-            return _error(404, 104, "Not Found", detail=f"HumanUser: {person_id} not found")
-        wanted = request.args.get("fields", "").split(",")
-        attributes = {"login": person.login, "name": person.name, "email": person.email}
-        link = f"/api/v1/entity/human_users/{person_id}"
-        data: dict[str, Any] = {
-            "type": "HumanUser",
-            "attributes": {name: value for name, value in attributes.items() if name in wanted},
-            "relationships": {},
-            "id": person_id,
-            "links": {"self": link},
-        }
-        if "permission_rule_set" in wanted:
-            rule_set = {"id": 8, "name": person.permission_group, "type": "PermissionRuleSet"}
-            data["relationships"]["permission_rule_set"] = {
-                "data": rule_set,
-                "links": {"self": f"{link}/relationships/permission_rule_set"},
-            }
-        return _json(200, {"data": data, "links": {"self": link}})
+    def _list_rows(self, plural: str) -> Response:
+        return self._data(lambda data, asked: data.listing(entity_type(plural), asked))
 
-    def _bearer(self) -> dict[str, Any]:
+    def _read_row(self, plural: str, row_id: int) -> Response:
+        return self._data(lambda data, asked: data.one(entity_type(plural), row_id, asked))
+
+    def _search(self, plural: str) -> Response:
+        return self._data(lambda data, asked: data.search(entity_type(plural), asked))
+
+    def _summarize(self, plural: str) -> Response:
+        return self._data(lambda data, asked: data.summarize(entity_type(plural), asked))
+
+    def _data(self, answer: Callable[[Data, Request], dict[str, Any]]) -> Response:
+        """Answer a data route: faults first, then 401, whose shape is that of a refused refresh: unknown here."""
+        login = self._bearer()
+        with self._lock:
+            self.read[login, request.path] += 1
+            people = {person.id: person.row for person in self.people.values()}
+        fault = self._switches_of(login).data_fault
+        self._fault_before(fault)
+        if not login:
+            return _error(401, 102, "Unauthorized")
+        rows = self.show.rows
+        data = Data(rows | {"HumanUser": rows["HumanUser"] | people}, self.show.today)
+        asked = Request(request.path, request.args.to_dict(), request.mimetype, request.get_data())
+        try:
+            found = _json(200, answer(data, asked))
+        except Refused as refused:
+            found = _error(refused.status, refused.code, refused.title, refused.source, refused.detail)
+        if fault == "drop_answer":
+            _hang_up()
+        return found
+
+    def _bearer(self) -> str:
+        """Return whose access token came with the request; empty without one that is good."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         try:
-            claims: dict[str, Any] = jwt.decode(token, self._key, algorithms=["HS256"], audience="127.0.0.1")
+            claims = jwt.decode(token, self._key, algorithms=["HS256"], audience="127.0.0.1")
         except jwt.InvalidTokenError:
-            raise SiteAnswer(_error(401, 102, "Unauthorized")) from None
-        if scheme.lower() != "bearer" or claims["session_uuid"] not in self._sessions:
-            raise SiteAnswer(_error(401, 102, "Unauthorized"))
-        return claims
+            return ""
+        return self._sessions.get(claims["session_uuid"], "") if scheme.lower() == "bearer" else ""
+
+    def _preflight(self) -> Response | None:
+        """Answer whether a page may ask, whatever the route, even one that does not exist (probed)."""
+        if request.path.startswith("/api/v1/entity/"):
+            addresses = {request.url, request.headers.get("referer", ""), request.headers.get("origin", "")}
+            with self._lock:
+                self.seen_addresses |= addresses - {""}
+        return Response() if request.method == "OPTIONS" and request.path.startswith("/api/v1") else None
+
+    def _share(self, response: Response) -> Response:
+        """Say that a page of any origin may read the answer, as sites do for all of their REST API (probed)."""
+        if not request.path.startswith("/api/v1"):
+            return response
+        response.headers["vary"] = "Origin, Access-Control-Request-Method"
+        origin = request.headers.get("origin")
+        refuses = response.status_code == 401 or response.status_code >= 500
+        if origin is None or (refuses and not self.switches.cors_on_refusals):
+            return response
+        shared = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+        if request.method == "OPTIONS":
+            method = request.headers.get("access-control-request-method", "")
+            wanted = request.headers.get("access-control-request-headers", "")
+            names = {name.strip().lower() for name in wanted.split(",") if name.strip()}
+            if method.upper() not in CORS_METHODS.split(", ") or not names <= CORS_HEADERS:
+                return response
+            shared |= {"access-control-allow-methods": CORS_METHODS, "access-control-max-age": CORS_MAX_AGE}
+            shared |= {"access-control-allow-headers": wanted} if names else {}
+        response.headers.update(shared)
+        return response
 
     def _success(
         self,
@@ -455,7 +528,7 @@ def _json(status: int, body: Any) -> Response:
 
 
 def _error(
-    status: int, code: int, title: str, source: dict[str, str] | None = None, detail: str | None = None
+    status: int, code: int, title: str, source: Mapping[str, Any] | None = None, detail: str | None = None
 ) -> Response:
     error = {
         "id": secrets.token_hex(16),

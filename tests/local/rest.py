@@ -1,0 +1,351 @@
+"""What a ShotGrid site's data routes answer, over the rows of a show.
+
+Where each fact was seen is said in the words of `site-contract.md`. Filters fail loudly and everything else silently
+(probed): an unknown field in a filter is 400, in `fields` or `sort` it is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.local.filters import Path, Predicate, Refused, Site, group, path, triple, triples, values
+from tests.local.show import SCHEMA, EntityType, Link, Row
+
+# The content type says which of two languages the filters are in (recorded, probed).
+ARRAY, HASH = "application/vnd+shotgun.api3_array+json", "application/vnd+shotgun.api3_hash+json"
+PAGE_SIZE, LARGEST_PAGE = 500, 5000  # probed; that it says "less than 5000" and takes 5000, too
+SUMMARIES = (
+    "record_count, count, sum, maximum, minimum, average, earliest, latest, percentage, status_percentage, "
+    "status_percentage_as_float, status_list, checked, unchecked"
+)  # probed
+GROUPINGS = (
+    "exact, tens, hundreds, thousands, tensofthousands, hundredsofthousands, millions, day, week, month, quarter, "
+    "year, clustered_date, oneday, fivedays, entitytype, firstletter"
+)  # probed
+
+
+def entity_type(name: str) -> EntityType:
+    """Return the type of an address: its plural, or the type's own name (recorded, probed)."""
+    for kind in SCHEMA.values():
+        if name in (kind.plural, kind.name, kind.name.lower()):
+            return kind
+    raise Refused(f"Entity type '{name}' does not exist.", status=404)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to a data route. `address` has no query, `query` has one value a name."""
+
+    address: str
+    query: Mapping[str, str]
+    content_type: str = ""
+    body: bytes = b""
+
+    def asked(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether filters are an array, and what the body asks for, or else the query.
+
+        That a search takes `fields`, `sort` and `page` from its query: client, and the site's own `next` (recorded).
+        Which wins when both have one: unknown.
+        """
+        if self.content_type not in (ARRAY, HASH):
+            source = {"content_type": f"Content-Type must be one of: '{ARRAY}', '{HASH}'."}
+            raise Refused(f"Unsupported Content-Type '{self.content_type}'", source, status=415)
+        try:
+            body = json.loads(self.body or b"{}")
+        except ValueError as wrong:
+            raise Refused("Invalid JSON body", {"body": str(wrong)}) from None
+        if not isinstance(body, dict):
+            raise Refused("Invalid JSON body", {"body": "not an object"})  # unknown
+        return self.content_type == ARRAY, self.selection() | body
+
+    def selection(self) -> dict[str, Any]:
+        """Return what a query says about fields, order and page."""
+        page = {name: self.query[f"page[{name}]"] for name in ("size", "number") if f"page[{name}]" in self.query}
+        return {name: self.query[name] for name in ("fields", "sort") if name in self.query} | {"page": page}
+
+
+@dataclass(frozen=True)
+class Data(Site):
+    """What the data routes answer, over the rows of a site."""
+
+    def one(self, kind: EntityType, row_id: int, request: Request) -> dict[str, Any]:
+        """`GET /entity/<type>/<id>`."""
+        row = self.rows[kind.name].get(row_id)
+        if row is None:
+            raise Refused("Not Found", status=404, code=104, detail=f"{kind.name}: {row_id} not found")  # recorded
+        data = self._rendered(kind, row, request.query.get("fields", "*"))
+        return {"data": data, "links": {"self": data["links"]["self"]}}
+
+    def listing(self, kind: EntityType, request: Request) -> dict[str, Any]:
+        """`GET /entity/<type>`, whose `filter[path]` is one value, or several between commas (recorded)."""
+        wanted = [
+            triple(
+                kind, [name[7:-1], "in" if "," in value else "is", value.split(",") if "," in value else value], self
+            )
+            for name, value in request.query.items()
+            if name.startswith("filter[") and name.endswith("]")
+        ]
+        return self._page(kind, lambda row: all(one(row) for one in wanted), request, request.selection())
+
+    def search(self, kind: EntityType, request: Request) -> dict[str, Any]:
+        """`POST /entity/<type>/_search`. A `filter[path]` in its query is read by nothing (probed)."""
+        is_array, asked = request.asked()
+        return self._page(kind, self._predicate(kind, asked, "read", is_array=is_array), request, asked)
+
+    def summarize(self, kind: EntityType, request: Request) -> dict[str, Any]:
+        """`POST /entity/<type>/_summarize`. One level of groups for each grouping, the last without any (probed)."""
+        is_array, asked = request.asked()
+        summaries = [_Summary.parsed(kind, at, one) for at, one in enumerate(asked.get("summary_fields") or [])]
+        groupings = [_Grouping.parsed(kind, at, one) for at, one in enumerate(asked.get("grouping") or [])]
+        if not summaries:
+            _invalid({"summary_fields": ["summary_fields must be filled"]})  # unknown
+        predicate = self._predicate(kind, asked, "summarize", is_array=is_array)
+        rows = [row for row in self._in_order(kind) if predicate(row)]
+        return {"data": {"groups": []} | self._summed(rows, summaries, groupings)}
+
+    # ---- finding and showing rows ------------------------------------------------------------------------
+
+    def _predicate(self, kind: EntityType, asked: Mapping[str, Any], verb: str, *, is_array: bool) -> Predicate:
+        filters = asked.get("filters")
+        if filters is None:  # recorded, for a summary
+            return lambda row: True
+        return (triples if is_array else group)(kind, filters, self, verb)
+
+    def _in_order(self, kind: EntityType, sort: str | None = None) -> list[Row]:
+        """Return the rows by id, or by a sort such as `-due_date,code` whose ties are by id (probed).
+
+        Where rows without a value stand: unknown; here last, as in the database that sites are known to run on.
+        """
+        rows = sorted(self.rows[kind.name].values(), key=lambda row: row.id)
+        for key in reversed(sort.split(",") if sort else []):
+            by = path(kind, key.lstrip("-"))
+            if by is None:
+                continue  # a no-op (probed)
+            valued = [(_sortable(found[0]), row) for row in rows if (found := values(self.rows, by, row))]
+            valued.sort(key=lambda pair: pair[0], reverse=key.startswith("-"))
+            rows = [row for _, row in valued] + [row for row in rows if not values(self.rows, by, row)]
+        return rows
+
+    def _page(
+        self, kind: EntityType, predicate: Predicate, request: Request, asked: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        sort = asked.get("sort")
+        if sort is not None:
+            _check_sort(sort)
+        page = asked.get("page") or {}
+        size, number = _positive(page, "size", PAGE_SIZE), _positive(page, "number", 1)
+        if size > LARGEST_PAGE:
+            _invalid({"page": {"size": [f"size must be less than {LARGEST_PAGE}"]}})
+        found = [row for row in self._in_order(kind, sort) if predicate(row)]
+        shown = found[(number - 1) * size : number * size]
+        fields = asked.get("fields") or "*"  # that none means all: seen on a read of one row (probed), else unknown
+
+        def to(number: int) -> str:
+            return _address(request, {"page[number]": str(number), "page[size]": str(size)})
+
+        # There is always a next page, also after the last (recorded, probed).
+        links = {"self": _address(request, {}), "next": to(number + 1)} | (
+            {"prev": to(number - 1)} if number > 1 else {}
+        )
+        return {"data": [self._rendered(kind, row, fields) for row in shown], "links": links}
+
+    def _rendered(self, kind: EntityType, row: Row, fields: str | list[str]) -> dict[str, Any]:
+        """Return a row: links under `relationships`, all else under `attributes`, dotted paths by their full name.
+
+        What is no field, and what leads through a link to many, is left out (probed). A dotted path to a link is
+        taken to be under `relationships` as well: unknown.
+        """
+        names = fields.split(",") if isinstance(fields, str) else fields
+        own = f"/api/v1/entity/{kind.plural}/{row.id}"
+        attributes: dict[str, Any] = {}
+        relationships: dict[str, Any] = {}
+        for name in kind.fields if "*" in names else names:
+            at = path(kind, name)
+            if at is None or not at.readable or name == "id":
+                continue
+            found = values(self.rows, at, row)
+            if not at.field.links:
+                attributes[name] = found[0] if found else None
+                continue
+            links = {"self": f"{own}/relationships/{name}"}
+            if at.field.data_type == "entity" and found and found[0].type in SCHEMA:
+                links["related"] = f"/api/v1/entity/{SCHEMA[found[0].type].plural}/{found[0].id}"
+            shown = [{"id": one.id, "name": one.name, "type": one.type} for one in found]
+            many = at.field.data_type == "multi_entity"
+            relationships[name] = {"data": shown if many else shown[0] if shown else None, "links": links}
+        return {
+            "type": kind.name,
+            "attributes": attributes,
+            "relationships": relationships,
+            "id": row.id,
+            "links": {"self": own},
+        }
+
+    # ---- summaries ---------------------------------------------------------------------------------------
+
+    def _summed(self, rows: list[Row], summaries: list[_Summary], groupings: list[_Grouping]) -> dict[str, Any]:
+        # A field's second summary replaces its first (probed).
+        found = {one.name: one.of([values(self.rows, one.path, row) for row in rows]) for one in summaries}
+        answer: dict[str, Any] = {"summaries": {name: value for name, value in found.items() if value is not Ellipsis}}
+        if groupings:
+            answer["groups"] = self._groups(rows, summaries, groupings)
+        return answer
+
+    def _groups(self, rows: list[Row], summaries: list[_Summary], groupings: list[_Grouping]) -> list[dict[str, Any]]:
+        grouping, *deeper = groupings
+        members: dict[tuple[Any, ...], list[Row]] = {}
+        for row in rows:
+            members.setdefault(grouping.bucket(values(self.rows, grouping.path, row)), []).append(row)
+        codes = [self.rows["Status"][at].code for at in sorted(self.rows["Status"])]  # type: ignore[union-attr]
+
+        def place(bucket: tuple[Any, ...]) -> tuple[Any, ...]:
+            # Statuses stand in the order of the site's list, not of the alphabet (probed).
+            if grouping.path.field.data_type == "status_list":
+                return tuple(codes.index(code) for code in bucket)
+            return tuple(_sortable(part) for part in bucket)
+
+        order = sorted((bucket for bucket in members if bucket), key=place, reverse=grouping.descending)
+        empty = [()] if () in members else []  # last (probed, ascending)
+        return [
+            {
+                "group_name": ", ".join(one.name if isinstance(one, Link) else str(one) for one in bucket),
+                "group_value": grouping.shown(bucket),
+                **self._summed(members[bucket], summaries, deeper),
+            }
+            for bucket in [*order, *empty]
+        ]
+
+
+@dataclass(frozen=True)
+class _Summary:
+    name: str
+    kind: str
+    path: Path
+
+    @classmethod
+    def parsed(cls, entity: EntityType, at: int, asked: Any) -> _Summary:
+        kind = _known_type("summary_fields", at, asked, SUMMARIES)
+        return cls(str(asked.get("field")), kind, _field(entity, asked.get("field")))
+
+    def of(self, found: list[list[Any]]) -> Any:
+        """Return the summary of the values of some rows, or Ellipsis for what this site does not sum up.
+
+        A type that does not fit the field is left out of the answer, not refused (probed for one such field).
+        """
+        flat = [value for values_of_row in found for value in values_of_row]
+        numbers = [value for value in flat if isinstance(value, int)]
+        sums: dict[str, Callable[[], Any]] = {
+            "record_count": lambda: len(found),
+            "count": lambda: sum(bool(one) for one in found),
+            "sum": lambda: sum(numbers),
+            "maximum": lambda: max(numbers, default=0),  # 0 of nothing (probed)
+            "minimum": lambda: min(numbers, default=0),
+            "average": lambda: sum(numbers) / len(numbers) if numbers else 0.0,
+            "earliest": lambda: min(flat, default=None),
+            "latest": lambda: max(flat, default=None),
+            # Of one status itself, of any mix `ip` (probed).
+            "status_list": lambda: (flat or [None])[0] if len({tuple(one) for one in found}) <= 1 else "ip",
+        }
+        return sums[self.kind]() if self.kind in sums else ...
+
+
+@dataclass(frozen=True)
+class _Grouping:
+    kind: str
+    descending: bool
+    path: Path
+
+    @classmethod
+    def parsed(cls, entity: EntityType, at: int, asked: Any) -> _Grouping:
+        kind = _known_type("grouping", at, {"type": "exact"} | asked, GROUPINGS)
+        return cls(kind, asked.get("direction") == "desc", _field(entity, asked.get("field")))
+
+    def bucket(self, found: Iterable[Any]) -> tuple[Any, ...]:
+        """Return what a row is grouped by: one value, none, or all that it links to (for many links: unknown).
+
+        A stretch of days goes by its first day, and a week begins on Monday: how sites name these is unknown.
+        Types that are neither here nor `exact` are taken as `exact`.
+        """
+        return tuple(self._part(value) for value in found)
+
+    def _part(self, value: Any) -> Any:
+        if self.kind == "entitytype" and isinstance(value, Link):
+            return value.type
+        if self.kind == "firstletter":
+            return str(value)[:1].upper()
+        if self.kind not in ("day", "week", "month", "quarter", "year"):
+            return value
+        day = date.fromisoformat(str(value)[:10])
+        firsts = {
+            "day": day,
+            "week": day - timedelta(days=day.weekday()),
+            "month": day.replace(day=1),
+            "quarter": day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1),
+            "year": day.replace(month=1, day=1),
+        }
+        return firsts[self.kind].isoformat()
+
+    def shown(self, bucket: tuple[Any, ...]) -> Any:
+        """Return the value of a group: null for none (probed), links with an odd `valid` (probed)."""
+        parts = [
+            {"type": one.type, "id": one.id, "name": one.name, "valid": "valid"} if isinstance(one, Link) else one
+            for one in bucket
+        ]
+        if self.path.field.data_type == "multi_entity":
+            return parts
+        return parts[0] if parts else None
+
+
+def _known_type(list_name: str, at: int, asked: Any, known: str) -> str:
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    if kind not in known.split(", "):
+        _invalid({list_name: {str(at): {"type": [f"type must be one of: {known}"]}}})  # recorded, probed
+    return str(kind)
+
+
+def _field(entity: EntityType, name: Any) -> Path:
+    found = path(entity, str(name))
+    if found is None:
+        raise Refused(f"API summarize() {entity.name}.{name} doesn't exist.")  # unknown, by what a filter gets
+    return found
+
+
+def _sortable(value: Any) -> Any:
+    if isinstance(value, Link):
+        return value.name.casefold()
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _check_sort(sort: Any) -> None:
+    """Only the way a sort is written is looked at (probed)."""
+    if not isinstance(sort, str):
+        _invalid({"sort": ["sort array is not valid"]})
+    if not sort:
+        _invalid({"sort": ["sort must be filled"]})
+    if " " in sort or "+" in sort:
+        _invalid({"sort": ["sort list is not valid"]})
+
+
+def _positive(page: Mapping[str, Any], name: str, default: int) -> int:
+    try:
+        number = int(page.get(name, default))
+    except (TypeError, ValueError):
+        _invalid({"page": {name: [f"{name} must be an integer"]}})  # unknown
+    if number < 1:
+        _invalid({"page": {name: [f"{name} must be greater than 0"]}})  # probed
+    return number
+
+
+def _invalid(source: Mapping[str, Any]) -> Any:
+    raise Refused("Request Parameters invalid.", source)  # recorded, probed
+
+
+def _address(request: Request, page: Mapping[str, str]) -> str:
+    """Return the address of a page, with its query in the order of the alphabet (recorded)."""
+    query = sorted({**request.query, **page}.items())
+    return f"{request.address}?{urlencode(query)}" if query else request.address

@@ -1,0 +1,583 @@
+"""The stand-in's data routes: what a page reads of a real site, and how a real site refuses it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+import requests
+
+from tests.local.rest import ARRAY, HASH
+from tests.local.show import FIRST_PERSON_ID, Link, Shot, Show, Task, make_show
+from tests.local.stand_in import Person, StandIn
+
+TODAY = date(2026, 11, 23)
+PAGE = "http://pages.login.localhost:8002"
+PLURALS = ("projects", "sequences", "shots", "tasks", "steps", "human_users", "statuses")
+
+
+class Reader:
+    """Someone with an access token."""
+
+    def __init__(self, site: StandIn, person: Person) -> None:
+        self.site = site
+        self.headers = {"authorization": f"Bearer {site.sign_in_directly(person)['access_token']}"}
+
+    def get(self, path: str, **query: str) -> requests.Response:
+        return requests.get(f"{self.site.url}/api/v1/entity/{path}", params=query, headers=self.headers, timeout=10)
+
+    def post(self, path: str, asked: Any, content_type: str | None = None, **headers: str) -> requests.Response:
+        said = content_type or (HASH if isinstance(asked.get("filters"), dict) else ARRAY)
+        headers = self.headers | {"content-type": said} | headers
+        return requests.post(f"{self.site.url}/api/v1/entity/{path}", json=asked, headers=headers, timeout=10)
+
+    def ids(self, plural: str, filters: Any, **asked: Any) -> list[int]:
+        answer = self.post(f"{plural}/_search", {"filters": filters, "fields": "id", **asked})
+        assert answer.status_code == 200, answer.text
+        return [row["id"] for row in answer.json()["data"]]
+
+    def summary(self, plural: str, **asked: Any) -> dict[str, Any]:
+        answer = self.post(f"{plural}/_summarize", asked)
+        assert answer.status_code == 200, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    """A reader of a site that no test changes."""
+    with StandIn(show=make_show(TODAY)) as site:
+        yield Reader(site, site.add_person("reader", "p"))
+
+
+@pytest.fixture
+def site() -> Iterator[StandIn]:
+    with StandIn(show=make_show(TODAY)) as running:
+        yield running
+
+
+@pytest.fixture
+def show() -> Show:
+    return make_show(TODAY)
+
+
+def error(answer: requests.Response) -> tuple[int, int, str]:
+    (only,) = answer.json()["errors"]
+    assert only.keys() == {"id", "status", "code", "title", "source", "detail", "meta"}
+    assert only["status"] == answer.status_code
+    return only["status"], only["code"], only["title"]
+
+
+def as_hash(link: Link) -> dict[str, Any]:
+    return {"type": link.type, "id": link.id}
+
+
+# ---- the show --------------------------------------------------------------------------------------------
+
+
+def test_a_day_has_one_show_and_it_reaches_around_the_day(show: Show) -> None:
+    assert make_show(TODAY) == show
+    assert (len(show.sequences), len(show.shots), len(show.tasks), len(show.people)) == (6, 40, 180, 10)
+    assert {task.sg_status_list for task in show.tasks} == {status.code for status in show.statuses}
+    for today in (TODAY, date(2026, 12, 27), date(2028, 2, 29)):
+        dated = [task for task in make_show(today).tasks if task.start_date and task.due_date]
+        assert 50 <= (today - min(date.fromisoformat(task.start_date or "") for task in dated)).days <= 56
+        assert 35 <= (max(date.fromisoformat(task.due_date or "") for task in dated) - today).days <= 46
+        assert 8 <= len(make_show(today).late) <= 35
+        assert all(task.updated_at[:10] < today.isoformat() for task in dated)
+
+
+def test_what_is_linked_exists_under_the_name_of_the_link(show: Show) -> None:
+    def links(row: Any) -> Iterator[Link]:
+        for value in vars(row).values():
+            yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Link))
+
+    for row in [row for rows in show.rows.values() for row in rows.values()]:
+        for link in links(row):
+            if link.type != "PermissionRuleSet":
+                there = show.rows[link.type][link.id]
+                assert link.name in (getattr(there, name, None) for name in ("code", "content", "name"))
+    for shot in show.shots:
+        assert {one.id for one in shot.tasks} == {task.id for task in show.tasks if task.entity.id == shot.id}
+
+
+# ---- reading ---------------------------------------------------------------------------------------------
+
+
+def test_a_row_has_links_under_relationships_and_all_else_under_attributes(reader: Reader, show: Show) -> None:
+    task = next(task for task in show.tasks if len(task.task_assignees) == 2)
+    asked = {"filters": [["id", "is", task.id]], "fields": ["content", "due_date", "entity", "task_assignees"]}
+    own = f"/api/v1/entity/tasks/{task.id}"
+    assert reader.post("tasks/_search", asked).json() == {
+        "data": [
+            {
+                "type": "Task",
+                "attributes": {"content": task.content, "due_date": task.due_date},
+                "relationships": {
+                    "entity": {
+                        "data": {"id": task.entity.id, "name": task.entity.name, "type": "Shot"},
+                        "links": {
+                            "self": f"{own}/relationships/entity",
+                            "related": f"/api/v1/entity/shots/{task.entity.id}",
+                        },
+                    },
+                    "task_assignees": {
+                        "data": [{"id": one.id, "name": one.name, "type": "HumanUser"} for one in task.task_assignees],
+                        "links": {"self": f"{own}/relationships/task_assignees"},
+                    },
+                },
+                "id": task.id,
+                "links": {"self": own},
+            }
+        ],
+        "links": {
+            "self": "/api/v1/entity/tasks/_search",
+            "next": "/api/v1/entity/tasks/_search?page%5Bnumber%5D=2&page%5Bsize%5D=500",
+        },
+    }
+
+
+def test_a_dotted_field_is_read_through_one_link_and_left_out_through_many(reader: Reader, show: Show) -> None:
+    task = show.tasks[0]
+    shot = next(shot for shot in show.shots if shot.id == task.entity.id)
+    dotted = "entity.Shot.code,entity.Shot.sg_sequence.Sequence.code,entity.Sequence.code,entity.Shot.sg_sequence"
+    lost = "entity.Step.code,entity.Nothing.code,entity.Shot.nothing,task_assignees.HumanUser.name,nothing,entity.Shot"
+    read = reader.get(f"tasks/{task.id}", fields=f"{dotted},{lost}").json()["data"]
+    assert read["attributes"] == {
+        "entity.Shot.code": shot.code,
+        "entity.Shot.sg_sequence.Sequence.code": shot.sg_sequence.name,
+        "entity.Sequence.code": None,
+    }
+    assert read["relationships"].keys() == {"entity.Shot.sg_sequence"}
+    assert read["relationships"]["entity.Shot.sg_sequence"]["data"] == as_hash(shot.sg_sequence) | {
+        "name": shot.sg_sequence.name
+    }
+
+
+@pytest.mark.parametrize("plural", PLURALS)
+def test_every_type_can_be_listed_read_searched_and_counted(reader: Reader, plural: str) -> None:
+    rows = reader.get(plural).json()["data"]
+    assert rows
+    assert reader.get(f"{plural}/{rows[0]['id']}").json()["data"] == rows[0]
+    assert reader.ids(plural, []) == [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+    assert reader.summary(plural, summary_fields=[{"field": "id", "type": "record_count"}]) == {
+        "summaries": {"id": len(rows)},
+        "groups": [],
+    }
+
+
+def test_a_listing_filters_by_its_query_and_a_search_does_not(reader: Reader, show: Show) -> None:
+    first, second = show.shots[:2]
+    ids = [row["id"] for row in reader.get("shots", **{"filter[code]": f"{second.code},{first.code}"}).json()["data"]]
+    assert ids == [first.id, second.id]
+    assert len(reader.get("tasks", **{"filter[project.Project.id]": "101"}).json()["data"]) == 180
+    assert reader.get("tasks", **{"filter[project.Project.id]": "102"}).json()["data"] == []
+    other = requests.post(
+        f"{reader.site.url}/api/v1/entity/shots/_search?filter[id]={second.id}",
+        json={"filters": [["id", "is", first.id]]},
+        headers=reader.headers | {"content-type": ARRAY},
+        timeout=10,
+    )
+    assert [row["id"] for row in other.json()["data"]] == [first.id]
+
+
+def test_those_with_an_account_and_those_in_the_show_are_different_people(reader: Reader) -> None:
+    account, in_show = reader.site.people["reader"].id, FIRST_PERSON_ID
+    assert reader.get(f"human_users/{account}", fields="login").json()["data"]["attributes"] == {"login": "reader"}
+    assert reader.get(f"human_users/{in_show}", fields="login").json()["data"]["attributes"] == {"login": "amara"}
+    assert error(reader.get("human_users/4000"))[:2] == (404, 104)
+
+
+# ---- filters ---------------------------------------------------------------------------------------------
+
+LIT = Link("Step", 24, "Lighting")
+AMARA = Link("HumanUser", FIRST_PERSON_ID, "Amara Okonjo-Vale")
+
+
+def due(task: Task) -> str:
+    return task.due_date or ""
+
+
+@pytest.mark.parametrize(
+    ("condition", "meant"),
+    [
+        (["content", "is", "LIGHTING"], lambda task: task.content == "Lighting"),
+        (["content", "is_not", "Lighting"], lambda task: task.content != "Lighting"),
+        (["content", "contains", "AT"], lambda task: task.content == "Animation"),
+        (["content", "not_contains", "at"], lambda task: task.content != "Animation"),
+        (["content", "starts_with", "l"], lambda task: task.content in ("Layout", "Lighting")),
+        (["content", "ends_with", "ing"], lambda task: task.content in ("Lighting", "Compositing")),
+        (["content", "in", ["FX", "layout"]], lambda task: task.content in ("FX", "Layout")),
+        (["content", "not_in", ["FX", "layout"]], lambda task: task.content not in ("FX", "Layout")),
+        (["sg_status_list", "in", ["ip", "rev"]], lambda task: task.sg_status_list in ("ip", "rev")),
+        (["sg_status_list", "is", "Final"], lambda task: False),
+        (["due_date", "is", None], lambda task: not task.due_date),
+        (["due_date", "is_not", None], lambda task: bool(task.due_date)),
+        (["due_date", "is_not", "2026-11-23"], lambda task: task.due_date != "2026-11-23"),
+        (["due_date", "less_than", "2026-11-23"], lambda task: "" < due(task) < "2026-11-23"),
+        (["due_date", "greater_than", "2026-11-23"], lambda task: due(task) > "2026-11-23"),
+        (["due_date", "between", ["2026-11-30", "2026-11-23"]], lambda task: "2026-11-23" <= due(task) <= "2026-11-30"),
+        (["due_date", "between", ["2026-11-23", None]], lambda task: False),
+        (["due_date", "in_next", [2, "WEEK"]], lambda task: "2026-11-23" <= due(task) <= "2026-12-07"),
+        (["due_date", "in_last", [1, "MONTH"]], lambda task: "2026-10-23" <= due(task) <= "2026-11-23"),
+        (["due_date", "not_in_last", [1, "MONTH"]], lambda task: not "2026-10-23" <= due(task) <= "2026-11-23"),
+        (["due_date", "in_calendar_week", -1], lambda task: "2026-11-16" <= due(task) <= "2026-11-22"),
+        (["due_date", "in_calendar_month", 1], lambda task: due(task)[:7] == "2026-12"),
+        (["due_date", "in_calendar_year", 0], lambda task: due(task)[:4] == "2026"),
+        (["due_date", "in_calendar_day", 0], lambda task: due(task) == "2026-11-23"),
+        (["updated_at", "less_than", "2026-11-01"], lambda task: task.updated_at < "2026-11-01T00:00:00Z"),
+        (["updated_at", "greater_than", "2026-11-01T12:00:00+02:00"], lambda task: task.updated_at > "2026-11-01T10"),
+        (["duration", "greater_than", 1440], lambda task: (task.duration or 0) > 1440),
+        (["duration", "is", "1440"], lambda task: task.duration == 1440),
+        (["step", "is", as_hash(LIT)], lambda task: task.step == LIT),
+        (["step", "is_not", as_hash(LIT)], lambda task: task.step != LIT),
+        (["step", "in", [as_hash(LIT)]], lambda task: task.step == LIT),
+        (["step", "name_contains", "light"], lambda task: task.step == LIT),
+        (["step", "name_not_contains", "light"], lambda task: task.step != LIT),
+        (["step", "name_is", "Lighting"], lambda task: task.step == LIT),
+        (["entity", "type_is", "Shot"], lambda task: True),
+        (["entity", "type_is_not", "Shot"], lambda task: False),
+        (["task_assignees", "is", as_hash(AMARA)], lambda task: AMARA in task.task_assignees),
+        (["task_assignees", "is_not", as_hash(AMARA)], lambda task: AMARA not in task.task_assignees),
+        (["task_assignees", "in", [as_hash(AMARA)]], lambda task: AMARA in task.task_assignees),
+        (["task_assignees", "is", None], lambda task: not task.task_assignees),
+        (["task_assignees.HumanUser.login", "is", "amara"], lambda task: AMARA in task.task_assignees),
+        (["entity.Shot.code", "starts_with", "stm_"], lambda task: task.entity.name.startswith("STM_")),
+        (["entity.Sequence.code", "is", "STM"], lambda task: False),
+        (["entity.Shot.sg_sequence.Sequence.code", "is", "STM"], lambda task: task.entity.name.startswith("STM_")),
+        (
+            ["entity.Shot.sg_sequence", "is", {"type": "Sequence", "id": 11}],
+            lambda task: task.entity.name.startswith("HBR_"),
+        ),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_an_operator_finds_what_it_says(
+    reader: Reader, show: Show, condition: list[Any], meant: Callable[[Task], bool]
+) -> None:
+    assert reader.ids("tasks", [condition]) == [task.id for task in show.tasks if meant(task)]
+    assert reader.ids("tasks", {"logical_operator": "or", "conditions": [condition, ["id", "is", -1]]}) == (
+        reader.ids("tasks", [condition])
+    )
+
+
+def test_conditions_nest_under_and_and_or(reader: Reader, show: Show) -> None:
+    late_or_held = {
+        "logical_operator": "or",
+        "conditions": [
+            ["sg_status_list", "is", "hld"],
+            {
+                "logical_operator": "and",
+                "conditions": [
+                    ["due_date", "less_than", TODAY.isoformat()],
+                    ["sg_status_list", "not_in", ["fin", "apr", "omt"]],
+                ],
+            },
+        ],
+    }
+    held = {task.id for task in show.tasks if task.sg_status_list == "hld"}
+    assert set(reader.ids("tasks", late_or_held)) == held | {task.id for task in show.late}
+    assert len(reader.ids("tasks", {"logical_operator": "or", "conditions": []})) == 180
+    assert reader.ids("tasks", [["id", "is", show.tasks[0].id], ["id", "is", show.tasks[1].id]]) == []
+
+
+def wrong(operator: str, conditions: list[Any] | None = None) -> dict[str, Any]:
+    return {"logical_operator": operator, "conditions": conditions or [["id", "is", 1]]}
+
+
+@pytest.mark.parametrize(
+    ("filters", "title"),
+    [
+        ([["nothing", "is", 1]], "API read() Task.nothing doesn't exist."),
+        ([["entity.Shot.nothing", "is", 1]], "API read() Task.entity.Shot.nothing doesn't exist."),
+        ([["content", "like", 1]], "API read() Task.content's 'text' data type doesn't support 'like' 'relation'"),
+        (
+            [["sg_status_list", "contains", "i"]],
+            "API read() Task.sg_status_list's 'status_list' data type doesn't support 'contains' 'relation'",
+        ),
+        ([["content", "is", 5]], "API read() Task.content expected [String, NilClass] data type(s) but got Integer: 5"),
+        ([["step", "in", [{"id": 24}]]], "API read() invalid/missing entity hash string 'type': {\"id\" => 24}"),
+        ([["due_date", "is", "23/11/2026"]], "Invalid date format: 23/11/2026. Correct format is: 2011-01-21"),
+        ([["due_date", "is", "2026-02-30"]], "Invalid date format: 2026-02-30. Correct format is: 2011-01-21"),
+        ([["due_date", "between", "2026-02-03"]], "API read() 'between' 'relation' expects a 2-element array: "),
+        ([["content", "in", []]], "API read() 'in' 'relation' expects at least a 1-element array: []"),
+        ([["id", "is", 1, "or"]], 'Invalid condition: ["id", "is", 1, "or"]'),
+        ([wrong("or")], "Invalid filter. Expected array of basic condition arrays but received: ["),
+        (wrong("OR"), "Invalid logical operator: OR"),
+        ({"conditions": []}, "Missing logical operator: "),
+        ({"logical_operator": "and"}, "Missing conditions parameter: "),
+        (wrong("and", [wrong("or", [["nothing", "is", 1]])]), "API read() Task.nothing doesn't exist."),
+    ],
+)
+def test_a_wrong_filter_is_refused_by_name(reader: Reader, filters: Any, title: str) -> None:
+    refused = reader.post("tasks/_search", {"filters": filters})
+    assert error(refused)[:2] == (400, 103)
+    assert error(refused)[2].startswith(title)
+    summary = {"filters": filters, "summary_fields": [{"field": "id", "type": "count"}]}
+    assert error(reader.post("tasks/_summarize", summary))[2].startswith(title.replace("read()", "summarize()"))
+
+
+def test_a_wrong_operator_gets_the_list_of_the_right_ones(reader: Reader) -> None:
+    refused = reader.post("tasks/_search", {"filters": [["sg_status_list", "like", "x"]]}).json()["errors"][0]
+    assert 'Valid relations: ["is", "is_not", "in", "not_in"]' in refused["source"]["Task.sg_status_list"]
+
+
+@pytest.mark.parametrize("route", ["_search", "_summarize"])
+def test_the_content_type_says_the_language_of_the_filters(reader: Reader, route: str) -> None:
+    refused = reader.post(f"tasks/{route}", {"filters": []}, "application/json")
+    assert error(refused) == (415, 103, "Unsupported Content-Type 'application/json'")
+    assert ARRAY in refused.json()["errors"][0]["source"]["content_type"]
+    sums = {"summary_fields": [{"field": "id", "type": "count"}]}
+    assert error(reader.post(f"tasks/{route}", {"filters": [], **sums}, HASH))[2] == "Query is not an Hash: []"
+    assert error(reader.post(f"tasks/{route}", {"filters": {}, **sums}, ARRAY))[2] == "Query is not an Array: {}"
+
+
+def test_what_does_not_exist_is_404(reader: Reader) -> None:
+    assert error(reader.get("nothings")) == (404, 103, "Entity type 'nothings' does not exist.")
+    assert error(reader.get("shots/1")) == (404, 104, "Not Found")
+    assert reader.get("shots/1").json()["errors"][0]["detail"] == "Shot: 1 not found"
+
+
+# ---- order and pages -------------------------------------------------------------------------------------
+
+
+def test_a_sort_has_several_keys_and_ties_are_by_id(reader: Reader, show: Show) -> None:
+    by_name = sorted((task for task in show.tasks if task.due_date), key=lambda task: (task.content, task.id))
+    expected = [task.id for task in sorted(by_name, key=due, reverse=True)]
+    expected += [task.id for task in show.tasks if not task.due_date]
+    dated = reader.ids("tasks", [], sort="-due_date,content")
+    assert dated[:-4] == expected[:-4]
+    assert set(dated[-4:]) == set(expected[-4:])
+    by_shot = reader.ids("tasks", [], sort="entity.Shot.code")
+    assert by_shot == [task.id for task in sorted(show.tasks, key=lambda task: (task.entity.name.casefold(), task.id))]
+    assert reader.ids("tasks", [], sort="nothing") == [task.id for task in show.tasks]
+
+
+@pytest.mark.parametrize(
+    ("sort", "says"),
+    [
+        ("", "sort must be filled"),
+        ("id desc", "sort list is not valid"),
+        ([{"field": "id"}], "sort array is not valid"),
+    ],
+)
+def test_a_sort_that_is_written_wrongly_is_refused(reader: Reader, sort: Any, says: str) -> None:
+    refused = reader.post("tasks/_search", {"filters": [], "sort": sort})
+    assert error(refused) == (400, 103, "Request Parameters invalid.")
+    assert refused.json()["errors"][0]["source"] == {"sort": [says]}
+
+
+def test_pages_cover_all_rows_once_and_never_say_that_they_end(reader: Reader, show: Show) -> None:
+    seen: list[int] = []
+    path = "/api/v1/entity/tasks?page%5Bsize%5D=70&sort=-id&fields=content"
+    sizes = []
+    for _ in range(4):
+        answer = requests.get(f"{reader.site.url}{path}", headers=reader.headers, timeout=10).json()
+        seen += [row["id"] for row in answer["data"]]
+        sizes.append(len(answer["data"]))
+        path = answer["links"]["next"]
+    assert sizes == [70, 70, 40, 0]
+    assert seen == sorted((task.id for task in show.tasks), reverse=True)
+    assert answer["links"]["prev"] == (
+        "/api/v1/entity/tasks?fields=content&page%5Bnumber%5D=3&page%5Bsize%5D=70&sort=-id"
+    )
+    second = reader.post("tasks/_search", {"filters": [], "page": {"size": 1, "number": 2}}).json()
+    assert [row["id"] for row in second["data"]] == [show.tasks[1].id]
+    assert second["links"]["prev"].endswith("/_search?page%5Bnumber%5D=1&page%5Bsize%5D=1")
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        ({"size": 0}, {"size": ["size must be greater than 0"]}),
+        ({"size": 5001}, {"size": ["size must be less than 5000"]}),
+        ({"number": 0}, {"number": ["number must be greater than 0"]}),
+    ],
+)
+def test_a_page_has_bounds(reader: Reader, page: dict[str, int], says: Any) -> None:
+    refused = reader.post("tasks/_search", {"filters": [], "page": page})
+    assert refused.json()["errors"][0]["source"] == {"page": says}
+    assert len(reader.ids("tasks", [], page={"size": 5000})) == 180
+
+
+# ---- summaries -------------------------------------------------------------------------------------------
+
+COUNT = [{"field": "id", "type": "count"}]
+
+
+def test_groups_nest_and_their_counts_add_up(reader: Reader, show: Show) -> None:
+    grouping = [{"field": "due_date", "type": "week"}, {"field": "sg_status_list", "type": "exact", "direction": "asc"}]
+    answer = reader.summary("tasks", filters=[], summary_fields=COUNT, grouping=grouping)
+    assert answer["summaries"] == {"id": 180}
+    *weeks, undated = answer["groups"]
+    assert [week["group_value"] for week in weeks] == sorted(week["group_value"] for week in weeks)
+    assert {date.fromisoformat(week["group_value"]).weekday() for week in weeks} == {0}
+    assert (undated["group_name"], undated["group_value"], undated["summaries"]) == ("", None, {"id": 4})
+    for week in answer["groups"]:
+        assert sum(group["summaries"]["id"] for group in week["groups"]) == week["summaries"]["id"]
+        assert all(group.keys() == {"group_name", "group_value", "summaries"} for group in week["groups"])
+    this_week = next(week for week in weeks if week["group_value"] == "2026-11-23")
+    expected = Counter(task.sg_status_list for task in show.tasks if "2026-11-23" <= due(task) <= "2026-11-29")
+    assert {group["group_value"]: group["summaries"]["id"] for group in this_week["groups"]} == expected
+
+
+def test_statuses_stand_in_the_order_of_the_site(reader: Reader, show: Show) -> None:
+    def order(direction: str) -> list[str]:
+        grouping = [{"field": "sg_status_list", "type": "exact", "direction": direction}]
+        groups = reader.summary("tasks", summary_fields=COUNT, grouping=grouping)["groups"]
+        return [group["group_name"] for group in groups]
+
+    assert order("asc") == [status.code for status in show.statuses]
+    assert order("desc") == order("asc")[::-1]
+
+
+def test_a_group_of_a_link_says_what_is_linked(reader: Reader, show: Show) -> None:
+    grouping = [{"field": "entity.Shot.sg_sequence", "type": "exact"}]
+    groups = reader.summary("tasks", summary_fields=COUNT, grouping=grouping)["groups"]
+    assert [group["group_name"] for group in groups] == sorted(one.code for one in show.sequences)
+    harbour = {"type": "Sequence", "id": 11, "name": "HBR", "valid": "valid"}
+    assert next(group for group in groups if group["group_name"] == "HBR")["group_value"] == harbour
+
+
+def test_summaries_add_up_and_the_last_of_a_field_wins(reader: Reader, show: Show) -> None:
+    durations = [task.duration for task in show.tasks if task.duration]
+    kinds = {"sum": sum(durations), "maximum": max(durations), "average": sum(durations) / len(durations), "count": 176}
+    for kind, value in kinds.items():
+        assert reader.summary("tasks", summary_fields=[{"field": "duration", "type": kind}])["summaries"] == {
+            "duration": value
+        }
+    dates = [{"field": "due_date", "type": "latest"}, {"field": "start_date", "type": "earliest"}]
+    assert reader.summary("tasks", summary_fields=dates)["summaries"] == {
+        "due_date": max(map(due, show.tasks)),
+        "start_date": min(task.start_date for task in show.tasks if task.start_date),
+    }
+    twice = [{"field": "id", "type": "count"}, {"field": "id", "type": "minimum"}]
+    assert reader.summary("tasks", summary_fields=twice)["summaries"] == {"id": show.tasks[0].id}
+
+
+@pytest.mark.parametrize(
+    "asked", [{"summary_fields": [{"field": "id", "type": "median"}]}, {"grouping": [{"type": "x"}]}]
+)
+def test_a_wrong_summary_or_grouping_gets_the_list_of_the_right_ones(reader: Reader, asked: dict[str, Any]) -> None:
+    refused = reader.post("tasks/_summarize", {"summary_fields": COUNT} | asked)
+    assert error(refused) == (400, 103, "Request Parameters invalid.")
+    (name,) = asked
+    assert refused.json()["errors"][0]["source"][name]["0"]["type"][0].startswith("type must be one of: ")
+
+
+# ---- who may read, and from where ------------------------------------------------------------------------
+
+
+def test_without_a_good_bearer_every_data_route_is_401(site: StandIn) -> None:
+    person = site.add_person("a", "b")
+    reader, other = Reader(site, person), Reader(site, site.add_person("other", "c"))
+    site.switch(expires_in=-1)
+    expired = Reader(site, person).headers["authorization"]
+    good = reader.headers["authorization"]
+    assert reader.get("tasks").status_code == 200
+    for authorization in ("", "Bearer", "Bearer x.y.z", good.replace("Bearer", "Basic"), good[:-2] + "xx", expired):
+        reader.headers = {"authorization": authorization}
+        answers = [reader.get("tasks"), reader.get("shots/862"), reader.get("human_users/24")]
+        answers += [reader.post(f"tasks/{route}", {"filters": []}) for route in ("_search", "_summarize")]
+        assert [error(answer)[0] for answer in answers] == [401] * 5
+    reader.headers = {"authorization": good}
+    site.end_sessions(person)
+    assert (reader.get("tasks").status_code, other.get("tasks").status_code) == (401, 200)
+
+
+def preflight(site: StandIn, path: str, method: str = "POST", headers: str = "authorization,content-type") -> Any:
+    asked = {"origin": PAGE, "access-control-request-method": method, "access-control-request-headers": headers}
+    answer = requests.options(f"{site.url}{path}", headers=asked, timeout=10)
+    assert (answer.status_code, answer.content) == (200, b"")
+    return {name: value for name, value in answer.headers.lower_items() if name.startswith("access-control")}
+
+
+@pytest.mark.parametrize("path", ["tasks/_search", "shots", "nothing/at/all"])
+def test_a_preflight_is_answered_for_any_origin_and_route(reader: Reader, path: str) -> None:
+    assert preflight(reader.site, f"/api/v1/entity/{path}") == {
+        "access-control-allow-origin": PAGE,
+        "access-control-allow-credentials": "true",
+        "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
+        "access-control-allow-headers": "authorization,content-type",
+        "access-control-max-age": "3600",
+    }
+
+
+def test_a_preflight_for_more_than_that_gets_nothing(reader: Reader) -> None:
+    tasks = "/api/v1/entity/tasks"
+    assert preflight(reader.site, tasks, headers="authorization, x-requested-with") == {}
+    assert preflight(reader.site, tasks, method="TRACE") == {}
+    assert preflight(reader.site, "/stand-in/asked") == {}
+
+
+@pytest.mark.parametrize("cors_on_refusals", [True, False])
+def test_a_page_may_read_answers_and_perhaps_refusals(site: StandIn, cors_on_refusals: bool) -> None:
+    reader = Reader(site, site.add_person("a", "b"))
+    site.switch(cors_on_refusals=cors_on_refusals)
+    reader.headers |= {"origin": PAGE}
+    answers = [reader.get("tasks"), reader.get("tasks/1"), reader.post("tasks/_search", {"filters": [["x", "is", 1]]})]
+    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [PAGE] * 3
+    site.switch(data_fault="503")
+    answers = [reader.get("tasks")]
+    site.switch(data_fault="")
+    site.end_sessions()
+    answers += [reader.get("tasks")]
+    assert [answer.status_code for answer in answers] == [503, 401]
+    allowed = PAGE if cors_on_refusals else None
+    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [allowed] * 2
+    assert "Origin" in answers[0].headers["vary"]
+
+
+def test_data_can_fail_while_tokens_work(site: StandIn) -> None:
+    person, other = site.add_person("a", "b"), site.add_person("other", "c")
+    reader, others = Reader(site, person), Reader(site, other)
+    site.switch(person, data_fault="502")
+    assert (reader.get("tasks").status_code, others.get("tasks").status_code) == (502, 200)
+    site.switch(person, data_fault="html")
+    assert reader.post("tasks/_search", {"filters": []}).text.startswith("<html>")
+    for fault in ("drop", "drop_answer"):
+        site.switch(person, data_fault=fault)
+        with pytest.raises(requests.ConnectionError):
+            reader.get("tasks")
+    form = {"grant_type": "password", "username": "a", "password": "b"}
+    assert requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).status_code == 200
+    assert site.read_by(person) == 4
+
+
+def test_what_was_read_and_from_what_address_is_remembered(site: StandIn) -> None:
+    person = site.add_person("a", "b")
+    reader = Reader(site, person)
+    reader.post("tasks/_search", {"filters": []}, origin=PAGE, referer=f"{PAGE}/late.html?x=1")
+    reader.get("shots", fields="code")
+    requests.get(f"{site.url}/api/v1/entity/shots", timeout=10)
+    assert site.read == {
+        ("a", "/api/v1/entity/tasks/_search"): 1,
+        ("a", "/api/v1/entity/shots"): 1,
+        ("", "/api/v1/entity/shots"): 1,
+    }
+    assert site.read_by(person) == 2
+    assert site.seen_addresses == {
+        f"{site.url}/api/v1/entity/tasks/_search",
+        f"{site.url}/api/v1/entity/shots?fields=code",
+        f"{site.url}/api/v1/entity/shots",
+        f"{PAGE}/late.html?x=1",
+        PAGE,
+    }
+
+
+def test_a_site_without_a_show_has_only_those_with_an_account() -> None:
+    with StandIn() as site:
+        reader = Reader(site, site.add_person("a", "b"))
+        assert [len(reader.get(plural).json()["data"]) for plural in PLURALS] == [0, 0, 0, 0, 0, 1, 0]
+        site.show = make_show(TODAY)
+        assert len(reader.get("tasks").json()["data"]) == 180
+
+
+def test_text_is_served_as_it_is(reader: Reader, show: Show) -> None:
+    shots: list[Shot] = [shot for shot in show.shots if "<" in shot.description]
+    assert shots
+    found = reader.post("shots/_search", {"filters": [["description", "contains", "<hold"]]}).json()["data"]
+    assert [row["attributes"]["description"] for row in found] == [shot.description for shot in shots]
