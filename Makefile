@@ -9,12 +9,14 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench clean
+NODE := tests/browser/node
+
+.PHONY: run test lint types bench clean
 
 run: $(VENV)/run.installed .venv/sam/installed
 	@exec $(BIN)/python -m tests.local
 
-test: $(VENV)/test.installed .venv/sam/installed
+test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/test.installed .venv/sam/installed
@@ -24,11 +26,15 @@ lint: $(VENV)/test.installed .venv/sam/installed
 	SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint
 	.venv/sam/bin/cfn-lint template.yaml
 
+# The declarations beside the modules of functions/pages, from their JSDoc.
+types: $(NODE)/node_modules/installed
+	$(NODE)/node_modules/.bin/tsc --project $(NODE)
+
 bench: $(VENV)/test.installed .venv/sam/installed
 	@$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf .venv .aws-sam
+	rm -rf .venv .aws-sam $(NODE)/node_modules
 
 $(VENV)/run.installed: tests/local/requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +43,10 @@ $(VENV)/run.installed: tests/local/requirements.txt
 
 $(VENV)/test.installed: tests/requirements.txt $(VENV)/run.installed
 	$(BIN)/python $(PIP_INSTALL) --requirement $<
+	@touch $@
+
+$(NODE)/node_modules/installed: $(NODE)/package-lock.json $(VENV)/test.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(NODE) --no-audit --no-fund --silent
 	@touch $@
 
 .venv/sam/installed: tests/local/requirements-sam.txt

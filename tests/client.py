@@ -187,7 +187,7 @@ class Caller:
     def _remember(self, answer: Answer) -> None:
         if answer.cookie:
             self.gateway.secrets |= {answer.cookie, answer.cookie.partition(".")[2]}
-        if answer.status < 300 and answer.text:
+        if answer.status < 300 and answer.headers["content-type"] == "application/json" and answer.text:
             for name in ("access_token", "refresh_token", "challenge"):
                 if name in answer.body:
                     self.gateway.secrets.add(answer.body[name])

@@ -5,14 +5,18 @@ Each pytest process has its own, on free ports, so that the suite runs side by s
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.browser.door import Door
 from tests.client import ORIGINS, Gateway
-from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
+from tests.local.show import make_show
+from tests.local.stack import CERTIFICATE, DOMAIN, ROOT, LocalAws
 from tests.local.stand_in import StandIn
 
 
@@ -24,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[StandIn]:
-    with StandIn() as running:
+    with StandIn(show=make_show(datetime.now(UTC).date())) as running:
         yield running
 
 
@@ -34,33 +38,59 @@ def aws() -> Iterator[LocalAws]:
         yield running
 
 
-class _BlankPage(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>A hosted page</title>")
-
-    def log_message(self, *_: object) -> None:
-        """Keep the terminal for what matters."""
-
-
 @pytest.fixture(scope="session")
-def pages_port() -> Iterator[int]:
-    """Serve a blank page for whatever host under `localhost`."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _BlankPage) as server:
+def pages_port(aws: LocalAws, site: StandIn, door: Door) -> Iterator[int]:
+    """Serve the README's pages by their titles, and a blank one, for whatever host under `localhost`.
+
+    Under `/door/` they come to the gateway by the door.
+    """
+    pages = {"/": "<!doctype html><title>A hosted page</title>", "/favicon.ico": ""}
+    for page in re.findall(r"```html\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+        title = re.search("<title>(.*)</title>", page)
+        assert title, page
+        name = title[1].replace(" ", "-").lower()
+        for path, port in ((f"/{name}", aws.port), (f"/door/{name}", door.port)):
+            pages[path] = page.replace("https://login.studio.com", f"http://{DOMAIN}:{port}").replace(
+                "https://studio.shotgrid.autodesk.com", site.url
+            )
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in pages else 404)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(pages.get(self.path, "").encode())
+
+        def log_message(self, *_: object) -> None:
+            """Keep the terminal for what matters."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
 
 
 @pytest.fixture(scope="session")
-def gateway(aws: LocalAws, site: StandIn, pages_port: int) -> Gateway:
+def door(aws: LocalAws) -> Iterator[Door]:
+    """The gateway by another port, where it can be down for one page and not for the rest of the suite."""
+    way = Door(aws.port)
+    yield way
+    way.shut()
+
+
+@pytest.fixture(scope="session")
+def gateway(aws: LocalAws, site: StandIn, pages_port: int, door: Door) -> Gateway:
     """The stack on its custom domain, as `make run` deploys it."""
     outputs = aws.deploy(
         {
             "ShotGridSiteUrl": site.url,
-            "AllowedOrigins": f"{ORIGINS},http://pages.{DOMAIN}:{pages_port},http://elsewhere.localhost:{pages_port}",
+            "AllowedOrigins": ",".join(
+                [
+                    ORIGINS,
+                    *(f"http://{DOMAIN}:{port}" for port in (aws.port, door.port)),
+                    *(f"http://{host}:{pages_port}" for host in (f"pages.{DOMAIN}", "elsewhere.localhost")),
+                ]
+            ),
             "DomainName": DOMAIN,
             "CertificateArn": CERTIFICATE,
         }
@@ -70,9 +100,15 @@ def gateway(aws: LocalAws, site: StandIn, pages_port: int) -> Gateway:
 
 @pytest.fixture(scope="session")
 def other_gateway(aws: LocalAws, site: StandIn) -> Gateway:
-    """A second stack in the same account, without a domain and without reserved concurrency."""
+    """A second stack in the same account, without a domain, an example or reserved concurrency."""
     outputs = aws.deploy(
-        {"ShotGridSiteUrl": site.url, "AllowedOrigins": ORIGINS, "ReservedConcurrency": "0"}, "other-login"
+        {
+            "ShotGridSiteUrl": site.url,
+            "AllowedOrigins": ORIGINS,
+            "ReservedConcurrency": "0",
+            "ServeExample": "false",
+        },
+        "other-login",
     )
     api_id = outputs["Url"].removeprefix("https://").partition(".")[0]
     return Gateway(aws, site, outputs, host=f"{api_id}.execute-api.localhost:{aws.port}", base_path="/v1")

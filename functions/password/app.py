@@ -3,10 +3,11 @@
 from shotgrid_login import gateway, http
 from shotgrid_login.challenges import LIFETIME
 
+configuration = gateway.configuration()
 sign_in = gateway.sign_in()
 
 
-@http.endpoint("POST", gateway.configuration().allowed_origins)
+@http.endpoint("POST", configuration.allowed_origins)
 def handler(request: http.Request) -> http.Response:
     """Take `username`, `password` and optionally `transport`."""
     fields = request.fields(required=("username", "password"), optional=("transport",))
@@ -16,4 +17,4 @@ def handler(request: http.Request) -> http.Response:
     if isinstance(result, str):
         body = {"status": "otp_required", "challenge": result, "expires_in": LIFETIME}
         return http.Response(202, "otp_required", body)
-    return http.signed_in(result, transport)
+    return http.signed_in(result, transport, configuration.site_url)

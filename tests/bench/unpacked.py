@@ -62,6 +62,7 @@ class Unpacked:
             "STATE_TABLE": "state",
             "BEARERS_TABLE": "bearers",
             "KEY_ARN": f"arn:aws:kms:{REGION}:000000000000:key/00000000-0000-0000-0000-000000000000",
+            "SERVE_EXAMPLE": "true",
             "POWERTOOLS_LOG_LEVEL": "INFO",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "test",

@@ -45,6 +45,7 @@ def main() -> None:
                 "CertificateArn": CERTIFICATE,
             }
         )
+        _say(f"Example dashboard at {gateway}/")
         _say(f"Gateway ready at {gateway}")
         signal.pause()
 

@@ -145,6 +145,7 @@ class StandIn:
         self._sessions: dict[str, str] = {}  # session uuid: login
         self._refresh_tokens: dict[str, tuple[str, str]] = {}  # token: login, session uuid
         self._session_tokens: dict[str, str] = {}  # token: login
+        self._access_tokens: dict[str, str] = {}  # token: login
         self._server = make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -205,6 +206,13 @@ class StandIn:
             for session, login in list(self._sessions.items()):
                 if person is None or login == person.login:
                     del self._sessions[session]
+
+    def end_access_tokens(self, person: Person) -> None:
+        """End a person's access tokens before their time, and not the sessions that they came from."""
+        with self._lock:
+            for token, login in list(self._access_tokens.items()):
+                if login == person.login:
+                    del self._access_tokens[token]
 
     def release(self) -> None:
         """Let the requests go on that a `hold` has stopped."""
@@ -387,7 +395,9 @@ class StandIn:
             claims = jwt.decode(token, self._key, algorithms=["HS256"], audience="127.0.0.1")
         except jwt.InvalidTokenError:
             return ""
-        return self._sessions.get(claims["session_uuid"], "") if scheme.lower() == "bearer" else ""
+        if scheme.lower() != "bearer" or token not in self._access_tokens:
+            return ""
+        return self._sessions.get(claims["session_uuid"], "")
 
     def _preflight(self) -> Response | None:
         """Answer whether a page may ask, whatever the route, even one that does not exist (probed)."""
@@ -443,6 +453,7 @@ class StandIn:
         )
         refresh_token = jwt.encode(claims | {"exp": now + REFRESH_TOKEN_SECONDS, "jti": str(uuid.uuid4())}, self._key)
         with self._lock:
+            self._access_tokens[access_token] = person.login
             self._refresh_tokens[refresh_token] = (person.login, session)
             self.secrets |= {access_token, refresh_token}
         return _json(

@@ -14,6 +14,7 @@ GOOD = {
     "STATE_TABLE": "state",
     "BEARERS_TABLE": "bearers",
     "KEY_ARN": "arn",
+    "SERVE_EXAMPLE": "true",
 }
 
 
@@ -21,6 +22,7 @@ def test_a_good_environment_is_read() -> None:
     configuration = Configuration.from_environment(GOOD)
     assert configuration.site_url == "https://studio.shotgrid.autodesk.com"
     assert configuration.allowed_origins == {"https://a.example", "http://localhost:8000"}
+    assert configuration.serves_example
     assert (configuration.session_seconds, configuration.idle_seconds) == (43_200, 7_200)
 
 
@@ -49,6 +51,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("SESSION_HOURS", "1.5"),
         ("IDLE_MINUTES", "-1"),
         ("IDLE_MINUTES", "²"),
+        ("SERVE_EXAMPLE", "yes"),
     ],
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:

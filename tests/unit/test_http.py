@@ -30,6 +30,7 @@ def event(**changes: Any) -> dict[str, Any]:
     """Return an event as a REST API's proxy integration makes it, as far as it is used."""
     return {
         "resource": "/auth/password",
+        "path": "/auth/password",
         "httpMethod": "POST",
         "headers": {"Content-Type": "application/json"},
         "queryStringParameters": None,
@@ -157,3 +158,27 @@ def test_no_request_raises_and_no_foreign_origin_is_let_in(
         assert "access-control-allow-origin" not in answer["headers"]
     if query:
         assert answer["statusCode"] != 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (ORIGIN, 200),
+        ("https://gateway.example", 200),
+        ("http://gateway.example", 403),
+        ("https://gateway.example.evil.example", 403),
+        ("https://", 403),
+        ("null", 403),
+    ],
+)
+def test_the_pages_that_the_gateway_serves_need_not_be_listed(origin: str, status: int) -> None:
+    asked = event(headers={"content-type": "application/json", "origin": origin}, body='{"username": "a"}')
+    asked["requestContext"]["domainName"] = "gateway.example"
+    answer = echo(asked, Context())
+    assert answer["statusCode"] == status
+    assert answer["headers"].get("access-control-allow-origin") == (origin if status == 200 else None)
+
+
+def test_a_host_that_is_not_known_allows_no_origin() -> None:
+    asked = event(headers={"content-type": "application/json", "origin": "https://"}, body='{"username": "a"}')
+    assert echo(asked, Context())["statusCode"] == 403

@@ -15,7 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.stack import ROOT
 
-FUNCTIONS = ["Password", "Otp", "Refresh", "Logout", "Session", "Authorizer"]
+FUNCTIONS = ["Password", "Otp", "Refresh", "Logout", "Session", "Pages", "Authorizer"]
 
 ROWS = {
     "Password": {
@@ -31,6 +31,7 @@ ROWS = {
     "Refresh": {"session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}, "retired": {"GetItem", "PutItem"}},
     "Logout": {"session": {"GetItem", "DeleteItem"}, "retired": {"GetItem"}},
     "Session": {"session": {"GetItem"}},
+    "Pages": {},
     "Authorizer": {},
 }
 SEALS = {
@@ -39,6 +40,7 @@ SEALS = {
     "Refresh": {("Encrypt", "session"), ("Decrypt", "session")},
     "Logout": set[tuple[str, str]](),
     "Session": set[tuple[str, str]](),
+    "Pages": set[tuple[str, str]](),
     "Authorizer": set[tuple[str, str]](),
 }
 
@@ -209,6 +211,9 @@ def test_only_the_session_route_needs_a_bearer_and_preflights_none() -> None:
         "OPTIONS /auth/logout": None,
         "GET /auth/session": [{"ShotGridBearer": []}],
         "OPTIONS /auth/session": None,
+        "GET /": None,
+        "GET /{file}": None,
+        "GET /example/{file+}": None,
     }
     authorizer = api["Body"]["components"]["securitySchemes"]["ShotGridBearer"]["x-amazon-apigateway-authorizer"]
     assert authorizer["authorizerResultTtlInSeconds"] == 0
@@ -245,8 +250,7 @@ def test_every_parameter_says_what_it_is_and_has_a_safe_default() -> None:
     for name, parameter in template()["Parameters"].items():
         assert parameter["Description"]
         assert ("Default" in parameter) == (name != "ShotGridSiteUrl")
-        if parameter["Type"] == "String":
-            assert parameter["AllowedPattern"]
+        if "AllowedPattern" in parameter:
             assert parameter["ConstraintDescription"]
         else:
             assert "MinValue" in parameter or "AllowedValues" in parameter

@@ -30,6 +30,7 @@ class Configuration:
         state_table: name of the table of sessions, challenges and failed attempts.
         bearers_table: name of the table that the authorizer reads.
         key_arn: the KMS key that seals.
+        serves_example: whether the example is served at `/`.
     """
 
     site_url: str
@@ -39,6 +40,7 @@ class Configuration:
     state_table: str
     bearers_table: str
     key_arn: str
+    serves_example: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Configuration:
@@ -51,6 +53,7 @@ class Configuration:
             state_table=_required(environment, "STATE_TABLE"),
             bearers_table=_required(environment, "BEARERS_TABLE"),
             key_arn=_required(environment, "KEY_ARN"),
+            serves_example=_truth(environment, "SERVE_EXAMPLE"),
         )
 
 
@@ -66,6 +69,13 @@ def _positive(environment: Mapping[str, str], name: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0:
         raise ConfigurationError(f"{name} must be a whole number above zero")
     return int(value)
+
+
+def _truth(environment: Mapping[str, str], name: str) -> bool:
+    value = _required(environment, name)
+    if value not in ("true", "false"):
+        raise ConfigurationError(f"{name} must be true or false")
+    return value == "true"
 
 
 def _site_url(environment: Mapping[str, str]) -> str:

@@ -108,6 +108,17 @@ class PasswordSignInDisabled(LoginError):
         super().__init__("This site does not sign people in by password: it uses single sign-on or Autodesk Identity.")
 
 
+class NotFound(LoginError):
+    """No file by this name, or the deployment does not serve it. API Gateway says the same of other routes."""
+
+    status = 404
+    code = "not_found"
+    title = "No such route"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such route, or not with this method.")
+
+
 class ChallengeEnded(LoginError):
     """Expired, used, or out of attempts."""
 

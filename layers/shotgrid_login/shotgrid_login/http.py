@@ -69,11 +69,11 @@ class Transport(Enum):
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. `outcome` is what the log and the metrics call it."""
+    """An answer, of JSON or of text. `outcome` is what the log and the metrics call it."""
 
     status: int
     outcome: str
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,9 +86,13 @@ class Request:
         self._event = event
         self._headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
         self.method: str = event["httpMethod"]
-        self.path: str = event["resource"]
+        self.path: str = event["path"]
+        self.path_with_stage: str = context.get("path", self.path)
+        self.route: str = event["resource"]
         self.request_id: str = context["requestId"]
         self.source_address: str = context["identity"]["sourceIp"]
+        # The host that API Gateway was asked by, which a page cannot choose; local API Gateway does not say.
+        self._own_origin = f"https://{context['domainName']}" if context.get("domainName") else None
         self.authorizer: Mapping[str, Any] = context.get("authorizer") or {}
         self.used_cookie = False
 
@@ -96,6 +100,10 @@ class Request:
     def origin(self) -> str | None:
         """The origin of the page that asks (RFC 6454), None where no browser page does."""
         return self._headers.get("origin")
+
+    def may_call(self, allowed_origins: frozenset[str]) -> bool:
+        """Whether no browser page asks, or one of these origins, or one that the gateway itself serves."""
+        return self.origin in (None, self._own_origin) or self.origin in allowed_origins
 
     @property
     def cookie(self) -> str | None:
@@ -105,6 +113,11 @@ class Request:
             if name == COOKIE:
                 return value
         return None
+
+    def has_tag(self, etag: str) -> bool:
+        """Whether the browser has the file with this tag (RFC 9110, 13.1.2: compared weakly)."""
+        known = self._headers.get("if-none-match", "").split(",")
+        return any(tag.strip().removeprefix("W/") == etag.removeprefix("W/") for tag in known)
 
     @property
     def has_query(self) -> bool:
@@ -202,25 +215,34 @@ def endpoint(method: str, allowed_origins: frozenset[str]) -> Callable[[Answer],
     """
 
     def decorate(answer: Answer) -> LambdaHandler:
-        @logger.inject_lambda_context(clear_state=True, log_event=False)
-        def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-            request = Request(event)
-            logger.set_correlation_id(request.request_id)
-            try:
-                response = _checked(request, method, allowed_origins, answer)
-            except Exception as error:  # noqa: BLE001 - the last place to make one an answer that a page can read
-                response = _refusal(request, error)
-            if request.method != "OPTIONS":
-                _record(request, response)
-            return _to_gateway(request, response, allowed_origins)
-
-        return handler
+        return _handler(lambda request: _checked(request, method, allowed_origins, answer), allowed_origins)
 
     return decorate
 
 
-def signed_in(result: SignedIn, transport: Transport) -> Response:
-    """Answer 200 with the access token, and the handle where the transport puts it."""
+def public(answer: Answer) -> LambdaHandler:
+    """Make a Lambda handler of a function that answers anybody, with the same for everybody: a file."""
+    return _handler(answer, frozenset())
+
+
+def _handler(answer: Answer, allowed_origins: frozenset[str]) -> LambdaHandler:
+    @logger.inject_lambda_context(clear_state=True, log_event=False)
+    def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        request = Request(event)
+        logger.set_correlation_id(request.request_id)
+        try:
+            response = answer(request)
+        except Exception as error:  # noqa: BLE001 - the last place to make one an answer that a page can read
+            response = _refusal(request, error)
+        if request.method != "OPTIONS":
+            _record(request, response)
+        return _to_gateway(request, response, allowed_origins)
+
+    return handler
+
+
+def signed_in(result: SignedIn, transport: Transport, site_url: str) -> Response:
+    """Answer 200 with the access token, the site it is for, and the handle where the transport puts it."""
     session = result.session
     now = int(time.time())
     body: dict[str, Any] = {
@@ -228,6 +250,7 @@ def signed_in(result: SignedIn, transport: Transport) -> Response:
         "token_type": "Bearer",
         "access_token": result.access_token,
         "expires_in": max(0, session.access_expires_at - now),
+        "site_url": site_url,
         "user": {"type": session.user.type, "id": session.user.id, "login": session.user.login},
         "session": session_times(session.expires_at, session.idle_expires_at),
     }
@@ -255,7 +278,7 @@ def log_user(username: str) -> None:
 
 
 def _checked(request: Request, method: str, allowed_origins: frozenset[str], answer: Answer) -> Response:
-    if request.origin is not None and request.origin not in allowed_origins:
+    if not request.may_call(allowed_origins):
         raise OriginNotAllowed("This page's origin is not one that the gateway is set up for (AllowedOrigins).")
     if request.method == "OPTIONS":
         return Response(
@@ -315,8 +338,8 @@ def _log_unexpected(error: Exception) -> None:
 
 def _record(request: Request, response: Response) -> None:
     log = logger.info if response.status < 500 else logger.error
-    log(response.outcome, extra={"route": request.path, "status": response.status})
-    metrics.add_dimension("route", request.path)
+    log(response.outcome, extra={"route": request.route, "status": response.status})
+    metrics.add_dimension("route", request.route)
     metrics.add_metric(name=response.outcome, unit=MetricUnit.Count, value=1)
     metrics.flush_metrics()
 
@@ -329,14 +352,16 @@ def _to_gateway(request: Request, response: Response, allowed_origins: frozenset
         "x-content-type-options": "nosniff",
         "x-request-id": request.request_id,
     }
-    if request.origin in allowed_origins:
+    if request.origin is not None and request.may_call(allowed_origins):
         headers |= {
-            "access-control-allow-origin": request.origin or "",
+            "access-control-allow-origin": request.origin,
             "access-control-allow-credentials": "true",
             "access-control-expose-headers": "retry-after, x-request-id",
         }
     headers |= response.headers
-    body = "" if response.body is None else json.dumps(response.body, ensure_ascii=False)
+    body = response.body
+    if not isinstance(body, str):
+        body = "" if body is None else json.dumps(body, ensure_ascii=False)
     return {"statusCode": response.status, "headers": headers, "body": body}
 
 

@@ -1,0 +1,53 @@
+"""The sign-in form of a page, as a person uses it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.client import Gateway
+from tests.local.stand_in import Person
+
+
+class Form:
+    """`<shotgrid-login>` on a page."""
+
+    def __init__(self, page: Page, gateway: Gateway) -> None:
+        self.page = page
+        self.element = page.locator("shotgrid-login")
+        self.username = page.get_by_label("User name")
+        self.password = page.get_by_label("Password")
+        self.code = page.get_by_label("Code", exact=True)
+        self.button = self.element.get_by_role("button", name="Sign in")
+        self.problem = self.element.get_by_role("alert")
+        self.sign_out = self.element.get_by_role("button", name="Sign out")
+        self._gateway = gateway
+
+    def give(self, person: Person, password: str | None = None) -> None:
+        """Send user name and password."""
+        self._gateway.secrets.add(password or person.password)
+        self.username.fill(person.login)
+        self.password.fill(password or person.password)
+        self.button.click()
+
+    def give_code(self, code: str) -> None:
+        self._gateway.secrets.add(code)
+        self.code.fill(code)
+        self.button.click()
+
+    def sign_in(self, person: Person) -> None:
+        """Sign in with whatever the site asks for."""
+        self.give(person)
+        expect(self.element).to_have_attribute("state", re.compile("code|signed-in"))
+        if self.code.is_visible():
+            self.give_code(self._gateway.site.code(person.login))
+        self.expect_signed_in(person)
+
+    def expect_signed_in(self, person: Person) -> None:
+        expect(self.element).to_have_attribute("state", "signed-in")
+        expect(self.who).to_contain_text(person.login)
+
+    @property
+    def who(self) -> Locator:
+        return self.element.get_by_text("Signed in as ", exact=False).first

@@ -1,0 +1,128 @@
+"""The README's pages, each on an origin of the gateway's site, on one of another site, and in a frame."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Dialog, Page, expect
+
+from tests.browser.conftest import Watch
+from tests.browser.pages import Form
+from tests.client import Gateway
+from tests.local.stack import ROOT
+from tests.local.stand_in import Person
+
+SAME_SITE = "pages.login.localhost"
+OTHER_SITE = "elsewhere.localhost"
+NOT_ALLOWED = "evil.localhost"
+README = (ROOT / "README.md").read_text()
+
+
+def test_a_page_without_the_element_has_at_most_fifteen_lines() -> None:
+    pages = re.findall(r"```html\n(.*?)```", README, re.DOTALL)
+    assert len(pages) == 5
+    assert all(page.count("\n") <= 15 for page in pages)
+
+
+@pytest.mark.parametrize("host", [SAME_SITE, OTHER_SITE])
+@pytest.mark.parametrize("two_factor", [False, True])
+def test_the_element_on_a_page(
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int, host: str, *, two_factor: bool
+) -> None:
+    watch.may_hold_a_handle = host == OTHER_SITE
+    page.goto(f"http://{host}:{pages_port}/projects")
+    person = gateway.person(two_factor=two_factor)
+    Form(page, gateway).sign_in(person)
+    expect(page.locator("#projects")).to_contain_text(gateway.site.show.projects[0].name)
+    assert len(page.context.cookies()) == (host == SAME_SITE)
+    page.reload()
+    Form(page, gateway).expect_signed_in(person)
+    assert len(watch.asked("/auth/password")) == 1
+    Form(page, gateway).sign_out.click()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    expect(page.locator("#projects")).to_be_hidden()
+    assert page.context.cookies() == []
+    assert page.evaluate("sessionStorage.length") == 0
+    page.reload()
+    expect(Form(page, gateway).username).to_be_visible()
+
+
+def test_a_page_of_an_origin_that_is_not_allowed_is_told(
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int
+) -> None:
+    watch.expect("blocked by CORS policy", "net::ERR_FAILED")
+    page.goto(f"http://{NOT_ALLOWED}:{pages_port}/projects")
+    form = Form(page, gateway)
+    expect(form.problem).to_contain_text(f"not set up for pages at http://{NOT_ALLOWED}:{pages_port}")
+    expect(form.username).to_be_hidden()
+    assert page.context.cookies() == []
+
+
+@pytest.mark.parametrize("host", [SAME_SITE, OTHER_SITE])
+@pytest.mark.parametrize("name", ["only-the-module", "plain-fetch"])
+def test_a_page_with_a_form_of_its_own(
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int, host: str, name: str
+) -> None:
+    watch.may_hold_a_handle = host == OTHER_SITE
+    person = gateway.person(two_factor=True)
+
+    def answer(dialog: Dialog) -> None:
+        dialog.accept(gateway.site.code(person.login))
+
+    page.on("dialog", answer)
+    page.goto(f"http://{host}:{pages_port}/{name}")
+    _fill_own_form(page, person)
+    expect(page.locator("output")).to_have_text(f"Signed in as {person.login}")
+
+
+def test_an_existing_page_before_and_after_it_moved(
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int
+) -> None:
+    person = gateway.person(two_factor=False)
+    project = gateway.site.show.projects[0].name
+    page.goto(f"http://{SAME_SITE}:{pages_port}/before")
+    _fill_own_form(page, person)
+    expect(page.locator("output")).to_contain_text(project)
+
+    gateway.site.switch(person, two_factor=True)
+    page.reload()
+    watch.expect_status(400, "/api/v1/auth/access_token")
+    watch.expect_status(401, "/api/v1/entity/projects")
+    watch.expect("uncaught: Cannot read properties of undefined")
+    with page.expect_response("**/auth/access_token") as refused:
+        _fill_own_form(page, person)
+    assert refused.value.json()["errors"][0]["code"] == 106
+
+    page.goto(f"http://{SAME_SITE}:{pages_port}/after")
+    Form(page, gateway).sign_in(person)
+    expect(page.locator("output")).to_contain_text(project)
+
+
+def test_a_frame_under_another_site_holds_a_token_as_its_cookie_would_be_dropped(
+    page: Page, gateway: Gateway, pages_port: int
+) -> None:
+    page.goto(f"http://{OTHER_SITE}:{pages_port}/")
+    page.evaluate(
+        "address => document.body.append(Object.assign(document.createElement('iframe'), { src: address }))",
+        f"http://{SAME_SITE}:{pages_port}/projects",
+    )
+    framed = page.frame_locator("iframe")
+    person = gateway.person(two_factor=False)
+    framed.get_by_label("User name").fill(person.login)
+    framed.get_by_label("Password").fill(person.password)
+    framed.get_by_role("button", name="Sign in").click()
+    expect(framed.locator("#projects")).to_contain_text(gateway.site.show.projects[0].name)
+    assert page.context.cookies() == []
+    # Here the browser denies the frame all storage, and Web Locks with it: what it holds lives as long as the page.
+    assert page.frames[1].evaluate("navigator.locks.request('any', () => 'granted').catch((error) => error.name)") == (
+        "SecurityError"
+    )
+    framed.get_by_role("button", name="Sign out").click()
+    expect(framed.get_by_text("You are signed out.")).to_be_visible()
+
+
+def _fill_own_form(page: Page, person: Person) -> None:
+    page.locator("input").first.fill(person.login)
+    page.locator("input[type=password]").fill(person.password)
+    page.get_by_role("button").click()

@@ -1,0 +1,93 @@
+"""The files that pages import, and the example: as browsers and caches need them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.client import PAGE, Gateway
+from tests.local.stack import ROOT
+
+FILES = ROOT / "functions" / "pages" / "files"
+MODULES = ["shotgrid-login.js", "shotgrid-login-element.js"]
+MEDIA_TYPES = {
+    "/": "text/html",
+    "/shotgrid-login.js": "text/javascript",
+    "/shotgrid-login-element.js": "text/javascript",
+    "/shotgrid-login.d.ts": "text/plain",
+    "/shotgrid-login-element.d.ts": "text/plain",
+    "/example/dashboard.css": "text/css",
+    "/example/dashboard.js": "text/javascript",
+    "/example/vendor/chart-4.6.1.min.js": "text/javascript",
+}
+
+
+@pytest.mark.parametrize("path", MEDIA_TYPES)
+def test_a_file_is_served_as_what_it_is(gateway: Gateway, path: str) -> None:
+    answer = gateway.caller().send("GET", path)
+    file = FILES / (path.lstrip("/") or "example/index.html")
+    assert answer.status == 200
+    assert answer.text == file.read_text()
+    assert answer.headers["content-type"] == f"{MEDIA_TYPES[path]}; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-request-id"]
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", MEDIA_TYPES)
+def test_a_browser_that_has_the_file_is_told_so(gateway: Gateway, path: str) -> None:
+    caller = gateway.caller()
+    etag = caller.send("GET", path).headers["etag"]
+    for known in (etag, etag.removeprefix("W/"), f'"other", {etag}'):
+        unchanged = caller.send("GET", path, **{"if-none-match": known})
+        assert (unchanged.status, unchanged.text) == (304, "")
+        assert unchanged.headers["etag"] == etag
+        assert unchanged.headers["cache-control"]
+    assert caller.send("GET", path, **{"if-none-match": '"other"'}).status == 200
+
+
+def test_files_are_cached_for_as_long_as_they_hold(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    assert caller.send("GET", "/").headers["cache-control"] == "no-cache"
+    assert caller.send("GET", "/shotgrid-login.js").headers["cache-control"] == "public, max-age=600"
+    vendored = caller.send("GET", "/example/vendor/chart-4.6.1.min.js").headers["cache-control"]
+    assert vendored == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("origin", [None, PAGE, "https://anywhere.example"])
+def test_a_module_may_be_imported_by_any_page(gateway: Gateway, module: str, origin: str | None) -> None:
+    answer = gateway.caller(origin=origin or "").send("GET", f"/{module}?v=1")
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_the_example_runs_nothing_but_its_own_and_reads_nothing_but_the_site(gateway: Gateway) -> None:
+    headers = gateway.caller().send("GET", "/").headers
+    policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["connect-src"] == f"'self' {gateway.site.url}"
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/app.py", "/nothing.js", "/example/nothing.js", "/example/%2e%2e/app.py"],
+)
+def test_nothing_else_is_served(gateway: Gateway, path: str) -> None:
+    answer = gateway.caller().send("GET", path)
+    assert answer.status == 404
+    assert answer.body["code"] == "not_found"
+
+
+def test_the_example_can_be_turned_off(other_gateway: Gateway) -> None:
+    assert "ExampleUrl" not in other_gateway.outputs
+    for path in ("/", "/example/index.html", "/example/dashboard.js", "/example/vendor/chart-4.6.1.min.js"):
+        assert other_gateway.caller().send("GET", path).code == "not_found"
+    assert other_gateway.caller().send("GET", "/shotgrid-login-element.js").status == 200
