@@ -17,7 +17,7 @@ run: $(VENV)/run.installed .venv/sam/installed
 	@exec $(BIN)/python -m tests.local
 
 test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/test.installed .venv/sam/installed
 	$(BIN)/ruff check .
