@@ -19,6 +19,8 @@ from tests.local.show import make_show
 from tests.local.stack import CERTIFICATE, DOMAIN, ROOT, LocalAws
 from tests.local.stand_in import StandIn
 
+README = (ROOT / "README.md").read_text()
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +47,7 @@ def pages_port(aws: LocalAws, site: StandIn, door: Door) -> Iterator[int]:
     Under `/door/` they come to the gateway by the door.
     """
     pages = {"/": "<!doctype html><title>A hosted page</title>", "/favicon.ico": ""}
-    for page in re.findall(r"```html\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+    for page in re.findall(r"```html\n(.*?)```", README, re.DOTALL):
         title = re.search("<title>(.*)</title>", page)
         assert title, page
         name = title[1].replace(" ", "-").lower()
@@ -53,6 +55,13 @@ def pages_port(aws: LocalAws, site: StandIn, door: Door) -> Iterator[int]:
             pages[path] = page.replace("https://login.studio.com", f"http://{DOMAIN}:{port}").replace(
                 "https://studio.shotgrid.autodesk.com", site.url
             )
+    # The page that moves by one URL is the one before it moved, with the README's changes.
+    (change,) = re.findall(r"```diff\n(.*?)```", README, re.DOTALL)
+    moved = pages["/before"]
+    for old, new in re.findall(r"^-(.*)\n\+(.*)$", change, re.MULTILINE):
+        assert moved.count(old) == 1, old
+        moved = moved.replace(old, new)
+    pages["/moved"] = moved.replace("https://login.studio.com", f"http://{DOMAIN}:{aws.port}")
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

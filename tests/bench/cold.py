@@ -17,6 +17,7 @@ FLOORS = {
     "password": "others",
     "otp": "others",
     "refresh": "others",
+    "access_token": "others",
     "logout": "others",
     "session": "others",
     "pages": "others",

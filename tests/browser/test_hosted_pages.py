@@ -99,6 +99,22 @@ def test_an_existing_page_before_and_after_it_moved(
     expect(page.locator("output")).to_contain_text(project)
 
 
+def test_an_existing_page_that_moved_by_one_url(page: Page, watch: Watch, gateway: Gateway, pages_port: int) -> None:
+    person = gateway.person(two_factor=True)
+    page.goto(f"http://{OTHER_SITE}:{pages_port}/moved")
+    watch.expect_status(400, "/api/v1/auth/access_token")
+    watch.expect_status(401, "/api/v1/entity/projects")
+    watch.expect("uncaught: Cannot read properties of undefined")
+    with page.expect_response("**/auth/access_token") as asked:
+        _fill_own_form(page, person)
+    assert asked.value.json()["errors"][0]["code"] == 106
+    page.locator("input[name=auth_token]").fill(gateway.site.code(person.login))
+    with page.expect_response("**/auth/access_token") as signed_in:
+        _fill_own_form(page, person)
+    gateway.secrets |= {signed_in.value.json()["refresh_token"], signed_in.value.json()["access_token"]}
+    expect(page.locator("output")).to_contain_text(gateway.site.show.projects[0].name)
+
+
 def test_a_frame_under_another_site_holds_a_token_as_its_cookie_would_be_dropped(
     page: Page, gateway: Gateway, pages_port: int
 ) -> None:

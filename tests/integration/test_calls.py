@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Gateway, session_row
+from tests.client import Answer, Gateway, expire_access_token, session_row
 from tests.local.stack import STACK
 from tests.unit.test_template import FUNCTIONS, ROWS, SEALS
 
@@ -49,6 +49,7 @@ def test_a_function_calls_all_that_its_role_allows_and_nothing_else(
         "Password": {("bearers", "PutItem")},
         "Otp": {("bearers", "PutItem")},
         "Refresh": {("bearers", "PutItem"), ("bearers", "DeleteItem")},
+        "AccessToken": {("bearers", "PutItem"), ("bearers", "DeleteItem")},
         "Logout": {("bearers", "DeleteItem")},
         "Session": set[tuple[str, str]](),
         "Pages": set[tuple[str, str]](),
@@ -83,6 +84,26 @@ def _walk(gateway: Gateway) -> None:
     for _ in range(2):
         handles.append(caller.rotate(handles[-1]))
     caller.logout(handles[0])
+    _walk_by_the_sites_own_endpoint(gateway)
+
+
+def _walk_by_the_sites_own_endpoint(gateway: Gateway) -> None:
+    person, caller = gateway.person(two_factor=False), gateway.caller()
+
+    def sign_in(password: str = person.password) -> Answer:
+        return caller.access_token(grant_type="password", username=person.login, password=password)
+
+    def refresh(handle: str) -> Answer:
+        return caller.access_token(grant_type="refresh_token", refresh_token=handle)
+
+    sign_in("wrong")
+    handles = [sign_in().body["refresh_token"]]
+    for _ in range(3):
+        expire_access_token(gateway, handles[-1])
+        handles.append(refresh(handles[-1]).body["refresh_token"])
+    refresh(handles[0])  # a copy: ends the session
+    for _ in range(6):
+        sign_in("wrong")
 
 
 def _call(gateway: Gateway, record: dict[str, Any]) -> tuple[str, ...]:

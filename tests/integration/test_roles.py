@@ -14,16 +14,17 @@ from botocore.exceptions import ClientError
 
 from tests.client import Gateway
 from tests.local.stack import STACK
-
-ROLES = ["Password", "Otp", "Refresh", "Logout", "Session", "Authorizer"]
+from tests.unit.test_template import FUNCTIONS
 
 # What a role may do with each thing; everything else in CALLS is refused.
 ALLOWED = {
     "Password": {"state put", "bearers put", "encrypt"},
     "Otp": {"state put", "bearers put", "encrypt", "decrypt"},
     "Refresh": {"state read", "state put", "bearers put", "bearers delete", "encrypt", "decrypt"},
+    "AccessToken": {"state read", "state put", "bearers put", "bearers delete", "encrypt", "decrypt"},
     "Logout": {"state read", "bearers delete"},
     "Session": {"state read"},
+    "Pages": set[str](),
     "Authorizer": {"bearers read"},
 }
 
@@ -54,7 +55,7 @@ def _calls(client: Callable[[str], Any], gateway: Gateway, ciphertext: bytes) ->
     }
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", FUNCTIONS)
 def test_a_role_does_its_work_and_nothing_else(gateway: Gateway, role: str) -> None:
     ciphertext = gateway.aws.client("kms").encrypt(
         KeyId=gateway.outputs["KeyArn"], Plaintext=b"x", EncryptionContext={"purpose": "probe"}

@@ -15,7 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.stack import ROOT
 
-FUNCTIONS = ["Password", "Otp", "Refresh", "Logout", "Session", "Pages", "Authorizer"]
+FUNCTIONS = ["Password", "Otp", "Refresh", "AccessToken", "Logout", "Session", "Pages", "Authorizer"]
 
 ROWS = {
     "Password": {
@@ -29,6 +29,11 @@ ROWS = {
         "session": {"PutItem"},
     },
     "Refresh": {"session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}, "retired": {"GetItem", "PutItem"}},
+    "AccessToken": {
+        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
+        "session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"},
+        "retired": {"GetItem", "PutItem"},
+    },
     "Logout": {"session": {"GetItem", "DeleteItem"}, "retired": {"GetItem"}},
     "Session": {"session": {"GetItem"}},
     "Pages": {},
@@ -38,6 +43,7 @@ SEALS = {
     "Password": {("Encrypt", "challenge"), ("Encrypt", "session")},
     "Otp": {("Decrypt", "challenge"), ("Encrypt", "session")},
     "Refresh": {("Encrypt", "session"), ("Decrypt", "session")},
+    "AccessToken": {("Encrypt", "session"), ("Decrypt", "session")},
     "Logout": set[tuple[str, str]](),
     "Session": set[tuple[str, str]](),
     "Pages": set[tuple[str, str]](),
@@ -207,6 +213,8 @@ def test_only_the_session_route_needs_a_bearer_and_preflights_none() -> None:
         "OPTIONS /auth/otp": None,
         "POST /auth/refresh": None,
         "OPTIONS /auth/refresh": None,
+        "POST /api/v1/auth/access_token": None,
+        "OPTIONS /api/v1/auth/access_token": None,
         "POST /auth/logout": None,
         "OPTIONS /auth/logout": None,
         "GET /auth/session": [{"ShotGridBearer": []}],

@@ -51,6 +51,17 @@ class InvalidCredentials(LoginError):
         super().__init__("The site did not accept this user name and password.")
 
 
+class OtpWanted(LoginError):
+    """The site wants a code with the password, or another one."""
+
+    status = 400
+    code = "otp_required"
+    title = "Missing argument for 2FA login"
+
+    def __init__(self) -> None:
+        super().__init__("This account signs in with a code as well: send it as auth_token.")
+
+
 class InvalidOtp(LoginError):
     """The site refused the code, or user and password with it: it may not tell them apart."""
 
@@ -98,14 +109,15 @@ class OriginNotAllowed(LoginError):
 
 
 class PasswordSignInDisabled(LoginError):
-    """The site signs people in elsewhere: SAML SSO (108) or Autodesk Identity (110)."""
+    """The site signs people in elsewhere: SAML SSO (108) or Autodesk Identity (110), by the site's own codes."""
 
     status = 403
     code = "password_sign_in_disabled"
     title = "No sign-in by password"
 
-    def __init__(self) -> None:
+    def __init__(self, site_code: int) -> None:
         super().__init__("This site does not sign people in by password: it uses single sign-on or Autodesk Identity.")
+        self.site_code = site_code
 
 
 class NotFound(LoginError):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -36,6 +37,7 @@ from shotgrid_login.failed_attempts import user_hash
 from shotgrid_login.sessions import Handle, SignedIn
 
 MAX_BODY_BYTES = 8 * 1024
+MAX_FORM_FIELDS = 20
 
 # The prefix makes the browser refuse it without Secure, with a Domain, or under another path (RFC 6265bis, 4.1.3.2).
 COOKIE = "__Host-shotgrid_login"
@@ -52,6 +54,8 @@ _LONGEST = {
     "code": 64,
     "refresh_token": 128,
     "refused_access_token": 4096,
+    "grant_type": 64,
+    "auth_token": 64,
 }
 
 _FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
@@ -120,6 +124,10 @@ class Request:
         return any(tag.strip().removeprefix("W/") == etag.removeprefix("W/") for tag in known)
 
     @property
+    def _media_type(self) -> str:
+        return self._headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
     def has_query(self) -> bool:
         """Whether anything stands after a `?`."""
         return bool(self._event.get("multiValueQueryStringParameters") or self._event.get("queryStringParameters"))
@@ -134,8 +142,7 @@ class Request:
         body = self._body()
         if not required and not body.strip():
             return {}
-        media_type = self._headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
+        if self._media_type != "application/json":
             raise UnsupportedMediaType("The body must be application/json, and its content-type must say so.")
         try:
             values = json.loads(body)
@@ -152,6 +159,31 @@ class Request:
                 named = name if _FIELD_NAME.fullmatch(name) else "a field"
                 raise InvalidRequest(f"{named}: unknown; known here: {', '.join(required + optional)}")
             _check(name, value)
+        return values
+
+    def form(self, known: tuple[str, ...]) -> dict[str, str]:
+        """Return the known fields of a form (RFC 6749, appendix B); others are passed over.
+
+        Raises:
+            InvalidRequest: not UTF-8, or a known field came twice or is too long; names it.
+            PayloadTooLarge, UnsupportedMediaType.
+        """
+        body = self._body()
+        if self._media_type != "application/x-www-form-urlencoded":
+            raise UnsupportedMediaType("The body must be application/x-www-form-urlencoded, as its content-type.")
+        try:
+            pairs = parse_qsl(body, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
+        except ValueError:
+            raise InvalidRequest("body: not a form") from None
+        values: dict[str, str] = {}
+        for name, value in pairs:
+            if name not in known:
+                continue
+            if name in values:
+                raise InvalidRequest(f"{name}: more than once")
+            if value:  # empty is as good as missing (RFC 6749, 3.2)
+                _check(name, value)
+            values[name] = value
         return values
 
     def transport(self, asked: str | None) -> Transport:
@@ -204,10 +236,33 @@ class Request:
 
 
 Answer = Callable[[Request], Response]
+Refusal = Callable[[Request, LoginError], Response]
 LambdaHandler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 
-def endpoint(method: str, allowed_origins: frozenset[str]) -> Callable[[Answer], LambdaHandler]:
+def problem(request: Request, error: LoginError) -> Response:
+    """Answer a refusal with problem details (RFC 9457)."""
+    body: dict[str, Any] = {
+        "status": error.status,
+        "code": error.code,
+        "title": error.title,
+        "detail": error.detail,
+        "request_id": request.request_id,
+    }
+    headers = {"content-type": "application/problem+json"}
+    if error.attempts_left is not None:
+        body["attempts_left"] = error.attempts_left
+    if error.retry_after is not None:
+        body["retry_after"] = error.retry_after
+        headers["retry-after"] = str(error.retry_after)
+    if error.code == "session_ended" and request.used_cookie:
+        headers |= clear_cookie()
+    return Response(error.status, error.outcome or error.code, body, headers)
+
+
+def endpoint(
+    method: str, allowed_origins: frozenset[str], refusal: Refusal = problem
+) -> Callable[[Answer], LambdaHandler]:
     """Make a Lambda handler of a function that answers one method of one route.
 
     The handler answers preflights too, turns every exception into a documented refusal, and logs one line and
@@ -215,17 +270,17 @@ def endpoint(method: str, allowed_origins: frozenset[str]) -> Callable[[Answer],
     """
 
     def decorate(answer: Answer) -> LambdaHandler:
-        return _handler(lambda request: _checked(request, method, allowed_origins, answer), allowed_origins)
+        return _handler(lambda request: _checked(request, method, allowed_origins, answer), allowed_origins, refusal)
 
     return decorate
 
 
 def public(answer: Answer) -> LambdaHandler:
     """Make a Lambda handler of a function that answers anybody, with the same for everybody: a file."""
-    return _handler(answer, frozenset())
+    return _handler(answer, frozenset(), problem)
 
 
-def _handler(answer: Answer, allowed_origins: frozenset[str]) -> LambdaHandler:
+def _handler(answer: Answer, allowed_origins: frozenset[str], refusal: Refusal) -> LambdaHandler:
     @logger.inject_lambda_context(clear_state=True, log_event=False)
     def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         request = Request(event)
@@ -233,7 +288,7 @@ def _handler(answer: Answer, allowed_origins: frozenset[str]) -> LambdaHandler:
         try:
             response = answer(request)
         except Exception as error:  # noqa: BLE001 - the last place to make one an answer that a page can read
-            response = _refusal(request, error)
+            response = refusal(request, _documented(error))
         if request.method != "OPTIONS":
             _record(request, response)
         return _to_gateway(request, response, allowed_origins)
@@ -298,28 +353,13 @@ def _checked(request: Request, method: str, allowed_origins: frozenset[str], ans
     return answer(request)
 
 
-def _refusal(request: Request, error: Exception) -> Response:
+def _documented(error: Exception) -> LoginError:
     if not isinstance(error, LoginError):
         _log_unexpected(error)
-        error = InternalError()
+        return InternalError()
     if isinstance(error, SiteError | SiteUnavailable):
         logger.append_keys(reason=error.reason)
-    body: dict[str, Any] = {
-        "status": error.status,
-        "code": error.code,
-        "title": error.title,
-        "detail": error.detail,
-        "request_id": request.request_id,
-    }
-    headers = {"content-type": "application/problem+json"}
-    if error.attempts_left is not None:
-        body["attempts_left"] = error.attempts_left
-    if error.retry_after is not None:
-        body["retry_after"] = error.retry_after
-        headers["retry-after"] = str(error.retry_after)
-    if error.code == "session_ended" and request.used_cookie:
-        headers |= clear_cookie()
-    return Response(error.status, error.outcome or error.code, body, headers)
+    return error
 
 
 def _log_unexpected(error: Exception) -> None:

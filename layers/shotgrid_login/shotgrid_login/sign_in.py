@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from shotgrid_login.challenges import Challenges, OpenedChallenge
-from shotgrid_login.errors import InvalidCredentials, InvalidOtp, LoginError, TooManyAttempts
+from shotgrid_login.errors import InvalidCredentials, InvalidOtp, LoginError, OtpWanted, TooManyAttempts
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import OtpRequired, Site
@@ -37,20 +37,23 @@ class SignIn:
         Raises:
             InvalidCredentials, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
-        now = self._now()
-        attempt = self._failed_attempts.count(username, source_address, now)
         try:
-            tokens = self._site.password(username, password)
+            return self._start(username, password, None, source_address)
         except OtpRequired:
-            self._failed_attempts.forgive(attempt)
             return self._challenges.issue(username, password, self._now())
-        except InvalidCredentials:
-            raise
-        except LoginError:
-            self._failed_attempts.forgive(attempt)
-            raise
-        self._failed_attempts.succeeded(attempt)
-        return self._sessions.start(username, tokens, now)
+
+    def at_once(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
+        """Return the session of one who asks for the code by themselves, as callers of the site's own endpoint do.
+
+        Raises:
+            OtpWanted: the site wants a code, or another one.
+            InvalidCredentials: the site refused user and password, or perhaps only the code.
+            PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
+        """
+        try:
+            return self._start(username, password, code and _without_space(code), source_address)
+        except OtpRequired:
+            raise OtpWanted from None
 
     def open_challenge(self, challenge: str) -> OpenedChallenge:
         """Open a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
@@ -71,7 +74,7 @@ class SignIn:
             self._challenges.give_attempt_back(challenge)
             raise
         try:
-            tokens = self._site.password(challenge.username, challenge.password, "".join(code.split()))
+            tokens = self._site.password(challenge.username, challenge.password, _without_space(code))
         except (InvalidCredentials, OtpRequired):
             # Sites were not seen refusing a code yet: the vendor's clients expect 102 or 106.
             raise InvalidOtp(attempts_left) from None
@@ -83,5 +86,27 @@ class SignIn:
         self._challenges.use_up(challenge)
         return self._sessions.start(challenge.username, tokens, now)
 
+    def _start(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
+        now = self._now()
+        attempt = self._failed_attempts.count(username, source_address, now)
+        try:
+            tokens = self._site.password(username, password, code)
+        except OtpRequired:
+            if code is None:
+                self._failed_attempts.forgive(attempt)
+            raise
+        except InvalidCredentials:
+            raise
+        except LoginError:
+            self._failed_attempts.forgive(attempt)
+            raise
+        self._failed_attempts.succeeded(attempt)
+        return self._sessions.start(username, tokens, now)
+
     def _now(self) -> int:
         return int(self._seconds())
+
+
+def _without_space(code: str) -> str:
+    # Backup codes are printed in groups, and typed so.
+    return "".join(code.split())

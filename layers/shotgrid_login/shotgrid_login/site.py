@@ -83,8 +83,8 @@ class Site:
                 raise OtpRequired
             case 102:  # Can't authenticate user
                 raise InvalidCredentials
-            case 108 | 110:  # SAML SSO, Autodesk Identity
-                raise PasswordSignInDisabled
+            case 108 | 110 as site_code:  # SAML SSO, Autodesk Identity
+                raise PasswordSignInDisabled(site_code)
             case code:
                 raise SiteError(f"password grant: status {status}, code {code}")
 

@@ -1,0 +1,284 @@
+"""The site's own token endpoint on the gateway: existing pages and OAuth clients, unmodified, at another URL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
+from oauthlib.oauth2 import LegacyApplicationClient, MissingTokenError
+from requests.adapters import HTTPAdapter
+from requests_oauthlib import OAuth2Session
+
+from tests.client import OTHER_PAGE, PAGE, Answer, Gateway, expire_access_token
+from tests.local.stand_in import Person
+
+PATH = "/api/v1/auth/access_token"
+SHAPE = {"token_type", "access_token", "expires_in", "refresh_token"}
+
+
+def password(person: Person, **more: str) -> dict[str, str]:
+    return {"grant_type": "password", "username": person.login, "password": person.password, **more}
+
+
+def fault(answer: Answer) -> tuple[int, int | None]:
+    """Return the status and the site's code; an error must have all that the site's envelope has."""
+    assert answer.headers["content-type"] == "application/json", answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    (error,) = answer.body["errors"]
+    assert error.keys() == {"id", "status", "code", "title", "source", "detail", "meta"}
+    assert error["status"] == answer.status
+    assert error["id"] == answer.headers["x-request-id"]
+    return answer.status, error["code"]
+
+
+# ---- the site's shapes ------------------------------------------------------------------------------------
+
+
+def test_a_password_signs_in_before_the_switch(gateway: Gateway) -> None:
+    person, caller = gateway.person(two_factor=False), gateway.caller()
+    answer = caller.access_token(**password(person))
+    assert answer.status == 200
+    assert answer.body.keys() == SHAPE
+    assert answer.body["token_type"] == "Bearer"
+    assert 0 < answer.body["expires_in"] <= 600
+    assert answer.cookie is None
+    assert caller.session(answer.body["access_token"]).body["user"]["login"] == person.login
+    # The handle is the gateway's: good on its other routes, and none of the site's tokens.
+    assert caller.refresh(answer.body["refresh_token"]).status == 200
+    assert answer.body["refresh_token"] not in gateway.site.secrets
+    assert caller.logout(answer.body["refresh_token"]).status == 204
+    assert caller.session(answer.body["access_token"]).status == 401
+
+
+def test_after_the_switch_it_asks_for_auth_token_as_the_site_does(gateway: Gateway) -> None:
+    person, caller = gateway.person(two_factor=True), gateway.caller()
+    asked = caller.access_token(**password(person))
+    assert fault(asked) == (400, 106)
+    (error,) = asked.body["errors"]
+    assert error["title"] == "Missing argument for 2FA login"
+    assert error["source"] == {"auth_token": "missing for 2FA login"}
+    assert fault(caller.access_token(**password(person, auth_token=""))) == (400, 106)
+    code = gateway.site.code(person.login)
+    signed_in = caller.access_token(**password(person, auth_token=f"{code[:3]} {code[3:]}"))
+    assert signed_in.status == 200
+    assert signed_in.body.keys() == SHAPE
+
+
+@pytest.mark.parametrize("wrong_code", [102, 106])
+def test_a_wrong_code_is_what_the_site_says_it_is_and_counts(gateway: Gateway, wrong_code: int) -> None:
+    person, caller = gateway.person(two_factor=True, wrong_code=wrong_code), gateway.caller()
+    for _ in range(6):
+        assert fault(caller.access_token(**password(person, auth_token="000000"))) == (400, wrong_code)
+    waits = caller.access_token(**password(person, auth_token=gateway.site.code(person.login)))
+    assert fault(waits) == (429, None)
+    assert int(waits.headers["retry-after"]) > 0
+    # Being asked for a code is no failed attempt.
+    other = gateway.person(two_factor=True)
+    for _ in range(8):
+        assert fault(gateway.caller().access_token(**password(other))) == (400, 106)
+
+
+def test_the_routes_share_their_counts(gateway: Gateway) -> None:
+    person, caller = gateway.person(two_factor=False), gateway.caller()
+    for _ in range(6):
+        assert fault(caller.access_token(**password(person) | {"password": "wrong"})) == (400, 102)
+    assert caller.password(person).code == "too_many_attempts"
+
+
+def test_a_refresh_rotates_the_handle(gateway: Gateway) -> None:
+    person, caller = gateway.person(two_factor=False), gateway.caller()
+    first = caller.access_token(**password(person)).body
+    same = caller.access_token(grant_type="refresh_token", refresh_token=first["refresh_token"])
+    assert same.body["access_token"] == first["access_token"]
+    expire_access_token(gateway, first["refresh_token"])
+    second = caller.access_token(grant_type="refresh_token", refresh_token=first["refresh_token"]).body
+    assert second.keys() == SHAPE
+    assert second["access_token"] != first["access_token"]
+    assert second["refresh_token"] != first["refresh_token"]
+
+
+def test_a_session_that_is_over_is_the_sites_401(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    person = gateway.person(two_factor=False)
+    handle = caller.access_token(**password(person)).body["refresh_token"]
+    gateway.site.switch(person, two_factor=True)
+    expire_access_token(gateway, handle)
+    for ended in (handle, "never.issued", "not a handle"):
+        assert fault(caller.access_token(grant_type="refresh_token", refresh_token=ended)) == (401, 102)
+
+
+@pytest.mark.parametrize(
+    ("switches", "seen"),
+    [
+        ({"authentication_method": "saml2"}, (400, 108)),
+        ({"authentication_method": "oxygen"}, (400, 110)),
+        ({"fault": "503"}, (503, None)),
+        ({"fault": "html"}, (502, None)),
+    ],
+)
+def test_what_the_site_does_is_passed_on(gateway: Gateway, switches: dict[str, str], seen: tuple[int, int]) -> None:
+    assert fault(gateway.caller().access_token(**password(gateway.person(**switches)))) == seen
+
+
+# ---- what is refused --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"grant_type": "client_credentials", "client_id": "a_script", "client_secret": "a-script-key"},
+        {"grant_type": "session_token", "session_token": "a-session-token"},
+    ],
+)
+def test_scripts_are_sent_straight_to_the_site(gateway: Gateway, form: dict[str, str]) -> None:
+    gateway.secrets |= {"a-script-key", "a-session-token"}
+    before = sum(gateway.site.asked.values())
+    answer = gateway.caller().access_token(**form)
+    assert fault(answer) == (400, 103)
+    assert f"Scripts go straight to the site, with the same request: {gateway.site.url}{PATH}" in answer.text
+    assert sum(gateway.site.asked.values()) == before
+
+
+@pytest.mark.parametrize(
+    ("form", "named"),
+    [
+        ({}, "grant_type"),
+        ({"grant_type": "implicit"}, "grant_type"),
+        ({"grant_type": "password", "username": "a"}, "password"),
+        ({"grant_type": "password", "username": "", "password": "a"}, "username"),
+        ({"grant_type": "refresh_token"}, "refresh_token"),
+        ({"grant_type": "password", "username": "a" * 257, "password": "b"}, "username"),
+    ],
+)
+def test_a_wrong_form_names_what_is_wrong(gateway: Gateway, form: dict[str, str], named: str) -> None:
+    answer = gateway.caller().access_token(**form)
+    assert fault(answer) == (400, 103)
+    assert named in answer.body["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "seen"),
+    [
+        ('{"grant_type": "password"}', "application/json", (415, 103)),
+        ("grant_type=password", "", (415, 103)),
+        ("grant_type=password&grant_type=password&username=a&password=b", None, (400, 103)),
+        ("grant_type=password&username=%ff&password=b", None, (400, 103)),
+        ("&".join(f"f{number}=1" for number in range(30)), None, (400, 103)),
+        ("a" * 9000, None, (413, None)),
+    ],
+)
+def test_what_is_no_form_is_refused(
+    gateway: Gateway, body: str, media_type: str | None, seen: tuple[int, int | None]
+) -> None:
+    content_type = "application/x-www-form-urlencoded" if media_type is None else media_type
+    assert fault(gateway.caller().send("POST", PATH, data=body, content_type=content_type)) == seen
+
+
+def test_credentials_in_the_query_string_are_refused_and_not_logged(gateway: Gateway) -> None:
+    person = gateway.person(two_factor=False)
+    gateway.secrets.add(person.password)
+    query = f"?grant_type=password&username={person.login}&password={person.password}"
+    answer = gateway.caller().send("POST", PATH + query, data="", content_type="application/x-www-form-urlencoded")
+    assert fault(answer) == (400, 103)
+    assert gateway.site.asked_for(person, "password") == 0
+
+
+def test_pages_of_allowed_origins_may_read_it_and_no_others(gateway: Gateway) -> None:
+    person = gateway.person(two_factor=False)
+    for origin in (PAGE, OTHER_PAGE):
+        answer = gateway.caller(origin=origin).access_token(**password(person))
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == origin
+        preflight = gateway.caller(origin=origin).send("OPTIONS", PATH)
+        assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (204, "POST")
+    refused = gateway.caller(origin="https://evil.example").access_token(**password(person))
+    assert fault(refused) == (403, None)
+    assert "access-control-allow-origin" not in refused.headers
+
+
+# ---- OAuth clients that nobody here wrote -------------------------------------------------------------------
+
+
+class OnLoopback(HTTPAdapter):
+    """Connects to this machine for a name that only browsers and curl know to be here."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        address = urlsplit(request.url or "")
+        request.headers["host"] = address.netloc
+        request.url = address._replace(netloc=f"127.0.0.1:{address.port}").geturl()
+        return super().send(request, *arguments, **options)
+
+
+def remembered(gateway: Gateway) -> Callable[[Any], None]:
+    """Return a keeper of tokens, which tells the gateway's test of secrecy about them."""
+
+    def remember(token: Any) -> None:
+        gateway.secrets |= {token["access_token"], token["refresh_token"]}
+
+    return remember
+
+
+@pytest.fixture
+def _plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # on loopback
+
+
+@pytest.mark.usefixtures("_plain_http")
+def test_requests_oauthlib_signs_in_and_refreshes_by_itself(gateway: Gateway) -> None:
+    person = gateway.person(two_factor=True)
+    url = f"http://{gateway.host}{PATH}"
+    kept: list[Any] = []
+    session = OAuth2Session(
+        client=LegacyApplicationClient(client_id="a_page"), auto_refresh_url=url, token_updater=kept.append
+    )
+    session.mount(f"http://{gateway.host}", OnLoopback())
+    with pytest.raises(MissingTokenError):
+        session.fetch_token(url, username=person.login, password=person.password)
+    token = session.fetch_token(
+        url, username=person.login, password=person.password, auth_token=gateway.site.code(person.login)
+    )
+    remembered(gateway)(token)
+    project = f"{gateway.site.url}/api/v1/entity/projects"
+    assert session.get(project).status_code == 200
+    expire_access_token(gateway, token["refresh_token"])
+    session.token = dict(token) | {"expires_at": 1}
+    assert session.get(project).status_code == 200
+    (refreshed,) = kept
+    remembered(gateway)(refreshed)
+    assert refreshed["access_token"] != token["access_token"]
+    assert gateway.caller().session(refreshed["access_token"]).status == 200
+    session.close()
+
+
+def test_authlib_signs_in_and_refreshes_by_itself(gateway: Gateway) -> None:
+    person = gateway.person(two_factor=True)
+    url = f"http://{gateway.host}{PATH}"
+    kept: list[Any] = []
+
+    def keep(token: Any, **_: Any) -> None:
+        kept.append(token)
+
+    session = AuthlibSession(
+        "a_page", token_endpoint=url, token_endpoint_auth_method="none", update_token=keep, scope="anything"
+    )
+    session.mount(f"http://{gateway.host}", OnLoopback())
+    credentials = {"username": person.login, "password": person.password}
+    with pytest.raises((OAuthError, KeyError)):
+        session.fetch_token(url, **credentials)["access_token"]
+    token = session.fetch_token(url, **credentials, auth_token=gateway.site.code(person.login))
+    remembered(gateway)(token)
+    project = f"{gateway.site.url}/api/v1/entity/projects"
+    assert session.get(project).status_code == 200
+    expire_access_token(gateway, token["refresh_token"])
+    session.token = json.loads(json.dumps(token)) | {"expires_at": 1}
+    assert session.get(project).status_code == 200
+    (refreshed,) = kept
+    remembered(gateway)(refreshed)
+    assert refreshed["access_token"] != token["access_token"]
+    session.close()
