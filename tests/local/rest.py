@@ -98,15 +98,19 @@ class Data(Site):
         return self._page(kind, self._predicate(kind, asked, "read", is_array=is_array), request, asked)
 
     def summarize(self, kind: EntityType, request: Request) -> dict[str, Any]:
-        """`POST /entity/<type>/_summarize`. One level of groups for each grouping, the last without any (probed)."""
+        """`POST /entity/<type>/_summarize`."""
         is_array, asked = request.asked()
-        summaries = [_Summary.parsed(kind, at, one) for at, one in enumerate(asked.get("summary_fields") or [])]
-        groupings = [_Grouping.parsed(kind, at, one) for at, one in enumerate(asked.get("grouping") or [])]
+        predicate = self._predicate(kind, asked, "summarize", is_array=is_array)
+        return {"data": self.summary(kind, asked.get("summary_fields"), asked.get("grouping"), predicate)}
+
+    def summary(self, kind: EntityType, summary_fields: Any, grouping: Any, predicate: Predicate) -> dict[str, Any]:
+        """Sum rows up, with one level of groups for each grouping, the last without any (probed)."""
+        summaries = [_Summary.parsed(kind, at, one) for at, one in enumerate(summary_fields or [])]
+        groupings = [_Grouping.parsed(kind, at, one) for at, one in enumerate(grouping or [])]
         if not summaries:
             _invalid({"summary_fields": ["summary_fields must be filled"]})  # unknown
-        predicate = self._predicate(kind, asked, "summarize", is_array=is_array)
-        rows = [row for row in self._in_order(kind) if predicate(row)]
-        return {"data": {"groups": []} | self._summed(rows, summaries, groupings)}
+        rows = [row for row in self.in_order(kind) if predicate(row)]
+        return {"groups": []} | self._summed(rows, summaries, groupings)
 
     # ---- finding and showing rows ------------------------------------------------------------------------
 
@@ -116,7 +120,7 @@ class Data(Site):
             return lambda row: True
         return (triples if is_array else group)(kind, filters, self, verb)
 
-    def _in_order(self, kind: EntityType, sort: str | None = None) -> list[Row]:
+    def in_order(self, kind: EntityType, sort: str | None = None) -> list[Row]:
         """Return the rows by id, or by a sort such as `-due_date,code` whose ties are by id (probed).
 
         Where rows without a value stand: unknown; here last, as in the database that sites are known to run on.
@@ -141,7 +145,7 @@ class Data(Site):
         size, number = _positive(page, "size", PAGE_SIZE), _positive(page, "number", 1)
         if size > LARGEST_PAGE:
             _invalid({"page": {"size": [f"size must be less than {LARGEST_PAGE}"]}})
-        found = [row for row in self._in_order(kind, sort) if predicate(row)]
+        found = [row for row in self.in_order(kind, sort) if predicate(row)]
         shown = found[(number - 1) * size : number * size]
         fields = asked.get("fields") or "*"  # that none means all: seen on a read of one row (probed), else unknown
 

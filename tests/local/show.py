@@ -73,6 +73,7 @@ class HumanUser:
     login: Text
     email: Text
     permission_rule_set: Annotated[Link, Field("entity", ("PermissionRuleSet",))]
+    sg_status_list: StatusCode = "act"  # the Python API asks for it when it signs a person in (client)
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ STATUSES = (
     Status(6, "fin", "Final", "139,201,121"),
     Status(7, "hld", "On Hold", "240,170,166"),
     Status(8, "omt", "Omit", "180,180,190"),
+    Status(9, "act", "Active", "160,214,160"),  # a person's
 )
 # Each with the working days that a task takes, and the two people who do it.
 STEPS = (

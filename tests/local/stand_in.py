@@ -25,9 +25,10 @@ import pyotp
 from flask import Flask, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.local import api3, schema
 from tests.local.filters import Refused
 from tests.local.rest import Data, Request, entity_type
-from tests.local.show import HumanUser, Link, Show
+from tests.local.show import HumanUser, Link, Row, Show
 
 ANSWER_HEADERS = {
     "cache-control": "private, max-age=0, must-revalidate",
@@ -37,6 +38,8 @@ ANSWER_HEADERS = {
 }
 REFRESH_TOKEN_SECONDS = 24 * 3600
 GRANTS = ("password", "client_credentials", "refresh_token", "session_token")
+NAMES = ("grant_type", "username", "client_id", "scope")  # of what is sent for a token and is no secret
+API3 = "api3"  # the name that `asked` has for a call of the Python API, which is no grant
 # What a page on another origin may do (probed): any origin is echoed, with credentials; these methods; these request
 # headers, and with any other none of the answer's own. Nothing is exposed beyond what a browser exposes by itself.
 CORS_METHODS = "GET, POST, PUT, PATCH, DELETE"
@@ -73,11 +76,13 @@ class Switches:
         password_checked_first: a wrong password is refused before a code is asked for.
         wrong_code: the error code for a refused code, 102 or 106.
         retires_refresh_tokens: a refresh token works once.
+        takes_refresh: the grant `refresh`, which shotgun-nodejs asks for when it renews a token, is `refresh_token`.
+            No other client sends it, and nobody has seen what a site says to it.
         authentication_method: `default`, or `saml2` or `oxygen`, which refuse passwords.
         expires_in: the life of an access token in seconds.
-        fault: what the token endpoint does instead of answering: a name of `GARBAGE`, `redirect`, a status from
-            500 on, `drop` (hang up unasked), `drop_answer` (do it, then hang up), `delay:SECONDS`, `hold` (wait
-            until `release`). Empty for none.
+        fault: what the token endpoint and each call of the Python API do instead of answering: a name of `GARBAGE`,
+            `redirect`, a status from 500 on, `drop` (hang up unasked), `drop_answer` (do it, then hang up),
+            `delay:SECONDS`, `hold` (wait until `release`). Empty for none.
         data_fault: likewise what the data routes do.
         cors_on_refusals: a 401 or 5xx of a data route says, as other answers do, that a page may read it. Seen on 200,
             400 and 415 (probed), on these unknown.
@@ -87,6 +92,7 @@ class Switches:
     password_checked_first: bool = True
     wrong_code: int = 102
     retires_refresh_tokens: bool = True
+    takes_refresh: bool = True
     authentication_method: str = "default"
     expires_in: int = 600
     fault: str = ""
@@ -96,7 +102,7 @@ class Switches:
 
 @dataclass
 class Person:
-    """Someone with an account. `own` are switches that differ from the site's for them alone."""
+    """Someone with an account, or a script. `own` are switches that differ from the site's for them alone."""
 
     id: int
     login: str
@@ -108,6 +114,7 @@ class Person:
     backup_codes: set[str] = field(default_factory=set)
     used_codes: set[str] = field(default_factory=set)
     own: dict[str, Any] = field(default_factory=dict)
+    type: str = "HumanUser"
 
     @property
     def row(self) -> HumanUser:
@@ -131,8 +138,8 @@ class StandIn:
         self.switches = Switches()
         self.show = show or Show(datetime.now(UTC).date())
         self.people: dict[str, Person] = {}
-        self.scripts: dict[str, str] = {}
-        self.asked: Counter[tuple[str, str]] = Counter()  # by login and grant
+        self.scripts: dict[str, str] = {}  # keys by name
+        self.asked: Counter[tuple[str, str]] = Counter()  # by login, or a script's name, and grant
         self.answered: Counter[tuple[str, str]] = Counter()
         self.read: Counter[tuple[str, str]] = Counter()  # by login, empty for no valid bearer, and path of a data route
         self.seen_addresses: set[str] = set()  # at data routes: addresses with their query, referrers and origins
@@ -142,15 +149,18 @@ class StandIn:
         self._closing = threading.Event()
         self._lock = threading.RLock()
         self._key = secrets.token_urlsafe(32)
-        self._sessions: dict[str, str] = {}  # session uuid: login
-        self._refresh_tokens: dict[str, tuple[str, str]] = {}  # token: login, session uuid
-        self._session_tokens: dict[str, str] = {}  # token: login
+        # By whom: a person's login or a script's name.
+        self._sessions: dict[str, str] = {}  # session uuid: whose
+        self._refresh_tokens: dict[str, tuple[str, str]] = {}  # token: whose, session uuid
+        self._session_tokens: dict[str, str] = {}  # token: whose
         self._access_tokens: dict[str, str] = {}  # token: login
         self._server = make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> StandIn:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        # How soon it sees that it is told to stop, in seconds: half of one is the default, and a wait for every test.
+        serve = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        serve.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,6 +187,14 @@ class StandIn:
             self.secrets |= {password, *person.backup_codes}
             return person
 
+    def add_script(self, name: str, key: str) -> None:
+        """Give a script a key. Its name is nobody's login."""
+        with self._lock:
+            if name in self.people:
+                raise ValueError(f"{name} is a person's login")
+            self.scripts[name] = key
+            self.secrets.add(key)
+
     def code(self, login: str) -> str:
         """Return a code that the person's app shows and that was not used yet."""
         person = self.people[login]
@@ -201,11 +219,12 @@ class StandIn:
                 self.end_sessions(person)
 
     def end_sessions(self, person: Person | None = None) -> None:
-        """End everyone's sessions, or one person's."""
+        """End all people's sessions and session tokens, or one person's. A script's go on."""
         with self._lock:
-            for session, login in list(self._sessions.items()):
-                if person is None or login == person.login:
-                    del self._sessions[session]
+            for sessions in (self._sessions, self._session_tokens):
+                for session, login in list(sessions.items()):
+                    if login == person.login if person else login in self.people:
+                        del sessions[session]
 
     def end_access_tokens(self, person: Person) -> None:
         """End a person's access tokens before their time, and not the sessions that they came from."""
@@ -244,10 +263,18 @@ class StandIn:
         app.add_url_rule("/api/v1/entity/<plural>/<int:row_id>", view_func=self._read_row)
         app.add_url_rule("/api/v1/entity/<plural>/_search", view_func=self._search, methods=["POST"])
         app.add_url_rule("/api/v1/entity/<plural>/_summarize", view_func=self._summarize, methods=["POST"])
+        app.add_url_rule("/api/v1/schema", view_func=self._show_schema)
+        app.add_url_rule("/api/v1/schema/<name>", view_func=self._show_schema)
+        app.add_url_rule("/api/v1/schema/<name>/fields", view_func=self._show_schema, defaults={"of_fields": True})
+        app.add_url_rule("/api/v1/preferences", view_func=self._show_preferences)
+        app.add_url_rule(api3.PATH, view_func=self._api3, methods=["POST"])
         app.add_url_rule("/stand-in/code/<login>", view_func=self._show_code)
         app.add_url_rule("/stand-in/switches", view_func=self._show_switches, methods=["GET", "PUT"])
         app.add_url_rule("/stand-in/asked", view_func=self._show_asked)
         app.register_error_handler(SiteAnswer, lambda answer: answer.response)
+        # A route that is none (probed), and here also one that would change data.
+        for status in (404, 405):
+            app.register_error_handler(status, lambda _: _error(404, 103, "Not Found"))
         app.before_request(self._preflight)
         app.after_request(self._share)
         return app
@@ -272,15 +299,18 @@ class StandIn:
         )
 
     def _access_token(self) -> Response:
-        if request.mimetype != "application/x-www-form-urlencoded":
+        if request.mimetype not in ("", "application/x-www-form-urlencoded"):  # shotgun-nodejs says none (client)
             detail = {"content_type": "must be application/x-www-form-urlencoded"}
             return _error(415, 103, "Unsupported content type", detail)
         asked = {**request.args.to_dict(), **request.form.to_dict()}
         grant = asked.get("grant_type", "")
+        if grant == "refresh" and self.switches.takes_refresh:
+            grant = "refresh_token"
         if grant not in GRANTS:
             return _error(400, 103, "Unsupported grant_type")
-        self.secrets |= {value for name, value in asked.items() if name not in ("grant_type", "username", "client_id")}
-        login = asked.get("username", "")
+        self.secrets |= {value for name, value in asked.items() if name not in NAMES}
+        holder = self._session_tokens.get(asked.get("session_token", ""), "")
+        login = asked.get("username", asked.get("client_id", holder))
         if grant == "refresh_token":
             login, _ = self._refresh_tokens.get(asked.get("refresh_token", ""), ("", ""))
         switches = self._switches_of(login)
@@ -290,32 +320,37 @@ class StandIn:
             answer = getattr(self, f"_{grant}")(asked, switches)
         except SiteAnswer as refused:
             answer = refused.response
+        except Refused as refused:
+            answer = _error(refused.status, refused.code, refused.title, refused.source)
         self.answered[login, grant] += 1
         if switches.fault == "drop_answer":
             _hang_up()
         return answer  # type: ignore[no-any-return]
 
     def _password(self, asked: dict[str, str], switches: Switches) -> Response:
-        login, password = asked.get("username"), asked.get("password")
+        person = self._sign_in(asked.get("username"), asked.get("password"), asked.get("auth_token"), switches)
+        return self._success(person, "user", switches, self._new_session(person))
+
+    def _sign_in(self, login: str | None, password: str | None, code: str | None, switches: Switches) -> Person:
+        """Return who signs in with a password and, where one is wanted, a code. Raises `Refused`."""
         if not login or not password:
-            return _error(400, 103, "Missing or invalid authentication arguments")
+            raise Refused("Missing or invalid authentication arguments")
         if elsewhere := METHODS_WITHOUT_PASSWORD.get(switches.authentication_method):
-            return _error(400, elsewhere, "Password authentication is not allowed on this site")
+            raise Refused("Password authentication is not allowed on this site", code=elsewhere)
         person = self.people.get(login)
         right = person is not None and secrets.compare_digest(person.password.encode(), password.encode())
-        refused = _error(400, 102, f"Can't authenticate user '{login}'.")
+        unknown = f"Can't authenticate user '{login}'."
         if not right and (not switches.two_factor or switches.password_checked_first):
-            return refused
+            raise Refused(unknown, code=102)
         if switches.two_factor:
-            code = asked.get("auth_token")
             if not code:
                 source = {"auth_token": "missing for 2FA login"}
-                return _error(400, 106, "Missing argument for 2FA login", source)
+                raise Refused("Missing argument for 2FA login", source, code=106)
             if person is None or not right or not self._spend(person, code):
-                title = f"Can't authenticate user '{login}'." if switches.wrong_code == 102 else "Invalid 2FA code"
-                return _error(400, switches.wrong_code, title)
+                title = unknown if switches.wrong_code == 102 else "Invalid 2FA code"
+                raise Refused(title, code=switches.wrong_code)
         assert person is not None
-        return self._success(person, "user", switches, self._new_session(person))
+        return person
 
     def _refresh_token(self, asked: dict[str, str], switches: Switches) -> Response:
         token = asked.get("refresh_token", "")
@@ -325,35 +360,129 @@ class StandIn:
                 return _error(401, 102, "Unauthorized")
             if switches.retires_refresh_tokens:
                 del self._refresh_tokens[token]
-        return self._success(self.people[login], "user", switches, session)
+        holder = self._account(login)
+        return self._success(holder, "user" if holder.type == "HumanUser" else "script", switches, session)
 
     def _client_credentials(self, asked: dict[str, str], switches: Switches) -> Response:
-        name, key = asked.get("client_id", ""), asked.get("client_secret", "")
-        if self.scripts.get(name) is None or self.scripts[name] != key:
-            return _error(400, 102, f"Can't authenticate script '{name}'")
-        script = Person(id=1, login=name, password="", name=name, email="")
+        script = self._script(asked.get("client_id", ""), asked.get("client_secret", ""))
         scope = asked.get("scope", "")
-        if scope.startswith("sudo_as_login:"):
-            person = self.people.get(scope.removeprefix("sudo_as_login:"))
-            if person is None:
-                return _error(400, 102, f"Can't authenticate script '{name}'")
-            return self._success(person, "script", switches, self._new_session(person), sudo_as_login=person.login)
-        return self._success(script, "script", switches, self._new_session(script), entity_type="ApiUser")
+        login = scope.removeprefix("sudo_as_login:") if scope.startswith("sudo_as_login:") else None
+        self._check_sudo(script, login)
+        return self._success(script, "script", switches, self._new_session(script), sudo_as_login=login)
+
+    def _script(self, name: str, key: str) -> Person:
+        """Return the script of a name and key. Raises `Refused`. No switch is asked: scripts know no second factor."""
+        if name not in self.scripts or not secrets.compare_digest(self.scripts[name].encode(), key.encode()):
+            raise Refused(f"Can't authenticate script '{name}'", code=102)
+        return self._account(name)
+
+    def _check_sudo(self, caller: Person, login: str | None) -> None:
+        """Raise `Refused` for one who may not act as a person. Whoever calls stays who they are (probed)."""
+        if login is not None and caller.type != "ApiUser":
+            raise Refused(f"The user does not have permission to 'sudo': '{caller.login}'", code=102)  # client
+        if login is not None and login not in self.people:
+            raise Refused(f"Cannot 'sudo' - unknown or retired user: '{login}'", code=102)  # probed
 
     def _session_token(self, asked: dict[str, str], switches: Switches) -> Response:
-        token = asked.get("session_token", "")
-        login = self._session_tokens.get(token)
-        if login is None:
-            return _error(400, 102, f"Can't authenticate session token ending with '{token[-4:]}'")
-        person = self.people[login]
-        return self._success(person, "session_token", switches, self._new_session(person))
+        holder = self._holder(asked.get("session_token", ""))
+        return self._success(holder, "session_token", switches, self._new_session(holder))
 
-    def session_token(self, person: Person) -> str:
+    def _holder(self, session_token: str) -> Person:
+        """Return whose session token it is. Raises `Refused`. Who has one is not asked for a code."""
+        login = self._session_tokens.get(session_token)
+        if login is None:
+            raise Refused(f"Can't authenticate session token ending with '{session_token[-4:]}'", code=102)
+        return self._account(login)
+
+    def session_token(self, holder: Person) -> str:
         """Mint a session token, as the desktop tools hold one."""
         token = secrets.token_hex(16)
-        self._session_tokens[token] = person.login
-        self.secrets.add(token)
+        with self._lock:
+            self._session_tokens[token] = holder.login
+            self.secrets.add(token)
         return token
+
+    def _account(self, name: str) -> Person:
+        """Return the person or script of a name."""
+        if name in self.people:
+            return self.people[name]
+        number = 1 + list(self.scripts).index(name)
+        return Person(id=number, login=name, password="", name=name, email="", type="ApiUser")
+
+    # ---- the Python API ----------------------------------------------------------------------------------
+
+    def _api3(self) -> Response:
+        """Answer a call of the Python API. Each signs in anew, with the credentials that it carries (client)."""
+        try:
+            call = api3.Call.parsed(request.get_data())
+        except Refused as refused:
+            return _json(200, api3.exception(refused))
+        name = self._name_in(call)
+        switches = self._switches_of(name)
+        if call.method != api3.UNAUTHENTICATED:
+            self.asked[name, API3] += 1
+            self.secrets |= call.secrets
+        self._fault_before(switches.fault)
+        try:
+            answer = {"results": self._api3_results(call, switches)}
+        except Refused as refused:
+            answer = api3.exception(refused)
+        if call.method != api3.UNAUTHENTICATED:
+            self.answered[name, API3] += 1
+        if "drop_answer" in (switches.fault, switches.data_fault):
+            _hang_up()
+        return _json(200, answer)
+
+    def _name_in(self, call: api3.Call) -> str:
+        sent = call.credentials
+        holder = self._session_tokens.get(str(sent.get("session_token")), "")
+        return str(sent.get("user_login") or sent.get("script_name") or holder)
+
+    def _api3_results(self, call: api3.Call, switches: Switches) -> Any:
+        if call.method == api3.UNAUTHENTICATED:
+            return api3.info(switches.authentication_method)
+        caller = self._api3_caller(call.credentials, switches)
+        if call.method == "get_session_token":
+            return {"session_id": self.session_token(caller)}  # client
+        with self._lock:
+            self.read[caller.login, api3.PATH] += 1
+        self._fault_before(switches.data_fault)
+        return api3.Api3(self._rows(), self.show.today).call(call)
+
+    def _api3_caller(self, sent: dict[str, Any], switches: Switches) -> Person:
+        """Return who calls, by any of the three credentials. Raises `Refused`."""
+        if "user_login" in sent:
+            login, password, code = (str(sent.get(name, "")) for name in ("user_login", "user_password", "auth_token"))
+            caller = self._sign_in(login, password, code, switches)
+        elif "script_name" in sent:
+            caller = self._script(str(sent["script_name"]), str(sent.get("script_key", "")))
+        elif "session_token" in sent:
+            caller = self._holder(str(sent["session_token"]))
+        else:
+            raise Refused("Missing or invalid authentication arguments", code=102)  # unknown
+        self._check_sudo(caller, sent.get("sudo_as_login"))
+        return caller
+
+    # ---- data --------------------------------------------------------------------------------------------
+
+    def _rows(self) -> dict[str, dict[int, Row]]:
+        """Return the show's rows, with a row for everyone who has an account."""
+        with self._lock:
+            people = {person.id: person.row for person in self.people.values()}
+        rows = self.show.rows
+        return rows | {"HumanUser": rows["HumanUser"] | people}
+
+    def _show_schema(self, name: str = "", *, of_fields: bool = False) -> Response:
+        def answer(_: Data, asked: Request) -> dict[str, Any]:
+            kind = entity_type(name) if name else None
+            found = schema.types() if kind is None else schema.fields(kind) if of_fields else schema.described(kind)
+            return {"data": found, "links": {"self": asked.address}}
+
+        return self._data(answer)
+
+    def _show_preferences(self) -> Response:
+        names = [name for name in request.args.get("prefs", "").split(",") if name]
+        return self._data(lambda _, asked: {"data": schema.preferences(names), "links": {"self": asked.address}})
 
     def _list_rows(self, plural: str) -> Response:
         return self._data(lambda data, asked: data.listing(entity_type(plural), asked))
@@ -372,13 +501,11 @@ class StandIn:
         login = self._bearer()
         with self._lock:
             self.read[login, request.path] += 1
-            people = {person.id: person.row for person in self.people.values()}
         fault = self._switches_of(login).data_fault
         self._fault_before(fault)
         if not login:
             return _error(401, 102, "Unauthorized")
-        rows = self.show.rows
-        data = Data(rows | {"HumanUser": rows["HumanUser"] | people}, self.show.today)
+        data = Data(self._rows(), self.show.today)
         asked = Request(request.path, request.args.to_dict(), request.mimetype, request.get_data())
         try:
             found = _json(200, answer(data, asked))
@@ -435,7 +562,6 @@ class StandIn:
         switches: Switches,
         session: str,
         *,
-        entity_type: str = "HumanUser",
         sudo_as_login: str | None = None,
     ) -> Response:
         now = int(time.time())
@@ -445,7 +571,7 @@ class StandIn:
             | {
                 "exp": now + switches.expires_in,
                 "jti": str(uuid.uuid4()),
-                "user": {"type": entity_type, "id": person.id},
+                "user": {"type": person.type, "id": person.id},
                 "sudo_as_login": sudo_as_login,
                 "auth_type": auth_type,
             },

@@ -87,14 +87,16 @@ def test_sites_without_passwords_say_so_and_what_they_are(site: StandIn, method:
 
 @pytest.mark.parametrize("two_factor", [False, True])
 def test_script_keys_know_nothing_of_two_factor(site: StandIn, two_factor: bool) -> None:
-    site.scripts["render"] = "key"
-    person = site.add_person("a", "b")
+    site.add_script("render", "key")
+    site.add_person("a", "b")
     site.switch(two_factor=two_factor)
     assert ask(site, "client_credentials", client_id="render", client_secret="key").status_code == 200
     scope = "sudo_as_login:a"
     sudo = ask(site, "client_credentials", client_id="render", client_secret="key", scope=scope).json()
     claims = jwt.decode(sudo["access_token"], options={"verify_signature": False})
-    assert (claims["sudo_as_login"], claims["user"]["id"]) == ("a", person.id)
+    assert (claims["sudo_as_login"], claims["user"]) == ("a", {"type": "ApiUser", "id": 1})
+    nobody = ask(site, "client_credentials", client_id="render", client_secret="key", scope="sudo_as_login:nobody")
+    assert (nobody.status_code, error(nobody)["title"]) == (400, "Cannot 'sudo' - unknown or retired user: 'nobody'")
     wrong = ask(site, "client_credentials", client_id="render", client_secret="no")
     assert (wrong.status_code, error(wrong)["title"]) == (400, "Can't authenticate script 'render'")
 

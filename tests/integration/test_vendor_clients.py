@@ -1,0 +1,487 @@
+"""The vendor's own clients, unmodified, against the stand-in site: what they take from it, and how it refuses them.
+
+`shotgun_api3` speaks the Python API's JSON endpoint, `shotgun-nodejs` the REST API. No gateway is in between.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import ProtocolError
+
+import pytest
+import requests
+from shotgun_api3.shotgun import (
+    AuthenticationFault,
+    Fault,
+    MissingTwoFactorAuthenticationFault,
+    Shotgun,
+    UserCredentialsNotAllowedForOxygenAuthenticationFault,
+    UserCredentialsNotAllowedForSSOAuthenticationFault,
+)
+
+from tests.local.show import PROJECT, Sequence, Show, link, make_show
+from tests.local.stand_in import Person, StandIn
+
+TODAY = date(2026, 11, 23)
+KEY, PASSWORD = "key-of-render", "password-of-a-user"
+LOGIN: dict[str, Any] = {"login": "a_user", "password": PASSWORD}
+SCRIPT: dict[str, Any] = {"script_name": "render", "api_key": KEY}
+NODE = Path(sys.prefix) / "bin" / "node"
+NODE_CLIENT = Path(__file__).with_name("vendor_client.mjs")
+
+Connect = Callable[..., Shotgun]
+
+
+@pytest.fixture
+def show() -> Show:
+    return make_show(TODAY)
+
+
+@pytest.fixture
+def site(show: Show) -> Iterator[StandIn]:
+    with StandIn(show=show) as running:
+        running.add_script("render", KEY)
+        yield running
+
+
+@pytest.fixture
+def person(site: StandIn) -> Person:
+    return site.add_person("a_user", PASSWORD)
+
+
+@pytest.fixture
+def connect(site: StandIn, person: Person) -> Iterator[Connect]:
+    """Make a Python client of the site, with the arguments of the client's own."""
+    clients: list[Shotgun] = []
+
+    def connected(**credentials: Any) -> Shotgun:
+        clients.append(Shotgun(site.url, **credentials))
+        return clients[-1]
+
+    yield connected
+    for client in clients:
+        client.close()
+
+
+def shots(client: Shotgun) -> int:
+    return len(client.find("Shot", []))
+
+
+# ---- the Python API: what it reads -----------------------------------------------------------------------
+
+
+def test_what_a_site_says_of_itself_needs_no_credentials(connect: Connect, site: StandIn) -> None:
+    client = connect(login="nobody", password="wrong")
+    assert client.info()["full_version"][:3] == client.info()["version"]
+    assert client.info()["user_authentication_method"] == "default"
+    assert client.server_caps.ensure_paging_info_without_counts_support()
+    assert not site.asked
+    site.switch(authentication_method="oxygen")
+    assert client.info()["user_authentication_method"] == "oxygen"
+
+
+def test_fields_come_side_by_side_with_links_and_dates(connect: Connect, show: Show) -> None:
+    shot = show.shots[0]
+    sequence = next(one for one in show.sequences if one.id == shot.sg_sequence.id)
+    fields = ["code", "sg_sequence", "tasks", "sg_sequence.Sequence.code", "created_at", "image", "nothing"]
+    client = connect(convert_datetimes_to_utc=False, **SCRIPT)
+    assert client.find_one("Shot", [["id", "is", shot.id]], fields) == {
+        "type": "Shot",
+        "id": shot.id,
+        "code": shot.code,
+        "sg_sequence": {"type": "Sequence", "id": sequence.id, "name": sequence.code},
+        "tasks": [{"type": "Task", "id": task.id, "name": task.name} for task in shot.tasks],
+        "sg_sequence.Sequence.code": sequence.code,
+        "created_at": datetime.strptime(shot.created_at, "%Y-%m-%dT%H:%M:%SZ"),
+        "image": None,
+    }
+    assert client.find_one("Shot", [["id", "is", shot.id]]) == {"type": "Shot", "id": shot.id}
+    assert client.find_one("Shot", [["code", "is", "nothing"]]) is None
+
+
+def test_filters_nest_and_follow_links(connect: Connect, show: Show) -> None:
+    client = connect(**SCRIPT)
+    sequence = show.sequences[1]
+    late = {"filter_operator": "any", "filters": [["due_date", "less_than", TODAY], ["sg_status_list", "is", "hld"]]}
+    filters = [["entity.Shot.sg_sequence", "is", {"type": "Sequence", "id": sequence.id}], late]
+    shots_of_it = {shot.id for shot in show.shots if shot.sg_sequence.id == sequence.id}
+    expected = [
+        task.id
+        for task in show.tasks
+        if task.entity.id in shots_of_it
+        and ((task.due_date or "9") < TODAY.isoformat() or task.sg_status_list == "hld")
+    ]
+    assert expected
+    assert [task["id"] for task in client.find("Task", filters)] == expected
+    who = show.tasks[0].task_assignees[0]
+    theirs = client.find("Task", [["task_assignees", "is", {"type": who.type, "id": who.id, "name": who.name}]])
+    assert [task["id"] for task in theirs] == [task.id for task in show.tasks if who in task.task_assignees]
+    either = client.find("Shot", [["sg_status_list", "in", ["ip", "fin"]]])
+    assert [shot["id"] for shot in either] == [one.id for one in show.shots if one.sg_status_list in ("ip", "fin")]
+    since = datetime.combine(TODAY, datetime.min.time(), UTC)
+    assert not client.find("Shot", [["updated_at", "greater_than", since]])
+    any_of = client.find("Shot", [["code", "is", "HBR_010"], ["code", "is", "HBR_020"]], filter_operator="any")
+    assert len(any_of) == 2
+
+
+def test_an_order_has_a_direction_for_each_field(connect: Connect, show: Show) -> None:
+    order: Any = [{"field_name": "sg_status_list", "direction": "asc"}, {"field_name": "code", "direction": "desc"}]
+    found: Any = connect(**SCRIPT).find("Shot", [], ["code"], order=order)
+    by_code = sorted(show.shots, key=lambda shot: shot.code, reverse=True)
+    assert [shot["id"] for shot in found] == [shot.id for shot in sorted(by_code, key=lambda one: one.sg_status_list)]
+
+
+def test_a_limit_and_a_page_cut_what_was_found(connect: Connect, show: Show) -> None:
+    client = connect(**SCRIPT)
+    ids = [task.id for task in show.tasks]
+    assert [task["id"] for task in client.find("Task", [], limit=7)] == ids[:7]
+    assert [task["id"] for task in client.find("Task", [], limit=7, page=3)] == ids[14:21]
+    assert client.find("Task", [], limit=7, page=99) == []
+    assert client.find("Task", [], retired_only=True) == []
+
+
+@pytest.mark.parametrize(("count", "limit", "calls"), [(1000, 0, 2), (1001, 0, 3), (1001, 600, 2)])
+def test_the_client_reads_page_after_page(count: int, limit: int, calls: int) -> None:
+    rows = tuple(Sequence(number, f"S{number:04d}", link(PROJECT)) for number in range(1, count + 1))
+    with StandIn(show=Show(TODAY, sequences=rows)) as site:
+        site.add_script("render", KEY)
+        client = Shotgun(site.url, **SCRIPT)
+        found: Any = client.find("Sequence", [], ["code"], limit=limit)
+        client.close()
+        assert [row["code"] for row in found] == [row.code for row in rows[: limit or count]]
+        assert site.asked["render", "api3"] == calls
+
+
+def test_a_summary_counts_by_group(connect: Connect, show: Show) -> None:
+    client = connect(**SCRIPT)
+    counted = [{"field": "id", "type": "count"}, {"field": "due_date", "type": "latest"}]
+    grouping: Any = [{"field": "sg_status_list", "type": "exact", "direction": "asc"}]
+    summary = client.summarize("Task", [["due_date", "is_not", None]], counted, grouping=grouping)
+    dated = [task for task in show.tasks if task.due_date]
+    assert summary["summaries"] == {"id": len(dated), "due_date": max(task.due_date or "" for task in dated)}
+    groups = {group["group_value"]: group["summaries"]["id"] for group in summary["groups"]}
+    assert groups == Counter(task.sg_status_list for task in dated)
+    assert client.summarize("Shot", [], counted[:1]) == {"groups": [], "summaries": {"id": len(show.shots)}}
+
+
+def test_the_schema_says_what_can_be_read(connect: Connect) -> None:
+    client = connect(**SCRIPT)
+    assert "Shot" in client.schema_entity_read()
+    (field,) = client.schema_field_read("Shot", "tasks").values()
+    assert (field["data_type"]["value"], field["properties"]["valid_types"]["value"]) == ("multi_entity", ["Task"])
+    assert client.schema_read()["Task"].keys() == client.schema_field_read("Task").keys()
+    assert client.preferences_read(["hours_per_day"]) == {"hours_per_day": 8.0}
+
+
+# ---- the Python API: how it is refused -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.create("Shot", {"code": "new"}),
+        lambda client: client.update("Shot", 862, {"code": "new"}),
+        lambda client: client.delete("Shot", 862),
+        lambda client: client.batch([{"request_type": "delete", "entity_type": "Shot", "entity_id": 862}]),
+        lambda client: client.find("Nothing", []),
+        lambda client: client.find("Shot", [["nothing", "is", 1]]),
+        lambda client: client.find("Shot", [["code", "between", "a", "b"]]),
+        lambda client: client.find("Shot", [], additional_filter_presets=[{"preset_name": "BAD_FILTER"}]),
+        lambda client: client.summarize("Shot", [], [{"field": "nothing", "type": "count"}]),
+        lambda client: client.schema_field_read("Shot", "nothing"),
+    ],
+)
+def test_what_the_site_does_not_do_is_a_plain_fault(connect: Connect, show: Show, call: Any) -> None:
+    client = connect(**SCRIPT)
+    with pytest.raises(Fault) as refused:
+        call(client)
+    assert type(refused.value) is Fault
+    assert str(refused.value).startswith(("API ", "Request Parameters invalid."))
+    assert shots(client) == len(show.shots)
+
+
+def test_a_call_that_no_client_makes_is_a_fault_too(site: StandIn) -> None:
+    for body in (b"", b"[]", b'{"method_name": "read"}', b'{"method_name": "read", "params": [1]}'):
+        answer = requests.post(f"{site.url}/api3/json", data=body, timeout=10)
+        assert (answer.status_code, answer.json()["exception"]) == (200, True)
+    empty = requests.post(f"{site.url}/api3/json", json={"method_name": "read", "params": []}, timeout=10)
+    assert empty.json()["error_code"] == 102
+
+
+def test_wrong_credentials_are_an_authentication_fault(connect: Connect) -> None:
+    wrong: list[dict[str, str]] = [
+        {**LOGIN, "password": "wrong"},
+        {**LOGIN, "login": "nobody"},
+        {**SCRIPT, "api_key": "wrong"},
+        {**SCRIPT, "script_name": "nothing"},
+        {"session_token": "0" * 32},
+    ]
+    for credentials in wrong:
+        client = connect(**credentials)  # says nothing: only `info` is called here
+        with pytest.raises(AuthenticationFault):
+            shots(client)
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [
+        ("saml2", UserCredentialsNotAllowedForSSOAuthenticationFault),
+        ("oxygen", UserCredentialsNotAllowedForOxygenAuthenticationFault),
+    ],
+)
+def test_sites_without_passwords_refuse_them_and_nothing_else(
+    connect: Connect, site: StandIn, person: Person, show: Show, method: str, fault: type[Fault]
+) -> None:
+    site.switch(authentication_method=method)
+    with pytest.raises(fault):
+        shots(connect(**LOGIN))
+    assert shots(connect(**SCRIPT)) == len(show.shots)
+    assert shots(connect(session_token=site.session_token(person))) == len(show.shots)
+
+
+def test_the_faults_of_a_site_reach_the_client(connect: Connect, site: StandIn, person: Person) -> None:
+    script, user = connect(**SCRIPT), connect(**LOGIN)
+    site.switch(person, fault="503")
+    with pytest.raises(ProtocolError) as down:
+        shots(user)
+    assert down.value.errcode == 503
+    assert shots(script)
+    site.switch(data_fault="500")
+    with pytest.raises(ProtocolError):
+        shots(script)
+
+
+# ---- the Python API: who it is ---------------------------------------------------------------------------
+
+
+def test_there_are_three_ways_in_and_each_call_counts(
+    connect: Connect, site: StandIn, person: Person, show: Show
+) -> None:
+    script, user = connect(**SCRIPT), connect(**LOGIN)
+    for client in (script, user):
+        assert shots(client) == len(show.shots)
+    tokens = [client.get_session_token() for client in (script, user)]
+    for token in tokens:
+        assert shots(connect(session_token=token)) == len(show.shots)
+    assert site.asked == {("render", "api3"): 3, ("a_user", "api3"): 3}
+    assert site.answered == site.asked
+    assert site.read_by(person) == 2
+    assert {KEY, PASSWORD, *tokens} <= site.secrets
+    assert not {"render", "a_user"} & site.secrets
+
+
+def test_a_session_token_of_the_python_api_is_good_for_rest(connect: Connect, site: StandIn) -> None:
+    for credentials in (SCRIPT, LOGIN):
+        form = {"grant_type": "session_token", "session_token": connect(**credentials).get_session_token()}
+        assert requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).status_code == 200
+
+
+def test_a_script_may_ask_who_a_person_is(connect: Connect, site: StandIn, person: Person) -> None:
+    client = connect(**SCRIPT)
+    who = {"type": "HumanUser", "id": person.id, "login": "a_user"}
+    assert client.authenticate_human_user("a_user", PASSWORD) == who
+    with pytest.raises(AuthenticationFault):
+        client.authenticate_human_user("a_user", "wrong")
+    site.switch(two_factor=True)
+    with pytest.raises(MissingTwoFactorAuthenticationFault):
+        client.authenticate_human_user("a_user", PASSWORD)
+    assert client.authenticate_human_user("a_user", PASSWORD, site.code("a_user")) == who
+
+
+def test_a_script_may_act_as_a_person_and_a_person_may_not(connect: Connect) -> None:
+    assert shots(connect(sudo_as_login="a_user", **SCRIPT))
+    for credentials in ({"sudo_as_login": "nobody", **SCRIPT}, {"sudo_as_login": "a_user", **LOGIN}):
+        with pytest.raises(Fault, match="sudo"):
+            shots(connect(**credentials))
+
+
+def test_two_factor_stops_people_and_no_script(connect: Connect, site: StandIn, show: Show) -> None:
+    script, user = connect(**SCRIPT), connect(**LOGIN)
+    of_script, of_user = (connect(session_token=client.get_session_token()) for client in (script, user))
+    form = {"grant_type": "client_credentials", "client_id": "render", "client_secret": KEY}
+    bearer = requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).json()["access_token"]
+    everyone = [script, user, of_script, of_user, connect(**LOGIN)]
+    assert [shots(client) for client in everyone] == [len(show.shots)] * 5
+    site.switch(two_factor=True)
+    for client in (script, of_script, connect(**SCRIPT)):
+        assert shots(client) == len(show.shots)
+    headers = {"authorization": f"Bearer {bearer}"}
+    assert requests.get(f"{site.url}/api/v1/entity/shots/862", headers=headers, timeout=10).status_code == 200
+    with pytest.raises(AuthenticationFault):  # who had a session is signed out by the switch
+        shots(of_user)
+    for client in (user, connect(**LOGIN)):
+        with pytest.raises(MissingTwoFactorAuthenticationFault):
+            shots(client)
+
+
+def test_a_code_signs_in_once_and_the_session_goes_on(connect: Connect, site: StandIn, show: Show) -> None:
+    site.switch(two_factor=True)
+    code = site.code("a_user")
+    client = connect(auth_token=code, **LOGIN)
+    assert [shots(client) for _ in range(2)] == [len(show.shots)] * 2
+    assert site.asked["a_user", "api3"] == 3
+    assert code in site.secrets
+    with pytest.raises(AuthenticationFault):
+        connect(auth_token=code, **LOGIN)
+    form = {"grant_type": "password", "username": "a_user", "password": PASSWORD, "auth_token": code}
+    assert (
+        requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).json()["errors"][0]["code"] == 102
+    )
+    assert shots(client) == len(show.shots)
+
+
+def test_a_backup_code_works_as_the_apps(connect: Connect, site: StandIn, person: Person) -> None:
+    site.switch(person, two_factor=True)
+    assert shots(connect(auth_token=min(person.backup_codes), **LOGIN))
+
+
+@pytest.mark.parametrize(("code", "fault"), [(102, AuthenticationFault), (106, MissingTwoFactorAuthenticationFault)])
+def test_a_wrong_code_is_refused_by_either_fault(
+    connect: Connect, site: StandIn, code: int, fault: type[Fault]
+) -> None:
+    site.switch(two_factor=True, wrong_code=code)
+    with pytest.raises(fault):
+        connect(auth_token="000000", **LOGIN)
+
+
+@pytest.mark.parametrize(
+    ("first", "fault"), [(True, AuthenticationFault), (False, MissingTwoFactorAuthenticationFault)]
+)
+def test_a_wrong_password_shows_when_the_site_checks_it(
+    connect: Connect, site: StandIn, first: bool, fault: type[Fault]
+) -> None:
+    site.switch(two_factor=True, password_checked_first=first)
+    with pytest.raises(fault):
+        shots(connect(login="a_user", password="wrong"))
+
+
+def test_the_python_client_speaks_to_the_site_alone(connect: Connect, site: StandIn, monkeypatch: Any) -> None:
+    dialled = set()
+    dial = socket.socket.connect
+
+    def noted(self: socket.socket, address: Any) -> None:
+        dialled.add(address)
+        dial(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", noted)
+    assert shots(connect(**SCRIPT))
+    assert {f"http://{host}:{port}" for host, port in dialled} == {site.url}
+
+
+# ---- shotgun-nodejs --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """What came of the Node client's calls: for each its value, or an error as its message with its HTTP status."""
+
+    calls: list[dict[str, Any]]
+    token: dict[str, Any] | None
+    dialled: list[str]
+
+    @property
+    def values(self) -> list[Any]:
+        assert all("value" in call for call in self.calls), self.calls
+        return [call["value"] for call in self.calls]
+
+    @property
+    def errors(self) -> list[str]:
+        assert all("error" in call for call in self.calls), self.calls
+        return [call["error"] for call in self.calls]
+
+
+def node(site: StandIn, credentials: dict[str, str], *calls: tuple[str, Any]) -> NodeRun:
+    asked = {"siteUrl": site.url, "credentials": credentials, "calls": calls}
+    ran = subprocess.run([NODE, NODE_CLIENT], input=json.dumps(asked), capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    run = NodeRun(**json.loads(ran.stdout))
+    assert [f"http://{address}" for address in run.dialled] == [site.url]
+    return run
+
+
+NODE_SCRIPT = {"grant_type": "client_credentials", "client_id": "render", "client_secret": KEY}
+NODE_LOGIN = {"grant_type": "password", "username": "a_user", "password": PASSWORD}
+READ = ("entityRead", {"entity": "Shot", "entityId": 862, "fields": ["code"]})
+
+
+def test_node_has_three_grants(site: StandIn, person: Person, show: Show) -> None:
+    by_token = {"grant_type": "session_token", "session_token": site.session_token(person)}
+    for credentials, who in ((NODE_SCRIPT, "render"), (NODE_LOGIN, "a_user"), (by_token, "a_user")):
+        before = site.read[who, "/api/v1/entity/Shot/862"]
+        (shot,) = node(site, credentials, READ).values
+        assert shot["attributes"] == {"code": show.shots[0].code}
+        assert site.read[who, "/api/v1/entity/Shot/862"] == before + 1
+    assert site.asked == {
+        ("render", "client_credentials"): 1,
+        ("a_user", "password"): 1,
+        ("a_user", "session_token"): 1,
+    }
+
+
+def test_node_reads_lists_searches_and_the_schema(site: StandIn, show: Show) -> None:
+    listed = {"entity": "shots", "fields": ["code", "sg_sequence"], "sort": ["-code"], "pageSize": 25}
+    array = {"entity": "Shot", "filters": [["sg_status_list", "is", "ip"]], "fields": "code"}
+    conditions = {"logical_operator": "or", "conditions": [["code", "is", "HBR_010"], ["code", "is", "HBR_020"]]}
+    first, second, third, filtered, found, found_by_hash, described, fields, prefs = node(
+        site,
+        NODE_SCRIPT,
+        ("entityReadAll", listed),
+        ("getNext", None),
+        ("getNext", None),
+        ("entityReadAll", {"entity": "Task", "filter": {"sg_status_list": "fin"}}),
+        ("entitySearch", array),
+        ("entitySearch", {"entity": "Shot", "filters": conditions}),
+        ("schemaGet", {"entity": "Shot"}),
+        ("schemaGet", {"entity": "Shot", "isFieldsWanted": True}),
+        ("preferencesGet", {"names": ["hours_per_day", "nothing"]}),
+    ).values
+    codes = [row["attributes"]["code"] for page in (first, second) for row in page["data"]]
+    assert codes == sorted((shot.code for shot in show.shots), reverse=True)
+    assert third is None
+    assert {row["id"] for row in filtered["data"]} == {one.id for one in show.tasks if one.sg_status_list == "fin"}
+    assert {row["id"] for row in found["data"]} == {one.id for one in show.shots if one.sg_status_list == "ip"}
+    assert [row["attributes"]["code"] for row in found_by_hash["data"]] == ["HBR_010", "HBR_020"]
+    assert described["name"]["value"] == "Shot"
+    assert fields["tasks"]["data_type"]["value"] == "multi_entity"
+    assert prefs == {"hours_per_day": 8}
+
+
+def test_node_is_asked_for_a_code_as_a_script_is_not(site: StandIn, person: Person) -> None:
+    site.switch(two_factor=True)
+    (refused,) = node(site, NODE_LOGIN, READ).errors
+    assert r"\"code\": 106" in refused
+    assert node(site, NODE_LOGIN | {"auth_token": site.code(person.login)}, READ, READ).values
+    assert node(site, NODE_SCRIPT, READ).values
+
+
+def test_node_says_what_the_site_refuses(site: StandIn, person: Person) -> None:
+    (wrong,) = node(site, NODE_LOGIN | {"password": "wrong"}, READ).errors
+    assert r"\"code\": 102" in wrong
+    (wrong_key,) = node(site, NODE_SCRIPT | {"client_secret": "wrong"}, READ).errors
+    assert "Can't authenticate script 'render'" in wrong_key
+    changing = ("entityDelete", {"entity": "Shot", "entityId": 862}), ("entityCreate", {"entity": "Shot", "data": {}})
+    missing = ("entityRead", {"entity": "Shot", "entityId": 4000})
+    run = node(site, NODE_SCRIPT, *changing, missing)
+    assert [call["status"] for call in run.calls] == [404, 404, 404]
+    assert all('"errors":[' in error for error in run.errors)
+    assert node(site, NODE_SCRIPT, READ).values
+
+
+@pytest.mark.parametrize("retires_refresh_tokens", [True, False])
+def test_node_renews_its_token_where_a_site_takes_its_grant(site: StandIn, retires_refresh_tokens: bool) -> None:
+    # It renews three minutes ahead: with a life of one, before every request.
+    site.switch(expires_in=60, retires_refresh_tokens=retires_refresh_tokens)
+    assert node(site, NODE_SCRIPT, READ, READ, READ).values
+    assert site.asked["render", "refresh_token"] == 2
+    site.switch(takes_refresh=False)
+    _, second = node(site, NODE_SCRIPT, READ, READ).calls
+    assert "Unsupported grant_type" in second["error"]
