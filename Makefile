@@ -9,15 +9,19 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-NODE := tests/browser/node
+NODE := tests/node
 
-.PHONY: run test lint types bench clean
+.PHONY: run test rehearsal lint types bench clean
 
 run: $(VENV)/run.installed .venv/sam/installed
 	@exec $(BIN)/python -m tests.local
 
 test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# The move to two-factor authentication, with the vendor's own clients.
+rehearsal: $(VENV)/test.installed .venv/sam/installed
+	@$(BIN)/python -m tests.rehearsal
 
 lint: $(VENV)/test.installed .venv/sam/installed
 	$(BIN)/ruff check .
@@ -28,6 +32,7 @@ lint: $(VENV)/test.installed .venv/sam/installed
 
 # The declarations beside the modules of functions/pages, from their JSDoc.
 types: $(NODE)/node_modules/installed
+	rm -f functions/pages/files/*.d.ts
 	$(NODE)/node_modules/.bin/tsc --project $(NODE)
 
 bench: $(VENV)/test.installed .venv/sam/installed

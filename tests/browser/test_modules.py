@@ -11,7 +11,7 @@ import pytest
 from tests.local.stack import ROOT
 
 FILES = ROOT / "functions" / "pages" / "files"
-NODE = ROOT / "tests" / "browser" / "node"
+NODE = ROOT / "tests" / "node"
 VENDORED = FILES / "example" / "vendor"
 
 

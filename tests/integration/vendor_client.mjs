@@ -7,7 +7,7 @@ import { subscribe } from "node:diagnostics_channel";
 import { createRequire } from "node:module";
 import { json } from "node:stream/consumers";
 
-const { ShotgunApiClient } = createRequire(new URL("../browser/node/", import.meta.url))("shotgun-nodejs");
+const { ShotgunApiClient } = createRequire(new URL("../node/", import.meta.url))("shotgun-nodejs");
 
 const dialled = new Set();
 subscribe("net.client.socket", ({ socket }) => {

@@ -1,6 +1,6 @@
 // A page in TypeScript, against the declarations that pages find beside the modules.
-import { LoginError, login, type Challenge, type User } from "../../../functions/pages/files/shotgrid-login.js";
-import { ShotGridLoginElement } from "../../../functions/pages/files/shotgrid-login-element.js";
+import { LoginError, login, type Challenge, type User } from "../../functions/pages/files/shotgrid-login.js";
+import { ShotGridLoginElement } from "../../functions/pages/files/shotgrid-login-element.js";
 
 export async function page(username: string, password: string, code: string): Promise<string | undefined> {
   const restored: User | null = await login.restored;
