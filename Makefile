@@ -11,13 +11,17 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 NODE := tests/node
 
-.PHONY: run test rehearsal lint types bench clean
+.PHONY: run test check rehearsal lint types bench clean
 
 run: $(VENV)/run.installed .venv/sam/installed
 	@exec $(BIN)/python -m tests.local
 
 test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# What a site answers, and what that means for this gateway: make check SITE=https://... ARGS="--user --save FILE"
+check: $(VENV)/check.installed
+	@PYTHONPATH=layers/shotgrid_login $(BIN)/python -m shotgrid_login check $(SITE) $(ARGS)
 
 # The move to two-factor authentication, with the vendor's own clients.
 rehearsal: $(VENV)/test.installed .venv/sam/installed
@@ -43,6 +47,10 @@ clean:
 
 $(VENV)/run.installed: tests/local/requirements.txt
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP_INSTALL) --requirement $<
+	@touch $@
+
+$(VENV)/check.installed: layers/dependencies/requirements.txt $(VENV)/run.installed
 	$(BIN)/python $(PIP_INSTALL) --requirement $<
 	@touch $@
 

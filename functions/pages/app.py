@@ -62,8 +62,8 @@ def _load() -> dict[str, File]:
                 "referrer-policy": "no-referrer",
             }
         files[f"/{name}"] = File(text, headers)
-    if example := files.get("/example/index.html"):
-        files["/"] = example
+    if example := files.pop("/example/index.html", None):
+        files["/"] = example  # the addresses in it are relative to this one
     return files
 
 

@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import Watch
 from tests.browser.pages import Form
-from tests.client import Gateway
+from tests.client import Gateway, until
 from tests.local.stand_in import Person
 
 # Runs code with the module that the page has loaded; a failure comes back as its code or name.
@@ -195,3 +195,58 @@ def test_after_sign_out_nothing_is_sent(page: Page, person: Person, form: Form, 
     assert run(page, "return login.accessToken();") == "signed_out"
     assert run(page, "return [login.user, login.site, login.state];") == [None, None, "signed_out"]
     assert gateway.site.read_by(person) == before
+
+
+def test_a_page_that_gives_up_is_not_kept_waiting(page: Page, person: Person, watch: Watch, gateway: Gateway) -> None:
+    gateway.site.end_access_tokens(person)
+    gateway.site.switch(person, fault="hold")
+    code = """
+      const stop = new AbortController();
+      const answer = login.fetch(`${login.site}/api/v1/entity/shots`, { signal: stop.signal });
+      globalThis.stop = () => stop.abort();
+      globalThis.outcome = answer.catch((error) => error.name);
+    """
+    run(page, code)
+    assert gateway.site.held.acquire(timeout=30)
+    page.evaluate("stop()")
+    try:
+        assert page.evaluate("outcome") == "AbortError"
+        watch.expect_status(401, "/entity/shots")
+    finally:
+        gateway.site.switch(person, fault="")
+        gateway.site.release()
+
+
+def test_nothing_of_one_person_is_sent_as_another(
+    page: Page, person: Person, form: Form, watch: Watch, gateway: Gateway
+) -> None:
+    held: list[Route] = []
+    page.route("**/entity/shots", lambda route: held.append(route))
+    run(
+        page,
+        """globalThis.outcome = login.fetch(`${login.site}/api/v1/entity/shots`)
+             .then((answer) => answer.status, (error) => error.code);""",
+    )
+    until(lambda: page.evaluate("1") and held)
+    form.sign_out.click()
+    other = gateway.person(two_factor=False)
+    form.sign_in(other)
+    gateway.site.end_sessions(person)
+    held[0].continue_()  # with the bearer of the one who has signed out
+    assert page.evaluate("outcome") == "session_ended"
+    watch.expect_status(401, "/entity/shots")
+    assert gateway.site.read[other.login, "/api/v1/entity/shots"] == 0
+
+
+def test_requests_without_an_answer_make_one_refresh(
+    page: Page, person: Person, watch: Watch, gateway: Gateway
+) -> None:
+    gateway.site.switch(person, data_fault="503")
+    gateway.site.switch(cors_on_refusals=False)
+    try:
+        for _ in range(4):
+            assert run(page, "await login.fetch(`${login.site}/api/v1/entity/shots`);") == "TypeError"
+    finally:
+        gateway.site.switch(cors_on_refusals=True)
+    assert gateway.site.asked_for(person, "refresh_token") == 1
+    watch.expect("blocked by CORS policy", "net::ERR_FAILED")

@@ -228,3 +228,51 @@ def test_a_page_styles_it_from_outside(form: Form, page: Page) -> None:
     expect(form.button).to_have_css("background-color", "rgb(1, 2, 3)")
     expect(form.element.locator("section")).to_have_css("max-width", "300px")
     expect(form.element).to_have_css("opacity", "0.5")
+
+
+def test_what_stands_inside_can_be_read_and_selected(form: Form, page: Page, gateway: Gateway) -> None:
+    form.sign_in(gateway.person(two_factor=False))
+    expect(page.locator("#projects")).not_to_be_empty()
+    page.locator("#projects").dblclick()
+    assert page.evaluate("getSelection().toString().trim()") in gateway.site.show.projects[0].name
+    assert page.evaluate("getSelection().toString().trim()")
+    assert page.evaluate("document.activeElement === document.body")
+
+
+def test_another_persons_wait_is_not_ones_own(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
+    person = gateway.person(two_factor=False)
+    for asked in range(1, 8):
+        form.give(person, "not the password")
+        until(lambda: len(watch.asked("/auth/password")) == asked)  # noqa: B023
+        expect(form.problem).not_to_be_empty()
+    expect(form.problem).to_contain_text("Too many failed tries.")
+    watch.expect_status(401, "/auth/password")
+    watch.expect_status(429, "/auth/password")
+    form.sign_in(gateway.person(two_factor=False))
+
+
+def test_it_can_be_taken_out_and_put_back(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
+    person = gateway.person(two_factor=True)
+    form.give(person)
+    expect(form.code).to_be_visible()
+    page.evaluate("globalThis.taken = document.querySelector('shotgrid-login'); taken.remove()")
+    other = gateway.person(two_factor=False)
+    gateway.secrets.add(other.password)
+    page.evaluate(
+        """async ([username, password]) => {
+          const { login } = await import(document.querySelector("script").src.replace("-element", ""));
+          await login.signIn(username, password);
+        }""",
+        [other.login, other.password],
+    )
+    watch.expect("projects is not defined")  # the page's own list is in it
+    page.evaluate("document.body.append(taken)")
+    form.expect_signed_in(other)
+    form.sign_out.click()
+    expect(form.username).to_be_visible()
+    expect(form.code).to_be_hidden()
+
+
+def test_a_module_that_is_named_by_two_addresses_is_no_error(form: Form, page: Page) -> None:
+    page.evaluate("import(`${document.querySelector('script').src}?again`)")
+    expect(form.username).to_be_visible()

@@ -90,7 +90,7 @@ def test_an_existing_page_before_and_after_it_moved(
     watch.expect_status(400, "/api/v1/auth/access_token")
     watch.expect_status(401, "/api/v1/entity/projects")
     watch.expect("uncaught: Cannot read properties of undefined")
-    with page.expect_response("**/auth/access_token") as refused:
+    with page.expect_event("pageerror"), page.expect_response("**/auth/access_token") as refused:
         _fill_own_form(page, person)
     assert refused.value.json()["errors"][0]["code"] == 106
 
@@ -105,7 +105,7 @@ def test_an_existing_page_that_moved_by_one_url(page: Page, watch: Watch, gatewa
     watch.expect_status(400, "/api/v1/auth/access_token")
     watch.expect_status(401, "/api/v1/entity/projects")
     watch.expect("uncaught: Cannot read properties of undefined")
-    with page.expect_response("**/auth/access_token") as asked:
+    with page.expect_event("pageerror"), page.expect_response("**/auth/access_token") as asked:
         _fill_own_form(page, person)
     assert asked.value.json()["errors"][0]["code"] == 106
     page.locator("input[name=auth_token]").fill(gateway.site.code(person.login))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watch
 from tests.browser.door import Door
 from tests.browser.pages import Form
-from tests.client import Gateway, expire_access_token, until
+from tests.client import COOKIE, Gateway, expire_access_token, until
 
 OTHER_SITE = "elsewhere.localhost"
 
@@ -25,6 +26,11 @@ async (path) => {
 PROJECTS = "/api/v1/entity/projects"
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
 NO_CHANNEL = "delete window.BroadcastChannel"
+ASKS_NOBODY = """
+BroadcastChannel.prototype.postMessage = ((post) => function (message) {
+  if (message.kind !== "ask") post.call(this, message);
+})(BroadcastChannel.prototype.postMessage)
+"""
 
 
 def read(page: Page, path: str = PROJECTS) -> Any:
@@ -277,12 +283,16 @@ def test_try_again_does_not_wait(page: Page, watch: Watch, gateway: Gateway, pag
     page.goto(f"http://pages.login.localhost:{pages_port}/door/projects")
     form = Form(page, gateway)
     expect(form.username).to_be_visible()
-    page.clock.install()  # from here on nothing but the button can end a wait
+    page.clock.install()
+    page.clock.pause_at(time.time() + 60)  # from here on nothing but the button can end a wait
     open_door.shut()
     watch.expect("net::ERR_CONNECTION_REFUSED")
     page.goto(page.url)
     retry = page.get_by_role("button", name="Try again")
-    expect(retry).to_be_visible()
+    for _ in range(2):
+        with page.expect_event("requestfailed"):
+            retry.click()
+        expect(retry).to_have_attribute("aria-disabled", "false")
     open_door.open()
     retry.click()
     expect(form.username).to_be_visible()
@@ -296,3 +306,149 @@ def test_back_from_the_back_forward_cache_it_asks_again(form: Form, page: Page, 
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     expect(form.element).to_contain_text("Your session has ended.")
     watch.expect_status(401, "/auth/refresh")
+
+
+def test_a_network_that_comes_back_ends_the_wait(
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int, open_door: Door
+) -> None:
+    page.goto(f"http://pages.login.localhost:{pages_port}/door/projects")
+    page.clock.install()
+    page.clock.pause_at(time.time() + 60)
+    open_door.shut()
+    watch.expect("net::ERR_CONNECTION_REFUSED")
+    page.goto(page.url)
+    form = Form(page, gateway)
+    expect(form.problem).to_contain_text("cannot be reached")
+    open_door.open()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(form.username).to_be_visible()
+
+
+def test_a_token_is_renewed_before_it_expires(form: Form, page: Page, gateway: Gateway) -> None:
+    person = gateway.person(two_factor=False)
+    form.sign_in(person)
+    page.clock.install()
+    page.clock.fast_forward("09:40")  # of ten minutes
+    expire_access_token(gateway, page.context.cookies()[0]["value"])
+    assert read(page) == 200
+    assert gateway.site.asked_for(person, "refresh_token") == 1
+
+
+def test_a_token_that_is_still_good_is_used_while_it_cannot_be_renewed(
+    form: Form, page: Page, watch: Watch, gateway: Gateway
+) -> None:
+    person = gateway.person(two_factor=False)
+    form.sign_in(person)
+    expire_access_token(gateway, page.context.cookies()[0]["value"])
+    gateway.site.switch(person, fault="503")
+    page.clock.install()
+    page.clock.fast_forward("09:40")
+    answered = page.evaluate(f"path => {{ globalThis.answer = ({READ})(path) }}", PROJECTS)
+    assert answered is None
+    watch.expect_status(503, "/auth/refresh")
+    for _ in range(2):  # the waits between its three tries
+        with page.expect_response("**/auth/refresh"):
+            page.clock.run_for(5_500)
+    assert page.evaluate("answer") == 200
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "{}", "[1]", "null"])
+def test_an_answer_that_is_lost_or_somebody_elses_does_not_end_the_session(
+    form: Form, page: Page, gateway: Gateway, body: str
+) -> None:
+    person = gateway.person(two_factor=False)
+    form.sign_in(person)
+    origin = page.evaluate("location.origin")
+    shared = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+    page.route("**/auth/refresh", lambda route: route.fulfill(status=200, headers=shared, body=body))
+    page.clock.install()
+    page.clock.fast_forward("11:00")
+    page.evaluate(f"path => {{ globalThis.answer = ({READ})(path) }}", PROJECTS)
+    for _ in range(2):
+        with page.expect_response("**/auth/refresh"):
+            page.clock.run_for(3_000)
+    assert page.evaluate("answer") == "unreachable"
+    form.expect_signed_in(person)
+    page.unroute("**/auth/refresh")
+    assert read(page) == 200
+
+
+def test_one_lost_request_and_then_another_is_no_origin_that_is_refused(
+    form: Form, page: Page, watch: Watch, gateway: Gateway
+) -> None:
+    page.clock.install()
+    lost = 2
+
+    def lose(route: Route) -> None:
+        nonlocal lost
+        lost -= 1
+        if lost >= 0:
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+
+    page.route("**/auth/refresh", lose)
+    watch.expect("net::ERR_CONNECTION_RESET")
+    page.goto(page.url)
+    expect(form.username.or_(page.get_by_text("cannot be reached")).first).to_be_visible()
+    page.clock.run_for(2_000)
+    expect(form.username).to_be_visible()
+
+
+def test_the_end_of_an_old_session_is_not_that_of_the_one_that_goes_on(
+    context: BrowserContext, page: Page, watch: Watch, gateway: Gateway, pages_port: int
+) -> None:
+    watch.may_hold_a_handle = True
+    page.goto(f"http://{OTHER_SITE}:{pages_port}/projects")
+    person = gateway.person(two_factor=False)
+    Form(page, gateway).sign_in(person)
+    old = gateway.caller().signed_in(gateway.person(two_factor=False)).body["refresh_token"]
+    gateway.caller().logout(old)
+    tab = context.new_page()
+    tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
+    name = page.evaluate("sessionStorage.key(0)")
+    tab.evaluate("([name, handle]) => sessionStorage.setItem(name, handle)", [name, old])
+    context.add_init_script(ASKS_NOBODY)
+    tab.goto(f"http://{OTHER_SITE}:{pages_port}/projects")
+    expect(Form(tab, gateway).element).to_contain_text("Your session has ended.")
+    watch.expect_status(401, "/auth/refresh")
+    Form(page, gateway).expect_signed_in(person)
+    assert read(page) == 200
+
+
+def test_signing_out_is_not_undone_by_a_tab_that_was_just_loading(
+    context: BrowserContext, form: Form, page: Page, gateway: Gateway
+) -> None:
+    context.add_init_script(NO_LOCKS)
+    page.reload()
+    form.sign_in(gateway.person(two_factor=False))
+    context.add_init_script(ASKS_NOBODY)
+    tab = context.new_page()
+    held: list[Route] = []
+    tab.route("**/auth/refresh", lambda route: held.append(route))
+    tab.goto(page.url)
+    until(lambda: tab.evaluate("1") and held)
+    origin = page.evaluate("location.origin")
+    cookie = f"{COOKIE}={context.cookies()[0]['value']}"
+    answer = gateway.caller(origin=origin, cookie=cookie).send("POST", "/auth/refresh", {})
+    assert answer.status == 200  # made before the sign-out, and late
+    form.sign_out.click()
+    expect(form.username).to_be_visible()
+    shared = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+    held[0].fulfill(status=200, headers=shared, body=answer.text)
+    expect(Form(tab, gateway).username).to_be_visible()
+    expect(form.element).to_have_attribute("state", "password")
+
+
+def test_the_next_person_sees_nothing_of_the_one_before(form: Form, page: Page, gateway: Gateway) -> None:
+    form.sign_in(gateway.person(two_factor=False))
+    expect(page.locator("#projects")).not_to_be_empty()
+    form.sign_out.click()
+    other = gateway.person(two_factor=False, data_fault="hold")
+    form.sign_in(other)
+    assert gateway.site.held.acquire(timeout=30)
+    expect(page.locator("#projects")).to_be_empty()
+    gateway.site.switch(other, data_fault="")
+    gateway.site.release()
+    expect(page.locator("#projects")).not_to_be_empty()
+    assert gateway.site.read_by(other) == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,11 +19,15 @@ import requests
 from tests.client import until
 from tests.local.stack import ROOT, LocalAws, sam
 
-BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+BLOCKS = [
+    textwrap.dedent(block)
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+]
 RUN = "make run\n"
 TEST = "make test\n"  # what runs this
 DEPLOY = next(block for block in BLOCKS if block.startswith("sam "))
-PASTED = [block for block in BLOCKS if block not in (RUN, TEST, DEPLOY)]
+CHECK = next(block for block in BLOCKS if block.startswith("make check "))
+PASTED = [block for block in BLOCKS if block not in (RUN, TEST, DEPLOY, CHECK)]
 
 
 class Running:
@@ -98,6 +104,16 @@ def test_the_switch_can_be_turned_while_it_runs(running: Running, tmp_path: Path
     off = running.on_its_ports(PASTED[1]).replace("true", "false")
     assert '"two_factor": false' in _paste(off, tmp_path)
     assert '"two_factor": true' in _paste(running.on_its_ports(PASTED[1]), tmp_path)
+
+
+def test_the_check_says_what_the_site_is_and_keeps_it(running: Running, tmp_path: Path) -> None:
+    site = f"http://127.0.0.1:{running.port + 1}"
+    saved = tmp_path / "before.json"
+    block = CHECK.replace("https://studio.shotgrid.autodesk.com", site).replace("before.json", str(saved))
+    printed = _paste(f"PYTHON={sys.executable} {block}", ROOT)
+    assert re.search(r"^OK +site.sign-in +default", printed, re.MULTILINE)
+    assert "Nothing that was looked at would break." in printed
+    assert json.loads(saved.read_text())["site"] == site
 
 
 def test_the_sites_switch_needs_no_redeployment(running: Running) -> None:

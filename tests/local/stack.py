@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ DOMAIN = "login.localhost"
 REGION = "us-east-1"
 CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/local"
 STACK = "shotgrid-login"
+
+# What samconfig.toml says for our own template, which `sam` looks for beside the one that it is given.
+_WITHOUT_SAMCONFIG = ("--capabilities", "CAPABILITY_IAM", "--resolve-s3")
 
 # How long a start may take on a loaded machine. Seconds.
 START_SECONDS = 120
@@ -104,24 +108,15 @@ class LocalAws:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} | credentials
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)  # type: ignore[call-overload]
 
-    def deploy(self, parameters: dict[str, str], stack: str = STACK) -> dict[str, str]:
-        """Build and deploy the template as an ops person would, and return the stack's outputs."""
-        build()
+    def deploy(self, parameters: dict[str, str], stack: str = STACK, template: str | None = None) -> dict[str, str]:
+        """Deploy as an ops person would, and return the stack's outputs: our own template, built, or another one."""
+        if template is None:
+            build()
         overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-        _run(
-            [
-                sam(),
-                "deploy",
-                "--stack-name",
-                stack,
-                "--region",
-                REGION,
-                "--no-progressbar",
-                "--parameter-overrides",
-                *overrides,
-            ],
-            self.environment(),
-        )
+        another = ("--template-file", template, "--s3-prefix", stack, *_WITHOUT_SAMCONFIG) if template else ()
+        command = [sam(), "deploy", "--stack-name", stack, *another, "--region", REGION, "--no-progressbar"]
+        with _built(fcntl.LOCK_SH):
+            _run([*command, "--parameter-overrides", *overrides], self.environment())
         description = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
@@ -148,11 +143,18 @@ class LocalAws:
         raise Failed(f"MiniStack did not start:\n{self.log.read_text()[-4000:]}")
 
 
-def build() -> None:
-    """Run `sam build`, one at a time: its output folder is shared."""
+@contextlib.contextmanager
+def _built(how: int) -> Iterator[None]:
+    """Have the folder that `sam build` fills and `sam deploy` reads: shared by readers, or for oneself."""
     (ROOT / ".aws-sam").mkdir(exist_ok=True)
     with (ROOT / ".aws-sam" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, how)
+        yield
+
+
+def build() -> None:
+    """Run `sam build`, one at a time."""
+    with _built(fcntl.LOCK_EX):
         # The layer is built with pip: with the one beside `sam`, as the machine's own Python may have none.
         path = f"{Path(sam()).parent}{os.pathsep}{os.environ['PATH']}"
         _run([sam(), "build"], dict(os.environ) | {"SAM_CLI_TELEMETRY": "0", "PATH": path})

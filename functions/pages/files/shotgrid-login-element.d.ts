@@ -14,4 +14,6 @@ export declare class ShotGridLoginElement extends HTMLElement {
     constructor();
     connectedCallback(): void;
     disconnectedCallback(): void;
+    /** Puts the focus where the form waits for input. */
+    focus(/** @type {FocusOptions} */ options?: FocusOptions): void;
 }

@@ -56,7 +56,7 @@ input:read-only { opacity: 0.6; }
 button { cursor: pointer; padding: 0.5rem 1rem; }
 :is(input, button):focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
 [tabindex="-1"] { outline: none; }
-.primary { background: var(--_accent); border: 0; color: var(--_on-accent); font-weight: 600; }
+.primary { background: var(--_accent); border: 1px solid transparent; color: var(--_on-accent); font-weight: 600; }
 .primary[aria-disabled="true"] { cursor: default; opacity: 0.65; }
 .plain { background: none; border: 0; color: var(--_accent); min-height: 2rem; padding: 0.125rem; text-decoration: underline; text-underline-offset: 0.2em; width: auto; }
 .ways { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; justify-content: space-between; }
@@ -112,6 +112,7 @@ export class ShotGridLoginElement extends HTMLElement {
   /** @type {Challenge | null} */
   #challenge = null;
   #busy = false;
+  #retrying = false;
   #waitUntil = 0; // `Date.now()` milliseconds before which the gateway takes no further try
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #ticking;
@@ -122,11 +123,17 @@ export class ShotGridLoginElement extends HTMLElement {
   #told = node("p", { class: "unseen", role: "status" });
   #username = input({ name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
   #password = input({ name: "password", autocomplete: "current-password", type: "password" });
-  #code = input({ name: "code", autocomplete: "one-time-code", autocapitalize: "none", spellcheck: "false" });
+  #code = input({
+    name: "code",
+    autocomplete: "one-time-code",
+    autocapitalize: "none",
+    spellcheck: "false",
+    "aria-describedby": "problem code-hint",
+  });
   #clock = node("span", { class: "clock", part: "countdown" });
   #otherCode = node("button", { type: "button", class: "plain", part: "link" });
   #submit = node("button", { type: "submit", class: "primary", part: "button" });
-  #retry = node("button", { type: "button", class: "primary", part: "button" }, "Try again");
+  #retry = node("button", { type: "button", class: "primary", part: "button" });
   #who = node("p", { part: "user", tabindex: "-1" });
   #heading = node("h2", { part: "heading" }, node("slot", { name: "heading" }, "Sign in to ShotGrid"));
   #passwordStep = node(
@@ -161,7 +168,15 @@ export class ShotGridLoginElement extends HTMLElement {
       this.#code.focus();
     });
     startAgain.addEventListener("click", () => this.#backToPassword());
-    this.#retry.addEventListener("click", () => this.#attempt(() => login.restore()));
+    this.#retry.addEventListener("click", () => {
+      this.#retrying = true;
+      login.restore();
+      this.#show();
+    });
+    this.#username.addEventListener("input", () => {
+      this.#waitUntil = 0; // it was for another name
+      this.#tick();
+    });
     signOut.addEventListener("click", () => this.#attempt(() => login.signOut()));
 
     const card = node(
@@ -171,7 +186,7 @@ export class ShotGridLoginElement extends HTMLElement {
     );
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
-    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
+    const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
     root.append(card, this.#content);
   }
@@ -182,7 +197,15 @@ export class ShotGridLoginElement extends HTMLElement {
     login.addEventListener("signedin", () => this.#signedIn(), { signal });
     login.addEventListener("signedout", () => this.#signedOut("You are signed out."), { signal });
     login.addEventListener("sessionended", () => this.#signedOut("Your session has ended. Sign in to go on."), { signal });
-    login.addEventListener("unreachable", () => this.#show(), { signal });
+    login.addEventListener(
+      "unreachable",
+      () => {
+        this.#retrying = false;
+        this.#show();
+      },
+      { signal },
+    );
+    if (login.user) this.#challenge = null;
     login.restored.then(() => this.#known()).catch(() => {}); // refused: `unreachable` says so
     this.#show();
   }
@@ -190,6 +213,11 @@ export class ShotGridLoginElement extends HTMLElement {
   disconnectedCallback() {
     this.#listening.abort();
     clearInterval(this.#ticking);
+  }
+
+  /** Puts the focus where the form waits for input. */
+  focus(/** @type {FocusOptions} */ options = {}) {
+    (this.#challenge ? this.#code : this.#username).focus(options);
   }
 
   /** Nobody was signed in. */
@@ -309,6 +337,9 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#passwordStep.hidden = state !== "password";
     this.#codeStep.hidden = this.#ways.hidden = state !== "code";
     this.#retry.hidden = state !== "unreachable";
+    this.#retry.textContent = this.#retrying ? "Trying…" : "Try again";
+    this.#retry.classList.toggle("busy", this.#retrying);
+    this.#retry.setAttribute("aria-disabled", String(this.#retrying));
     this.#person.hidden = this.#content.hidden = state !== "signed-in";
     this.#who.replaceChildren("Signed in as ", node("strong", {}, login.user?.login ?? ""));
     this.#form.setAttribute("aria-busy", String(this.#busy));
@@ -372,4 +403,5 @@ function clock(/** @type {number} */ time) {
   return `${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`;
 }
 
-customElements.define("shotgrid-login", ShotGridLoginElement);
+// A page may name the module by two addresses.
+if (!customElements.get("shotgrid-login")) customElements.define("shotgrid-login", ShotGridLoginElement);

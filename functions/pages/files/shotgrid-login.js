@@ -1,19 +1,18 @@
 /**
  * Signs people in to a ShotGrid site, through the gateway that serves this file, and reads the site as them.
  *
- * The access token lives in this module's memory only. On pages of the gateway's own site the session is in a
- * cookie that no script can read; elsewhere, and in frames, its handle is in `sessionStorage`. Tabs of an origin
- * share one session: whoever refreshes tells the others, and so does whoever signs out.
+ * The access token is in memory only. The session is in a cookie that no script can read, or, on pages of another
+ * site and in frames, its handle in `sessionStorage`. Tabs of an origin share one session.
  */
 
-/** @typedef {{type: string, id: number, login: string}} User  Who is signed in: the site's own row. */
+/** @typedef {{type: string, id: number, login: string}} User  The site's own row. */
 /** @typedef {"restoring" | "unreachable" | "signed_out" | "signed_in"} State */
 /**
  * What a sign-in waits for when the site wants a second factor.
  * @typedef {object} Challenge
  * @property {number} expiresAt  Until when the code is taken, in `Date.now()` milliseconds.
- * @property {(code: string) => Promise<User>} sendCode  Ends the sign-in with an app's code or a backup code.
- *   Rejects with `LoginError`: `invalid_otp` has `attemptsLeft`; after `challenge_ended` call `signIn` again.
+ * @property {(code: string) => Promise<User>} sendCode  Takes an app's code or a backup code. Rejects with
+ *   `LoginError`: `invalid_otp` has `attemptsLeft`; after `challenge_ended` call `signIn` again.
  */
 /**
  * @typedef {object} Session
@@ -25,21 +24,23 @@
  * @property {number} expiresAt
  */
 
-// Seconds of life below which a token is renewed before it is used; half of what is left where that is less.
-// The gateway's own margin is never smaller, so such a renewal always brings a new token.
+// Seconds of life below which a token is renewed, or half of what is left; the gateway's own margin is never smaller.
 const MARGIN = 30;
 
-// The gateway answers within 29 seconds or never. Milliseconds.
+// Milliseconds: the gateway answers within 29 seconds or never.
 const TIMEOUT = 35_000;
 
-// Longest wait between two tries, in seconds: in a request that a page waits for, and while restoring.
+// Longest waits between two tries, in seconds: of a request, and while restoring.
 const LONGEST_WAIT = 5;
-const LONGEST_RESTORE_WAIT = 30;
+const LONGEST_REST = 30;
+
+// Seconds that a page with a handle waits for another tab, which may have a newer one.
+const TAB_WAIT = 0.25;
 
 /** A refusal, or no answer. Decide by `code`; `message` is for people. */
 export class LoginError extends Error {
   /**
-   * @param {string} code  One of the gateway's, or `signed_out` (nobody is signed in), `unreachable` (no answer).
+   * @param {string} code  The gateway's, or `signed_out` (nobody is signed in), `unreachable` (no answer).
    * @param {string} message
    * @param {{status?: number, attempts_left?: number, retry_after?: number, request_id?: string}} [problem]
    */
@@ -47,9 +48,9 @@ export class LoginError extends Error {
     super(message);
     this.name = "LoginError";
     this.code = code;
-    /** HTTP status, 0 where there was no answer. */
+    /** Of HTTP; 0 without an answer. */
     this.status = problem.status ?? 0;
-    /** How many more codes the challenge takes. */
+    /** How many more codes are taken. */
     this.attemptsLeft = problem.attempts_left;
     /** Seconds to wait. */
     this.retryAfter = problem.retry_after;
@@ -57,15 +58,15 @@ export class LoginError extends Error {
     this.requestId = problem.request_id;
   }
 
-  /** Whether the same may work in a while, as nothing was decided. */
+  /** Whether the same may work in a while. */
   get transient() {
     return this.code === "unreachable" || this.code === "too_many_requests" || this.status >= 500;
   }
 }
 
 /**
- * Fires `signedin`, `signedout` (here or in another tab), `sessionended` (it expired, or the site ended it) and
- * `unreachable` (no answer while restoring; it goes on trying where that can help).
+ * Fires `signedin`, `signedout`, `sessionended` (expired, or ended by the site), in whatever tab it happened, and
+ * `unreachable` (no answer while restoring; it goes on trying).
  */
 export class ShotGridLogin extends EventTarget {
   #gateway;
@@ -79,21 +80,23 @@ export class ShotGridLogin extends EventTarget {
   /** @type {Promise<User | null>} */
   #restored = Promise.resolve(null);
   #restoring = false;
+  #changes = 0; // of the session: what was asked before one is answered too late
+  #doubted = ""; // a new access token, got because a request had no answer
   #hurry = () => {};
   /** @type {Map<string, Promise<void>>} */
   #renewals = new Map();
   /** @type {BroadcastChannel | undefined} */
   #channel;
 
-  /** @param {string | URL} [gateway]  The gateway's address; without it, the folder that this file came from. */
+  /** @param {string | URL} [gateway]  By default where this file came from. */
   constructor(gateway = new URL(".", import.meta.url)) {
     super();
     this.#gateway = String(gateway).replace(/\/*$/, "/");
     if (typeof BroadcastChannel === "function") {
       this.#channel = new BroadcastChannel(this.#name);
-      this.#channel.onmessage = ({ data }) => this.#heard(data);
+      this.#channel.onmessage = ({ data }) => this.#heard(data ?? {});
     }
-    // A laptop that wakes, a network that is back, a page out of the back-forward cache, which hears no tab.
+    // The network is back, a page leaves the back-forward cache, where it heard no tab, or a laptop wakes.
     addEventListener("online", () => this.#awake(false));
     addEventListener("pageshow", (event) => event.persisted && this.#awake(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.#awake(false));
@@ -105,7 +108,7 @@ export class ShotGridLogin extends EventTarget {
     return this.#session?.user ?? null;
   }
 
-  /** The ShotGrid site's root, such as `https://studio.shotgrid.autodesk.com`, while somebody is signed in. */
+  /** The ShotGrid site's root, without a final slash, while somebody is signed in. */
   get site() {
     return this.#session?.site ?? null;
   }
@@ -119,10 +122,7 @@ export class ShotGridLogin extends EventTarget {
     return this.#problem;
   }
 
-  /**
-   * Who was signed in when the page loaded, once that is known. Rejects with `LoginError` where waiting cannot
-   * help, as with `origin_not_allowed`.
-   */
+  /** Who was signed in on load, once that is known. Rejects where waiting cannot help: `origin_not_allowed`. */
   get restored() {
     return this.#restored;
   }
@@ -134,7 +134,7 @@ export class ShotGridLogin extends EventTarget {
       this.#restoring = true;
       this.#restored = this.#restore().finally(() => (this.#restoring = false));
       this.#restored.catch((error) => {
-        if (!(error instanceof LoginError)) throw error; // else `unreachable` has told
+        if (!(error instanceof LoginError)) throw error;
       });
     }
     return this.#restored;
@@ -148,7 +148,7 @@ export class ShotGridLogin extends EventTarget {
    * @throws {LoginError}
    */
   async signIn(username, password) {
-    // A frame's cookie is dropped under a page of another site, so a frame holds a token instead.
+    // Under a page of another site a frame's cookie is dropped.
     const transport = top === window ? {} : { transport: "token" };
     const answer = await this.#post("password", { username, password, ...transport });
     if (answer.status === "signed_in") {
@@ -162,6 +162,16 @@ export class ShotGridLogin extends EventTarget {
     };
   }
 
+  /**
+   * Calls back with who is signed in: now, if somebody is, and whenever somebody else is.
+   * @param {(user: User) => void} callback
+   */
+  onSignedIn(callback) {
+    const call = () => this.user && callback(this.user);
+    this.addEventListener("signedin", call);
+    call();
+  }
+
   /** Waits until somebody is signed in. @returns {Promise<User>} */
   async signedIn() {
     return (
@@ -172,17 +182,17 @@ export class ShotGridLogin extends EventTarget {
     );
   }
 
-  /** Signs out, in all tabs. Rejects with `LoginError`, still signed in, where the gateway could not be told. */
+  /** Signs out, in all tabs. Rejects, still signed in, where the gateway could not be told. */
   async signOut() {
     await this.#alone(async () => {
       await this.#post("logout", this.#handle());
-      this.#drop("signedout");
       this.#tell("signedout");
+      this.#drop("signedout");
     });
   }
 
   /**
-   * Names an origin, besides the site's, to which `fetch` sends the bearer: a studio's own API.
+   * Lets `fetch` send the bearer to a studio's own API.
    * @param {string} origin  Such as `https://api.studio.com`.
    */
   addOrigin(origin) {
@@ -193,33 +203,35 @@ export class ShotGridLogin extends EventTarget {
   }
 
   /**
-   * `fetch`, with the bearer for the site and the origins of `addOrigin`, and for no other. Renews the token before
-   * it expires, and once after a 401. A 401 says that a request was not carried out (RFC 9110, 15.5.2), so
-   * that one is repeated, unless its body is a stream, which cannot be sent again.
+   * `fetch`, with the bearer for the site and the origins of `addOrigin` only. Renews the token before it expires, and
+   * once after a 401, which says that a request was not carried out (RFC 9110, 15.5.2): it is sent again, unless its
+   * body is a stream.
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @returns {Promise<Response>}
-   * @throws {LoginError} `signed_out`, `session_ended`, or no new token to be had.
+   * @throws {LoginError} As `accessToken`.
    */
   async fetch(input, init) {
-    const { site } = await this.#signedInSession();
-    const { origin } = new URL(input instanceof Request ? input.url : input, document.baseURI);
-    const ofSite = origin === new URL(site).origin;
-    if (!ofSite && !this.#origins.has(origin)) return fetch(input, init);
     const request = new Request(input, init);
+    const { origin } = new URL(request.url);
+    const { site, user } = await unless(request.signal, this.#signedInSession());
+    const ofSite = origin === new URL(site).origin;
+    if (!ofSite && !this.#origins.has(origin)) return fetch(request);
     const again = init?.body instanceof ReadableStream ? null : request.clone();
-    const token = await this.accessToken();
+    const token = await unless(request.signal, this.accessToken());
     let response, failure;
     try {
       response = await send(request, token);
     } catch (error) {
       failure = error;
     }
-    // No answer may be a 401 that the site lets no page read; then the gateway has to find out.
-    if (response ? response.status === 401 : ofSite && !request.signal.aborted) {
-      await this.#renew(token, ofSite);
+    // No answer may be a 401 that the site lets no page read: the gateway finds out, once.
+    if (response ? response.status === 401 : ofSite && !request.signal.aborted && token !== this.#doubted) {
+      await unless(request.signal, this.#renew(token, ofSite));
       const newer = await this.accessToken();
-      // What had no answer may have been carried out: of that, only what reads is sent again.
+      if (this.user?.id !== user.id) throw new LoginError("session_ended", "Somebody else has signed in.");
+      if (!response) this.#doubted = newer;
+      // What had no answer may have been carried out: only what reads is sent again.
       if (newer !== token && again && (response || /^(GET|HEAD)$/.test(request.method))) return send(again, newer);
     }
     if (!response) throw failure;
@@ -227,7 +239,7 @@ export class ShotGridLogin extends EventTarget {
   }
 
   /**
-   * The site's access token, fresh enough to be used now. For what `fetch` cannot do; keep it nowhere.
+   * The site's access token, fresh enough to be used now; keep it nowhere.
    * @throws {LoginError} `signed_out`, `session_ended`, or no new token to be had.
    */
   async accessToken() {
@@ -246,14 +258,16 @@ export class ShotGridLogin extends EventTarget {
   }
 
   async #restore() {
-    this.#tell("ask"); // whoever answers does so before the gateway
-    for (let wait = 1; ; wait = Math.min(wait * 2, LONGEST_RESTORE_WAIT)) {
+    this.#tell("ask");
+    if (this.#handle().refresh_token) await this.#pause(TAB_WAIT);
+    for (let wait = 1; ; wait = Math.min(wait * 2, LONGEST_REST)) {
       try {
         await this.#alone(async () => {
-          // Another tab may have answered or refreshed while this one waited its turn.
+          // Another tab may have been faster.
           if (!this.#session) await this.#refresh();
         });
         if (!this.#session) this.#state = "signed_out";
+        this.#problem = null;
         return this.user;
       } catch (error) {
         if (this.#session) return this.user; // another tab knew
@@ -263,18 +277,23 @@ export class ShotGridLogin extends EventTarget {
         this.#state = "unreachable";
         this.dispatchEvent(new Event("unreachable"));
         if (!error.transient) throw error;
-        await new Promise((resolve) => {
-          this.#hurry = () => resolve(undefined);
-          setTimeout(resolve, Math.max(wait, error.retryAfter ?? 0) * 1000);
-        });
+        await this.#pause(Math.max(wait, error.retryAfter ?? 0));
       }
     }
   }
 
+  /** Waits, unless something makes it hurry. */
+  #pause(/** @type {number} */ seconds) {
+    return new Promise((resolve) => {
+      this.#hurry = () => resolve(undefined);
+      setTimeout(resolve, seconds * 1000);
+    });
+  }
+
   /**
-   * Gets a token that is not the `refused` one, unless the gateway says that it is still good.
+   * Gets a token other than the `refused` one, unless the gateway says that it is good.
    * @param {string} [refused]
-   * @param {boolean} [bySite]  The site refused it, so that the gateway must ask the site.
+   * @param {boolean} [bySite]  The gateway must ask the site.
    */
   #renew(refused = "", bySite = false) {
     let renewal = this.#renewals.get(refused);
@@ -282,7 +301,7 @@ export class ShotGridLogin extends EventTarget {
       renewal = this.#alone(async () => {
         const session = this.#session;
         if (!session) return;
-        // Another tab, or another request of this one, may have been faster.
+        // Another tab or request may have been faster.
         if (session.accessToken !== refused && Date.now() < session.renewAt) return;
         try {
           await this.#refresh(bySite ? { refused_access_token: refused } : {}, 3);
@@ -301,7 +320,7 @@ export class ShotGridLogin extends EventTarget {
     this.#hurry();
     const session = this.#session;
     if (session && (always || Date.now() >= session.expiresAt)) {
-      // What ends the session says so itself; for the rest, the next request tries again.
+      // An end tells itself; for the rest, the next request tries again.
       this.#renew(session.accessToken).catch(() => {});
     }
   }
@@ -309,20 +328,21 @@ export class ShotGridLogin extends EventTarget {
   /** Throws `session_ended` when a session was there and is over. */
   async #refresh(told = {}, tries = 1) {
     const before = this.#session;
-    let ended = null;
+    const changes = this.#changes;
+    let ended;
     try {
       const answer = await this.#post("refresh", { ...this.#handle(), ...told }, tries);
-      if (this.#session !== before) return; // signed out or in meanwhile, here or in another tab
+      if (this.#changes !== changes) return; // signed out or in meanwhile, here or in another tab
       if (answer.status === "signed_in") this.#signedIn(answer);
       else if (before) ended = new LoginError("session_ended", "The session has ended.");
     } catch (error) {
       if (!(error instanceof LoginError && error.code === "session_ended")) throw error;
-      if (this.#session !== before) return;
+      if (this.#changes !== changes) return;
       ended = error;
     }
     if (!ended) return;
+    if (before) this.#tell("sessionended");
     this.#drop("sessionended");
-    this.#tell("sessionended");
     throw ended;
   }
 
@@ -343,6 +363,7 @@ export class ShotGridLogin extends EventTarget {
 
   #adopt(/** @type {Session} */ session) {
     const before = this.#session;
+    this.#changes++;
     this.#session = session;
     this.#state = "signed_in";
     this.#problem = null;
@@ -352,6 +373,7 @@ export class ShotGridLogin extends EventTarget {
   }
 
   #drop(/** @type {"signedout" | "sessionended"} */ event) {
+    this.#changes++;
     this.#session = null;
     this.#state = "signed_out";
     this.#problem = null;
@@ -360,18 +382,24 @@ export class ShotGridLogin extends EventTarget {
   }
 
   #tell(/** @type {"ask" | "session" | "signedout" | "sessionended"} */ kind) {
-    this.#channel?.postMessage({ kind, session: kind === "session" ? this.#session : null });
+    this.#channel?.postMessage({ kind, id: this.#id(), session: kind === "session" ? this.#session : null });
   }
 
   /** What another tab tells. */
-  #heard(/** @type {any} */ { kind, session }) {
+  #heard(/** @type {any} */ { kind, id, session }) {
     if (kind === "ask" && this.#session) {
       this.#tell("session");
-    } else if (kind === "session" && session.expiresAt > (this.#session?.expiresAt ?? 0)) {
+    } else if (kind === "session" && session?.expiresAt > (this.#session?.expiresAt ?? 0)) {
       this.#adopt(session);
-    } else if ((kind === "signedout" || kind === "sessionended") && this.#session) {
-      this.#drop(kind);
+    } else if ((kind === "signedout" || kind === "sessionended") && id === this.#id()) {
+      this.#changes++;
+      if (this.#session) this.#drop(kind);
     }
+  }
+
+  /** Which session this tab has, null with the cookie, which all tabs share. */
+  #id() {
+    return this.#handle().refresh_token?.split(".")[0] ?? null;
   }
 
   /** What the gateway knows the session by, where the cookie does not say it. */
@@ -385,7 +413,7 @@ export class ShotGridLogin extends EventTarget {
     else storage()?.removeItem(this.#name);
   }
 
-  /** Does something while no other tab does; the gateway copes where the browser has no Web Locks, or denies them. */
+  /** Does something while no other tab does, unless there are no Web Locks, or denied: the gateway copes. */
   async #alone(/** @type {() => Promise<void>} */ what) {
     let begun = false;
     try {
@@ -417,8 +445,11 @@ export class ShotGridLogin extends EventTarget {
     const response = await this.#ask(route, body, "include").catch(() => null);
     if (!response) throw await this.#unanswered();
     if (response.status === 204) return {};
-    const answer = await response.json().catch(() => ({}));
-    if (response.ok) return answer;
+    const answer = (await response.json().catch(() => null)) ?? {};
+    if (response.ok) {
+      if (["signed_in", "signed_out", "otp_required"].includes(answer.status)) return answer;
+      throw new LoginError("unreachable", "The answer of the sign-in service was lost.");
+    }
     const problem = { ...answer, status: response.status };
     throw new LoginError(answer.code ?? "gateway_error", answer.detail ?? "The sign-in service has failed.", problem);
   }
@@ -435,18 +466,34 @@ export class ShotGridLogin extends EventTarget {
     });
   }
 
-  /** Finds out why there was no answer: a browser tells a page of no other origin's refusals. */
+  /** Why there was no answer: browsers hide refusals of other origins. */
   async #unanswered() {
-    const signal = AbortSignal.timeout(TIMEOUT);
-    // Any page may read this file, but only an allowed one the answer to a refresh of nothing.
-    const there = await fetch(`${this.#gateway}shotgrid-login.js`, { cache: "no-store", signal }).catch(() => null);
-    if (there?.ok && !(await this.#ask("refresh", {}, "omit").catch(() => null))) {
-      const message = `The sign-in service is not set up for pages at ${location.origin}.`;
-      return new LoginError("origin_not_allowed", message, { status: 403 });
+    const options = /** @type {RequestInit} */ ({ cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+    // Any page may read this file, only an allowed one the answer to a refresh of nothing. Twice, as networks blink.
+    for (let round = 0; round < 2; round++) {
+      const there = await fetch(`${this.#gateway}shotgrid-login.js`, options).catch(() => null);
+      if (!there?.ok || (await this.#ask("refresh", {}, "omit").catch(() => null))) {
+        const message = navigator.onLine ? "The sign-in service cannot be reached." : "There is no network.";
+        return new LoginError("unreachable", message);
+      }
     }
-    const message = navigator.onLine ? "The sign-in service cannot be reached." : "There is no network.";
-    return new LoginError("unreachable", message);
+    const message = `The sign-in service is not set up for pages at ${location.origin}.`;
+    return new LoginError("origin_not_allowed", message, { status: 403 });
   }
+}
+
+/**
+ * @template T
+ * @param {AbortSignal} signal
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
+function unless(signal, promise) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    promise.then(resolve, reject);
+  });
 }
 
 function send(/** @type {Request} */ request, /** @type {string} */ token) {
@@ -454,7 +501,7 @@ function send(/** @type {Request} */ request, /** @type {string} */ token) {
   return fetch(request);
 }
 
-/** Null where the browser lets the page store nothing: then the handle lives as long as the page. */
+/** Null where the browser denies it: then the handle lives as long as the page. */
 function storage() {
   try {
     return sessionStorage;

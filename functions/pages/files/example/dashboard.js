@@ -6,7 +6,7 @@ import { $, choices, counted, fill, node } from "./dom.js";
 import { clearGraph, readDue, showDue } from "./graph.js";
 import { lateTasks, listenToReport, readReport, resetReport, showChoices, showReport } from "./report.js";
 import { listenToSearch, stopSearch } from "./search.js";
-import { count, searchAll, words } from "./site.js";
+import { count, noneIfForbidden, searchAll, words } from "./site.js";
 
 /** @typedef {import("./site.js").Condition} Condition */
 /** @typedef {import("./site.js").Row} Row */
@@ -105,8 +105,8 @@ async function run(
 async function load(/** @type {AbortSignal} */ signal) {
   const [projects, statuses, steps] = await Promise.all([
     searchAll("projects", [], { fields: ["name"], sort: "name" }, signal),
-    searchAll("statuses", [], { fields: ["code", "name", "bg_color"] }, signal),
-    searchAll("steps", [], { fields: ["code", "color"], sort: "list_order" }, signal),
+    searchAll("statuses", [], { fields: ["code", "name", "bg_color"] }, signal).catch(noneIfForbidden),
+    searchAll("steps", [], { fields: ["code", "color"], sort: "list_order" }, signal).catch(noneIfForbidden),
   ]);
   if (signal.aborted) return;
   choices($("#project"), projects.map(({ id, name }) => [String(id), name]));

@@ -61,6 +61,12 @@ export async function count(
   return (await ask(`${type}/_summarize`, asked, signal)).data;
 }
 
+/** Does without rows that the person may not see. @returns {Row[]} */
+export function noneIfForbidden(/** @type {unknown} */ error) {
+  if (error instanceof SiteError && error.status === 403) return [];
+  throw error;
+}
+
 /** Says in words what went wrong. */
 export function words(/** @type {unknown} */ error) {
   if (!navigator.onLine) return "You are offline. This page goes on by itself once the network is back.";
