@@ -76,6 +76,11 @@ class Watch:
         """Expect the browser's own report of a refusal."""
         self.expect(rf"Failed to load resource: the server responded with a status of {status} .* at .*{route}")
 
+    def expect_down(self) -> None:
+        """Expect refused connections, and tolerate that one was cut while it was in use."""
+        self.expect("net::ERR_CONNECTION_REFUSED")
+        self._tolerated.append("net::ERR_(EMPTY_RESPONSE|CONNECTION_RESET|CONNECTION_CLOSED|SOCKET_NOT_CONNECTED)")
+
     def tolerate_expiry(self) -> None:
         """Let tokens of seconds expire on their way, as they may on a busy machine: the page copes, and reads on."""
         self._tolerated.append(r"the server responded with a status of 401 .* at .*/api/v1/entity/")
