@@ -276,3 +276,17 @@ def test_it_can_be_taken_out_and_put_back(form: Form, page: Page, watch: Watch, 
 def test_a_module_that_is_named_by_two_addresses_is_no_error(form: Form, page: Page) -> None:
     page.evaluate("import(`${document.querySelector('script').src}?again`)")
     expect(form.username).to_be_visible()
+
+
+def test_try_again_works_after_a_verdict_that_was_final(
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int
+) -> None:
+    page.route("**/auth/refresh", lambda route: route.abort("failed"))  # as a browser does where an origin is refused
+    watch.expect("net::ERR_FAILED")
+    page.goto(f"http://pages.login.localhost:{pages_port}/projects")
+    form = Form(page, gateway)
+    expect(form.problem).to_contain_text("not set up for pages at")
+    page.unroute("**/auth/refresh")
+    page.get_by_role("button", name="Try again").click()
+    expect(form.username).to_be_visible()
+    expect(form.problem).to_be_empty()

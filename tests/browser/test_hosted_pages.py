@@ -87,12 +87,7 @@ def test_an_existing_page_before_and_after_it_moved(
 
     gateway.site.switch(person, two_factor=True)
     page.reload()
-    watch.expect_status(400, "/api/v1/auth/access_token")
-    watch.expect_status(401, "/api/v1/entity/projects")
-    watch.expect("uncaught: Cannot read properties of undefined")
-    with page.expect_event("pageerror"), page.expect_response("**/auth/access_token") as refused:
-        _fill_own_form(page, person)
-    assert refused.value.json()["errors"][0]["code"] == 106
+    _expect_code_wanted(page, watch, person)
 
     page.goto(f"http://{SAME_SITE}:{pages_port}/after")
     Form(page, gateway).sign_in(person)
@@ -102,12 +97,7 @@ def test_an_existing_page_before_and_after_it_moved(
 def test_an_existing_page_that_moved_by_one_url(page: Page, watch: Watch, gateway: Gateway, pages_port: int) -> None:
     person = gateway.person(two_factor=True)
     page.goto(f"http://{OTHER_SITE}:{pages_port}/moved")
-    watch.expect_status(400, "/api/v1/auth/access_token")
-    watch.expect_status(401, "/api/v1/entity/projects")
-    watch.expect("uncaught: Cannot read properties of undefined")
-    with page.expect_event("pageerror"), page.expect_response("**/auth/access_token") as asked:
-        _fill_own_form(page, person)
-    assert asked.value.json()["errors"][0]["code"] == 106
+    _expect_code_wanted(page, watch, person)
     page.locator("input[name=auth_token]").fill(gateway.site.code(person.login))
     with page.expect_response("**/auth/access_token") as signed_in:
         _fill_own_form(page, person)
@@ -136,6 +126,16 @@ def test_a_frame_under_another_site_holds_a_token_as_its_cookie_would_be_dropped
     )
     framed.get_by_role("button", name="Sign out").click()
     expect(framed.get_by_text("You are signed out.")).to_be_visible()
+
+
+def _expect_code_wanted(page: Page, watch: Watch, person: Person) -> None:
+    """Sign in as the page did before the switch: the site's 106, and a page that does not know what to do with it."""
+    watch.expect_status(400, "/api/v1/auth/access_token")
+    watch.expect_status(401, "/api/v1/entity/projects")
+    watch.expect("uncaught: Cannot read properties of undefined")
+    with page.expect_event("pageerror"), page.expect_response("**/auth/access_token") as refused:
+        _fill_own_form(page, person)
+    assert refused.value.json()["errors"][0]["code"] == 106
 
 
 def _fill_own_form(page: Page, person: Person) -> None:

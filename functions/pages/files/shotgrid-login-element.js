@@ -170,7 +170,7 @@ export class ShotGridLoginElement extends HTMLElement {
     startAgain.addEventListener("click", () => this.#backToPassword());
     this.#retry.addEventListener("click", () => {
       this.#retrying = true;
-      login.restore();
+      this.#waitFor(login.restore());
       this.#show();
     });
     this.#username.addEventListener("input", () => {
@@ -206,7 +206,7 @@ export class ShotGridLoginElement extends HTMLElement {
       { signal },
     );
     if (login.user) this.#challenge = null;
-    login.restored.then(() => this.#known()).catch(() => {}); // refused: `unreachable` says so
+    this.#waitFor(login.restored);
     this.#show();
   }
 
@@ -220,11 +220,15 @@ export class ShotGridLoginElement extends HTMLElement {
     (this.#challenge ? this.#code : this.#username).focus(options);
   }
 
-  /** Nobody was signed in. */
-  #known() {
-    if (login.state !== "signed_out") return;
-    this.#complain("");
-    this.#show();
+  /** Shows the form once it is known that nobody was signed in, which no event says. */
+  #waitFor(/** @type {Promise<unknown>} */ restored) {
+    const known = () => {
+      this.#retrying = false;
+      if (login.state !== "signed_out") return;
+      this.#complain("");
+      this.#show();
+    };
+    restored.then(known).catch(() => {}); // refused: `unreachable` says so
   }
 
   #submitted() {
