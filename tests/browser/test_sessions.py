@@ -235,6 +235,7 @@ def test_a_lost_network_costs_nothing(form: Form, page: Page, watch: Watch, gate
     person = gateway.person(two_factor=False, expires_in=3)
     watch.tolerate_expiry()
     form.sign_in(person)
+    expect(page.locator("#projects")).not_to_be_empty()  # what the page itself reads is not cut off
     page.context.set_offline(True)
     assert read(page) == "unreachable"
     watch.expect("net::ERR_INTERNET_DISCONNECTED")
