@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from tests.local.stack import LocalAws
+from tests.local.stack import STACK, LocalAws
 from tests.local.stand_in import Person, StandIn
 
 COOKIE = "__Host-shotgrid_login"
@@ -61,14 +61,16 @@ class Gateway:
     outputs: Mapping[str, str]
     host: str
     base_path: str = ""
+    stack: str = STACK
     secrets: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
 
     def person(self, **switches: Any) -> Person:
         """Open an account at the site that no other test uses."""
         login = f"artist_{secrets.token_hex(4)}"
-        self.names.add(login)
-        return self.site.add_person(login, f"pass-{secrets.token_hex(8)}", **switches)
+        person = self.site.add_person(login, f"pass-{secrets.token_hex(8)}", **switches)
+        self.names |= {login, person.name, person.email}
+        return person
 
     def caller(self, **headers: str) -> Caller:
         """Be someone at an address that no other test uses."""
@@ -82,6 +84,13 @@ class Gateway:
     @property
     def bearers(self) -> Rows:
         return Rows(self.aws.client("dynamodb"), self.outputs["BearersTable"])
+
+    def log_group(self, function: str) -> str:
+        """Return the name of a function's log group."""
+        described = self.aws.client("cloudformation").describe_stack_resource(
+            StackName=self.stack, LogicalResourceId=f"{function}Logs"
+        )
+        return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def bearers_of(self, handle: str) -> list[dict[str, Any]]:
         """Return the rows of a session that the authorizer knows."""
@@ -115,6 +124,15 @@ class Rows:
                 f":{name}": {kinds[type(value)]: str(value) if isinstance(value, int) else value}
                 for name, value in values.items()
             },
+        )
+
+    def remove(self, row_id: str, *names: str) -> None:
+        self._dynamodb.update_item(
+            TableName=self._name,
+            Key={"id": {"S": row_id}},
+            UpdateExpression="REMOVE " + ", ".join(f"#{name}" for name in names),
+            ConditionExpression="attribute_exists(id)",
+            ExpressionAttributeNames={f"#{name}": name for name in names},
         )
 
     def put(self, row: dict[str, Any]) -> None:

@@ -120,4 +120,5 @@ def other_gateway(aws: LocalAws, site: StandIn) -> Gateway:
         "other-login",
     )
     api_id = outputs["Url"].removeprefix("https://").partition(".")[0]
-    return Gateway(aws, site, outputs, host=f"{api_id}.execute-api.localhost:{aws.port}", base_path="/v1")
+    host = f"{api_id}.execute-api.localhost:{aws.port}"
+    return Gateway(aws, site, outputs, host, base_path="/v1", stack="other-login")

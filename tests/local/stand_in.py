@@ -83,7 +83,8 @@ class Switches:
         fault: what the token endpoint and each call of the Python API do instead of answering: a name of `GARBAGE`,
             `redirect`, a status from 500 on, `drop` (hang up unasked), `drop_answer` (do it, then hang up),
             `delay:SECONDS`, `hold` (wait until `release`). Empty for none.
-        data_fault: likewise what the data routes do.
+        data_fault: likewise what the data routes do,
+        person_fault: but for a person who reads their own row, as a gateway does to know who has signed in.
         cors_on_refusals: a 401 or 5xx of a data route says, as other answers do, that a page may read it. Seen on 200,
             400 and 415 (probed), on these unknown.
     """
@@ -97,6 +98,7 @@ class Switches:
     expires_in: int = 600
     fault: str = ""
     data_fault: str = ""
+    person_fault: str = ""
     cors_on_refusals: bool = True
 
 
@@ -249,9 +251,10 @@ class StandIn:
         return self.asked[person.login, grant]
 
     def read_by(self, person: Person) -> int:
-        """Return how many requests to data routes came with a valid bearer of this person."""
+        """Return how many requests to data routes came with a valid bearer of this person, but for their own row."""
         with self._lock:
-            return sum(count for (login, _), count in self.read.items() if login == person.login)
+            read = [(path, count) for (login, path), count in self.read.items() if login == person.login]
+        return sum(count for path, count in read if path != self._own_row(person.login))
 
     # ---- what a site does ------------------------------------------------------------------------------
 
@@ -501,7 +504,8 @@ class StandIn:
         login = self._bearer()
         with self._lock:
             self.read[login, request.path] += 1
-        fault = self._switches_of(login).data_fault
+        switches = self._switches_of(login)
+        fault = switches.person_fault if request.path == self._own_row(login) else switches.data_fault
         self._fault_before(fault)
         if not login:
             return _error(401, 102, "Unauthorized")
@@ -514,6 +518,11 @@ class StandIn:
         if fault == "drop_answer":
             _hang_up()
         return found
+
+    def _own_row(self, login: str) -> str | None:
+        """Return the address of a person's own row, None for nobody's and a script's."""
+        person = self.people.get(login)
+        return f"/api/v1/entity/human_users/{person.id}" if person else None
 
     def _bearer(self) -> str:
         """Return whose access token came with the request; empty without one that is good."""

@@ -6,17 +6,19 @@ A small server repeats an answer byte for byte: status, headers and body.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from shotgrid_login import site as site_module
 from shotgrid_login.errors import InvalidCredentials, PasswordSignInDisabled, SiteError, SiteUnavailable
-from shotgrid_login.site import OtpRequired, RefreshTokenRefused, Site, Tokens
+from shotgrid_login.site import OtpRequired, Person, RefreshTokenRefused, Site, Tokens
 
 # Headers of a token answer as recorded in 2021 (version 8.26; shotgrid_api_ruby, spec/fixtures/vcr_cassettes,
 # ShotgridApiRuby_Auth). The recording has placeholders for the two tokens; they stand here as they stand there.
@@ -36,6 +38,20 @@ RECORDED_HEADERS = [
 RECORDED_TOKENS = (
     '{"token_type":"Bearer","access_token":"<ACCESS_TOKEN>","expires_in":600,"refresh_token":"<REFRESH_TOKEN>"}'
 )
+
+# A person's row as a cloud site (8.89) sends it (sg-groundtruth; site-contract.md, Reading data), values made up.
+PERSON: dict[str, Any] = {
+    "type": "HumanUser",
+    "id": 24,
+    "attributes": {"login": "a_username", "name": "Ann Username", "email": "ann@studio.example"},
+    "relationships": {
+        "permission_rule_set": {
+            "data": {"id": 8, "name": "Artist", "type": "PermissionRuleSet"},
+            "links": {"self": "/api/v1/entity/human_users/24/relationships/permission_rule_set"},
+        }
+    },
+    "links": {"self": "/api/v1/entity/human_users/24"},
+}
 
 
 def _error(code: int, title: str, status: int = 400, source: str = "{}") -> str:
@@ -281,7 +297,7 @@ def test_the_site_after_one_that_was_too_slow_is_asked_on_a_new_connection(monke
             site.password("a", "b")
     monkeypatch.setattr(site_module, "ANSWER_SECONDS", 5)
     with answering(http(200, RECORDED_TOKENS)) as replay:
-        monkeypatch.setattr(site, "_endpoint", f"{replay.url}/api/v1/auth/access_token")
+        monkeypatch.setattr(site, "_url", f"{replay.url}/api/v1")
         assert site.password("a", "b").expires_in == 600
 
 
@@ -336,3 +352,81 @@ def test_a_connection_that_rested_is_not_used_again() -> None:
 
 def test_tokens_do_not_show_themselves() -> None:
     assert "secret" not in repr(Tokens("secret-a", "secret-r", 600))
+
+
+def _row(**changes: Any) -> str:
+    return json.dumps({"data": PERSON | changes, "links": {"self": "/api/v1/entity/human_users/24"}})
+
+
+def _attributes(**changes: Any) -> str:
+    return _row(attributes=PERSON["attributes"] | changes)
+
+
+def test_the_person_is_read_with_their_own_token() -> None:
+    with answering(http(200, _row())) as replay:
+        person = Site(replay.url).person("HumanUser", 24, "the access token")
+    assert person == Person("a_username", "Ann Username", "ann@studio.example", "Artist")
+    assert replay.head.startswith(
+        "get /api/v1/entity/human_users/24?fields=login%2cname%2cemail%2cpermission_rule_set "
+    )
+    assert "authorization: bearer the access token" in replay.head
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (_attributes(name=None, email=None), Person("a_username", "", "", "Artist")),
+        (_attributes(name="Ann\r\nx-injected: 1"), Person("a_username", "", "ann@studio.example", "Artist")),
+        (_attributes(name="a" * 257), Person("a_username", "", "ann@studio.example", "Artist")),
+        (_attributes(name=["Ann"]), Person("a_username", "", "ann@studio.example", "Artist")),
+        (_row(attributes={"login": "a_username"}), Person("a_username", "", "", "Artist")),
+        (_row(relationships={}), Person("a_username", "Ann Username", "ann@studio.example", "")),
+        (_row(relationships=None), Person("a_username", "Ann Username", "ann@studio.example", "")),
+        (
+            _row(relationships={"permission_rule_set": {"data": None}}),
+            Person("a_username", "Ann Username", "ann@studio.example", ""),
+        ),
+        (
+            _row(relationships={"permission_rule_set": {"data": {"name": {"name": "Admin"}}}}),
+            Person("a_username", "Ann Username", "ann@studio.example", ""),
+        ),
+    ],
+)
+def test_what_a_site_says_of_a_person_is_taken_as_far_as_it_goes(body: str, expected: Person) -> None:
+    with answering(http(200, body)) as replay:
+        assert Site(replay.url).person("HumanUser", 24, "t") == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, _row(id=25)),
+        (200, _row(type="ApiUser")),
+        (200, _row(attributes={"name": "Ann"})),
+        (200, _attributes(login="")),
+        (200, _attributes(login="a\nb")),
+        (200, _attributes(login=7)),
+        (200, "{}"),
+        (200, "[]"),
+        (200, ""),
+        (200, "[" * 20_000),
+        (200, '{"data": [1]}'),
+        (401, _error(102, "Unauthorized", 401)),
+        (404, _error(104, "Not Found", 404)),
+    ],
+)
+def test_what_is_not_this_person_is_nobody(status: int, body: str) -> None:
+    with answering(http(status, body)) as replay, pytest.raises(SiteError):
+        Site(replay.url).person("HumanUser", 24, "t")
+
+
+def test_only_people_are_read() -> None:
+    with answering() as replay, pytest.raises(SiteError):
+        Site(replay.url).person("ApiUser", 24, "t")
+    assert replay.requests == []
+
+
+def test_the_person_is_waited_for_less_than_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_module, "PERSON_SECONDS", 0.1)
+    with answering(None) as silent, pytest.raises(SiteUnavailable):
+        Site(silent.url).person("HumanUser", 24, "t")

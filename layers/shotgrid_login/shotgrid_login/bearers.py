@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whose access token it is. `expires_at` is in epoch seconds."""
+    """Whose access token it is. `expires_at` is in epoch seconds; what the site did not say of the person is empty."""
 
     session_id: str
     user_type: str
     user_id: str
     login: str
+    name: str
+    email: str
+    permission_group: str
     expires_at: int
 
 
@@ -44,5 +47,9 @@ def find(dynamodb: DynamoDBClient, table_name: str, access_token: str, now: int)
         user_type=row["user_type"]["S"],
         user_id=row["user_id"]["N"],
         login=row["login"]["S"],
+        # Bearers from before the site was asked who the person is have none of these.
+        name=row.get("name", {}).get("S", ""),
+        email=row.get("email", {}).get("S", ""),
+        permission_group=row.get("permission_group", {}).get("S", ""),
         expires_at=int(row["expires_at"]["N"]),
     )

@@ -83,11 +83,14 @@ class Handle:
 
 @dataclass(frozen=True)
 class User:
-    """The person, as the site's token and the sign-in name them."""
+    """The person, as the site names them. Where it could not be asked, `login` is what they typed, the rest empty."""
 
     type: str
     id: int
     login: str
+    name: str = ""
+    email: str = ""
+    permission_group: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,8 @@ class Sessions:
         self._session_seconds = session_seconds
         self._idle_seconds = idle_seconds
 
-    def start(self, login: str, tokens: Tokens, now: int) -> SignedIn:
-        """Write a new session; raises `SiteError` if the token names no person or is too large to seal."""
-        named = claims.user(tokens.access_token)
-        if named is None:
-            raise SiteError("access token names no user")
-        user = User(*named, login)
+    def start(self, user: User, tokens: Tokens, now: int) -> SignedIn:
+        """Write a new session; raises `SiteError` if the tokens are too large to seal."""
         handle = Handle.new()
         session = self._built(handle, user, tokens, signed_in_at=now, now=now)
         self._write_bearer(session)
@@ -366,10 +365,8 @@ class Sessions:
             {
                 "id": session.bearers[0],
                 "session_id": session.session_id,
-                "user_type": session.user.type,
-                "user_id": session.user.id,
-                "login": session.user.login,
                 "expires_at": session.access_expires_at,
+                **_user_to_row(session.user),
             }
         )
 
@@ -392,12 +389,27 @@ def _purpose(session_id: str) -> dict[str, str]:
     return {"purpose": "session", "session": session_id}
 
 
+def _user_to_row(user: User) -> Row:
+    return {
+        "user_type": user.type,
+        "user_id": user.id,
+        "login": user.login,
+        "name": user.name,
+        "email": user.email,
+        "permission_group": user.permission_group,
+    }
+
+
+def _user_from_row(row: Row) -> User:
+    # Sessions from before the site was asked have only the first three.
+    more = (str(row.get(name, "")) for name in ("name", "email", "permission_group"))
+    return User(str(row["user_type"]), int(row["user_id"]), str(row["login"]), *more)
+
+
 def _to_row(session: Session) -> Row:
     return {
         "id": _row_id(session.session_id),
-        "user_type": session.user.type,
-        "user_id": session.user.id,
-        "login": session.user.login,
+        **_user_to_row(session.user),
         "sealed": session.sealed,
         "secret_hash": session.secret_hash,
         "previous_hash": session.previous_hash,
@@ -426,7 +438,7 @@ def _from_row(row: Row) -> Session:
 
     return Session(
         session_id=text("id").removeprefix("session#"),
-        user=User(text("user_type"), number("user_id"), text("login")),
+        user=_user_from_row(row),
         sealed=data("sealed"),
         secret_hash=data("secret_hash"),
         previous_hash=data("previous_hash"),

@@ -5,11 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from aws_lambda_powertools import Logger
+
+from shotgrid_login import claims
 from shotgrid_login.challenges import Challenges, OpenedChallenge
-from shotgrid_login.errors import InvalidCredentials, InvalidOtp, LoginError, OtpWanted, TooManyAttempts
+from shotgrid_login.errors import (
+    InvalidCredentials,
+    InvalidOtp,
+    LoginError,
+    OtpWanted,
+    SiteError,
+    SiteUnavailable,
+    TooManyAttempts,
+)
 from shotgrid_login.failed_attempts import FailedAttempts
-from shotgrid_login.sessions import Sessions, SignedIn
-from shotgrid_login.site import OtpRequired, Site
+from shotgrid_login.sessions import Sessions, SignedIn, User
+from shotgrid_login.site import OtpRequired, Site, Tokens
+
+logger = Logger(service="shotgrid-login", child=True)
 
 
 class SignIn:
@@ -84,7 +97,7 @@ class SignIn:
             raise
         self._failed_attempts.succeeded(attempt)
         self._challenges.use_up(challenge)
-        return self._sessions.start(challenge.username, tokens, now)
+        return self._started(challenge.username, tokens, now)
 
     def _start(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
         now = self._now()
@@ -101,7 +114,22 @@ class SignIn:
             self._failed_attempts.forgive(attempt)
             raise
         self._failed_attempts.succeeded(attempt)
-        return self._sessions.start(username, tokens, now)
+        return self._started(username, tokens, now)
+
+    def _started(self, username: str, tokens: Tokens, now: int) -> SignedIn:
+        return self._sessions.start(self._user(username, tokens.access_token), tokens, now)
+
+    def _user(self, username: str, access_token: str) -> User:
+        """Ask the site who has signed in. A site that does not say keeps nobody out."""
+        named = claims.user(access_token)
+        if named is None:
+            raise SiteError("access token names no user")
+        try:
+            person = self._site.person(*named, access_token)
+        except (SiteError, SiteUnavailable) as error:
+            logger.warning("person_unknown", extra={"reason": error.reason})
+            return User(*named, username)
+        return User(*named, person.login, person.name, person.email, person.permission_group)
 
     def _now(self) -> int:
         return int(self._seconds())

@@ -1,8 +1,8 @@
-"""The ShotGrid site's token endpoint: one method a grant, one exception an outcome.
+"""The ShotGrid site: its token endpoint, one method a grant, one exception an outcome, and who a token is for.
 
 What sites answer, and what nobody has seen yet, is in `site-contract.md`; every status, code and shape below
-comes from there. Nothing of an answer but its tokens leaves this module: titles of errors repeat what the
-person typed.
+comes from there. Nothing of an answer but its tokens, and who the person is, leaves this module: titles of errors
+repeat what the person typed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ from shotgrid_login.errors import InvalidCredentials, PasswordSignInDisabled, Si
 CONNECT_SECONDS = 3
 READ_SECONDS = 10  # for each part of the answer
 ANSWER_SECONDS = 13  # for all of it, however small its parts
+PERSON_SECONDS = 4  # likewise for who the person is: the sign-in waits for it, and goes on without it
 
 # A success is about 1.2 KB and an error less; more than this is no answer of a token endpoint.
 MAX_ANSWER_BYTES = 64 * 1024
+
+# What is longer is no name, address or group, and has no place in what API Gateway hands on. Characters.
+LONGEST_TEXT = 256
 
 # A kept connection that rested longer is not used again. Lambda freezes a function between requests, so it may
 # not have seen the site close it, and a request lost that way cannot be told from one that was answered.
@@ -39,6 +43,16 @@ class Tokens:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int
+
+
+@dataclass(frozen=True)
+class Person:
+    """What a site says of a person. All but `login` are empty where it says nothing that can be used."""
+
+    login: str
+    name: str
+    email: str
+    permission_group: str
 
 
 class OtpRequired(Exception):
@@ -58,7 +72,7 @@ class Site:
 
     def __init__(self, url: str, seconds: Callable[[], float] = time.time) -> None:
         """Take the site's root, without a final slash."""
-        self._endpoint = f"{url}/api/v1/auth/access_token"
+        self._url = f"{url}/api/v1"
         self._seconds = seconds
         self._last_used = 0.0
         self._http = _connection()
@@ -103,16 +117,36 @@ class Site:
             raise RefreshTokenRefused
         return _tokens(status, answer)
 
+    def person(self, entity_type: str, entity_id: int, access_token: str) -> Person:
+        """Read who a token is for, as that person; raises `SiteError`, `SiteUnavailable`."""
+        if entity_type != "HumanUser":
+            raise SiteError("not a HumanUser")  # nobody has seen another row read
+        status, answer = self._exchange(
+            "GET",
+            f"/entity/human_users/{entity_id}",
+            PERSON_SECONDS,
+            params={"fields": "login,name,email,permission_rule_set"},
+            headers={"Authorization": f"Bearer {access_token}"},
+        )
+        if status != 200:
+            raise SiteError(f"person: status {status}")
+        return _person(answer, entity_id)
+
     def _ask(self, grant: dict[str, str]) -> tuple[int, Any]:
-        """Post one grant and return the status and the parsed body; raises `SiteError`, `SiteUnavailable`."""
+        """Post one grant; likewise."""
+        return self._exchange("POST", "/auth/access_token", ANSWER_SECONDS, data=grant)
+
+    def _exchange(self, method: str, route: str, seconds: float, **request: Any) -> tuple[int, Any]:
+        """Send one request and return the status and the parsed body; raises `SiteError`, `SiteUnavailable`."""
         if self._seconds() - self._last_used > KEPT_CONNECTION_SECONDS:
             self._http.close()
         # The timeouts of `requests` are for each part of an answer. The limit for all of it is how long this waits
         # for a thread; one that is still busy then is left to itself, with the connection it has.
         outcomes: queue.SimpleQueue[tuple[int, Any] | Exception] = queue.SimpleQueue()
-        threading.Thread(target=_exchange, args=(self._http, self._endpoint, grant, outcomes), daemon=True).start()
+        arguments = (self._http, method, f"{self._url}{route}", request, outcomes)
+        threading.Thread(target=_exchange, args=arguments, daemon=True).start()
         try:
-            outcome = outcomes.get(timeout=ANSWER_SECONDS)
+            outcome = outcomes.get(timeout=seconds)
         except queue.Empty:
             self._http = _connection()
             raise SiteUnavailable("answer too slow") from None
@@ -125,6 +159,7 @@ class Site:
 def _connection() -> requests.Session:
     connection = requests.Session()
     connection.trust_env = False
+    connection.headers["Accept"] = "application/json"
     # A function serves one person after the other: what the site would have a browser keep is not kept.
     connection.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return connection
@@ -132,25 +167,21 @@ def _connection() -> requests.Session:
 
 def _exchange(
     connection: requests.Session,
-    endpoint: str,
-    grant: dict[str, str],
+    method: str,
+    url: str,
+    request: dict[str, Any],
     outcomes: queue.SimpleQueue[tuple[int, Any] | Exception],
 ) -> None:
     try:
-        outcomes.put(_post(connection, endpoint, grant))
+        outcomes.put(_send(connection, method, url, request))
     except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for it
         outcomes.put(error)
 
 
-def _post(connection: requests.Session, endpoint: str, grant: dict[str, str]) -> tuple[int, Any]:
+def _send(connection: requests.Session, method: str, url: str, request: dict[str, Any]) -> tuple[int, Any]:
     try:
-        with connection.post(
-            endpoint,
-            data=grant,
-            headers={"Accept": "application/json"},
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
-            allow_redirects=False,
-            stream=True,
+        with connection.request(
+            method, url, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, stream=True, **request
         ) as response:
             body = _read(response)
     except requests.exceptions.SSLError:
@@ -227,3 +258,24 @@ def _tokens(status: int, answer: Any) -> Tokens:
     if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
         raise SiteError("expires_in is not a number of seconds")
     return Tokens(answer["access_token"], answer["refresh_token"], expires_in)
+
+
+def _person(answer: Any, entity_id: int) -> Person:
+    match answer:
+        case {"data": {"type": "HumanUser", "id": row_id, "attributes": {"login": str(login), **attributes}} as row}:
+            pass
+        case _:
+            raise SiteError("not a person")
+    if row_id != entity_id or not _text(login):
+        raise SiteError("not this person")
+    match row.get("relationships"):
+        case {"permission_rule_set": {"data": {"name": group}}}:
+            pass
+        case _:
+            group = ""
+    return Person(login, _text(attributes.get("name")), _text(attributes.get("email")), _text(group))
+
+
+def _text(value: Any) -> str:
+    """Return text that can stand anywhere, such as in a header; empty for anything else."""
+    return value if isinstance(value, str) and len(value) <= LONGEST_TEXT and value.isprintable() else ""

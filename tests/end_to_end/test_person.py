@@ -1,0 +1,90 @@
+"""Who has signed in, as the site says it: asked once, kept with the session, and no reason to keep anybody out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.client import Answer, Gateway
+
+FAULTS = ["503", "drop", "delay:30", "html", "empty", "truncated_json", "not_an_object", "huge", "teapot", "redirect"]
+
+
+def _known(gateway: Gateway, answer: Answer) -> dict[str, str]:
+    """Return what the authorizer would say of the person that has just signed in."""
+    (row,) = gateway.bearers_of(answer.body["refresh_token"])
+    return {name: row[name]["S"] for name in ("login", "name", "email", "permission_group")}
+
+
+def _own_row(person: Any) -> str:
+    return f"/api/v1/entity/human_users/{person.id}"
+
+
+@pytest.mark.parametrize("two_factor", [False, True])
+def test_the_site_is_asked_once_who_it_is(gateway: Gateway, two_factor: bool) -> None:
+    person, caller = gateway.person(two_factor=two_factor), gateway.caller()
+    person.permission_group = "Manager"
+    signed_in = caller.signed_in(person)
+    known = {"login": person.login, "name": person.name, "email": person.email, "permission_group": "Manager"}
+    assert _known(gateway, signed_in) == known
+    caller.rotate(signed_in.body["refresh_token"])
+    assert [
+        {name: row[name]["S"] for name in known} for row in gateway.bearers_of(signed_in.body["refresh_token"])
+    ] == [known, known]
+    assert gateway.site.read[person.login, _own_row(person)] == 1
+
+
+def test_the_sites_own_endpoint_asks_too(gateway: Gateway) -> None:
+    person = gateway.person(two_factor=False)
+    answer = gateway.caller().access_token(grant_type="password", username=person.login, password=person.password)
+    assert answer.status == 200
+    assert _known(gateway, answer)["permission_group"] == "Artist"
+
+
+def test_who_types_their_address_is_known_by_their_login(gateway: Gateway) -> None:
+    person = gateway.person(two_factor=False)
+    gateway.names.add(person.email)
+    gateway.site.people[person.email] = person
+    try:
+        answer = gateway.caller().send(
+            "POST", "/auth/password", {"username": person.email, "password": person.password}
+        )
+    finally:
+        del gateway.site.people[person.email]
+    assert answer.status == 200, answer.text
+    assert answer.body["user"]["login"] == person.login
+    assert _known(gateway, answer)["login"] == person.login
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_site_that_does_not_say_who_it_is_keeps_nobody_out(gateway: Gateway, fault: str) -> None:
+    person = gateway.person(two_factor=False, person_fault=fault)
+    answer = gateway.caller().password(person)
+    assert answer.status == 200, answer.text
+    assert answer.body["user"] == {"type": "HumanUser", "id": person.id, "login": person.login}
+    assert _known(gateway, answer) == {"login": person.login, "name": "", "email": "", "permission_group": ""}
+    assert gateway.caller().session(answer.body["access_token"]).status == 200
+
+
+def test_a_site_that_does_not_say_is_told_to_the_log(gateway: Gateway) -> None:
+    person = gateway.person(two_factor=False, person_fault="503")
+    answer = gateway.caller().password(person)
+    events = gateway.aws.client("logs").filter_log_events(
+        logGroupName=gateway.log_group("Password"), filterPattern="person_unknown"
+    )["events"]
+    lines = [json.loads(event["message"]) for event in events]
+    mine = [line for line in lines if line["correlation_id"] == answer.headers["x-request-id"]]
+    assert [(line["level"], line["reason"]) for line in mine] == [("WARNING", "status 503")]
+
+
+def test_a_session_from_before_the_site_was_asked_goes_on(gateway: Gateway) -> None:
+    caller = gateway.caller()
+    signed_in = caller.signed_in(gateway.person()).body
+    session = "session#" + signed_in["refresh_token"].partition(".")[0]
+    (bearer,) = gateway.bearers_of(signed_in["refresh_token"])
+    gateway.state.remove(session, "name", "email", "permission_group")
+    gateway.bearers.remove(bearer["id"]["S"], "name", "email", "permission_group")
+    assert caller.session(signed_in["access_token"]).status == 200
+    assert caller.rotate(signed_in["refresh_token"])
