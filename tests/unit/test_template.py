@@ -124,7 +124,7 @@ def test_a_function_has_a_role_of_its_own_without_wildcards(function: str) -> No
         assert statement["Effect"] == "Allow"
         assert statement["Resource"].keys() == {"Fn::GetAtt"}
         assert not any("*" in action for action in statement["Action"])
-    assert len(resources("AWS::IAM::Role")) == len(FUNCTIONS)
+    assert len(resources("AWS::IAM::Role")) == len(FUNCTIONS) + 1  # and the one for API Gateway
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -251,6 +251,38 @@ def test_a_page_can_read_what_api_gateway_answers_by_itself() -> None:
         "THROTTLED": (429, "too_many_requests"),
         "DEFAULT_4XX": (None, "bad_request"),
         "DEFAULT_5XX": (None, "gateway_error"),
+    }
+
+
+def test_other_apis_may_ask_the_authorizer_only_if_they_are_named() -> None:
+    others = {name: one for name, one in resources("AWS::Lambda::Permission").items() if name.startswith("MayAsk")}
+    assert len(others) == 5  # as many as AuthorizerApis may have
+    for name, permission in others.items():
+        assert template()["Resources"][name]["Condition"] == "HasAuthorizerApis"
+        assert permission["FunctionName"] == {"Ref": "AuthorizerFunction"}
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        assert permission["SourceArn"]["Fn::Sub"][0].endswith(":${Api}/authorizers/*")
+    own = resources("AWS::Lambda::Permission")["ApiShotGridBearerAuthorizerPermission"]
+    assert own["SourceArn"]["Fn::Sub"][1] == {"__ApiId__": {"Ref": "Api"}}
+
+
+def test_the_invoke_role_asks_the_authorizer_and_nothing_else_and_only_where_apis_are_named() -> None:
+    role = resources("AWS::IAM::Role")["AuthorizerInvokeRole"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "apigateway.amazonaws.com"}
+    assert trust["Condition"].keys() == {"ArnLikeIfExists"}
+    condition, (policy,), nothing = role["Policies"]["Fn::If"]
+    assert (condition, nothing) == ("HasAuthorizerApis", {"Ref": "AWS::NoValue"})
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert statement["Resource"] == {"Fn::GetAtt": ["AuthorizerFunction", "Arn"]}
+
+
+def test_other_stacks_find_the_authorizer_by_its_exports() -> None:
+    exports = {name: output["Export"]["Name"] for name, output in template()["Outputs"].items() if "Export" in output}
+    assert exports == {
+        "AuthorizerArn": {"Fn::Sub": "${AWS::StackName}-AuthorizerArn"},
+        "AuthorizerInvokeRoleArn": {"Fn::Sub": "${AWS::StackName}-AuthorizerInvokeRoleArn"},
     }
 
 
