@@ -17,7 +17,7 @@ run: $(VENV)/run.installed .venv/sam/installed
 	@exec $(BIN)/python -m tests.local
 
 test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 # What a site answers, and what that means for this gateway: make check SITE=https://... ARGS="--user --save FILE"
 check: $(VENV)/check.installed

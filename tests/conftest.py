@@ -18,6 +18,7 @@ from tests.client import ORIGINS, Gateway
 from tests.local.show import make_show
 from tests.local.stack import CERTIFICATE, DOMAIN, ROOT, LocalAws
 from tests.local.stand_in import StandIn
+from tests.studio_apis import KINDS, StudioApi, deploy_api, host_of
 
 README = (ROOT / "README.md").read_text()
 
@@ -44,16 +45,18 @@ def aws() -> Iterator[LocalAws]:
 def pages_port(aws: LocalAws, site: StandIn, door: Door) -> Iterator[int]:
     """Serve the README's pages by their titles, and a blank one, for whatever host under `localhost`.
 
-    Under `/door/` they come to the gateway by the door.
+    Under `/door/` they come to the gateway by the door, and under `/http/` the studio's API is the HTTP API.
     """
     pages = {"/": "<!doctype html><title>A hosted page</title>", "/favicon.ico": ""}
     for page in re.findall(r"```html\n(.*?)```", README, re.DOTALL):
         title = re.search("<title>(.*)</title>", page)
         assert title, page
         name = title[1].replace(" ", "-").lower()
-        for path, port in ((f"/{name}", aws.port), (f"/door/{name}", door.port)):
-            pages[path] = page.replace("https://login.studio.com", f"http://{DOMAIN}:{port}").replace(
-                "https://studio.shotgrid.autodesk.com", site.url
+        for folder, port, kind in (("", aws.port, "rest"), ("/door", door.port, "rest"), ("/http", aws.port, "http")):
+            pages[f"{folder}/{name}"] = (
+                page.replace("https://login.studio.com", f"http://{DOMAIN}:{port}")
+                .replace("https://studio.shotgrid.autodesk.com", site.url)
+                .replace("https://api.studio.com", f"http://{host_of(kind, aws)}")
             )
     # The page that moves by one URL is the one before it moved, with the README's changes.
     (change,) = re.findall(r"```diff\n(.*?)```", README, re.DOTALL)
@@ -105,6 +108,20 @@ def gateway(aws: LocalAws, site: StandIn, pages_port: int, door: Door) -> Gatewa
         }
     )
     return Gateway(aws, site, outputs, host=f"{DOMAIN}:{aws.port}")
+
+
+@pytest.fixture(scope="session")
+def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, StudioApi]:
+    """The example APIs beside the gateway, which is then told of them and of their rules."""
+    apis = {kind: deploy_api(aws, kind, f"http://pages.{DOMAIN}:{pages_port}") for kind in KINDS}
+    aws.deploy(
+        {
+            "AuthorizerApis": ",".join(api.named for api in apis.values()),
+            "AuthorizerRules": ",".join(api.rules for api in apis.values()),
+        },
+        gateway.stack,
+    )
+    return apis
 
 
 @pytest.fixture(scope="session")

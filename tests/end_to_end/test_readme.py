@@ -25,9 +25,10 @@ BLOCKS = [
 ]
 RUN = "make run\n"
 TEST = "make test\n"  # what runs this
-DEPLOY = next(block for block in BLOCKS if block.startswith("sam "))
+DEPLOY = next(block for block in BLOCKS if block.startswith("sam build"))
+DEPLOY_API = next(block for block in BLOCKS if block.startswith("sam deploy"))
 CHECK = next(block for block in BLOCKS if block.startswith("make check "))
-PASTED = [block for block in BLOCKS if block not in (RUN, TEST, DEPLOY, CHECK)]
+PASTED = [block for block in BLOCKS if block not in (RUN, TEST, DEPLOY, DEPLOY_API, CHECK)]
 
 
 class Running:
@@ -172,26 +173,30 @@ def test_a_port_that_is_none_is_named(port: str) -> None:
     assert "PORT must be" in _refusal(PORT=port)
 
 
-def test_the_deployment_is_two_commands() -> None:
+def test_the_deployment_is_two_commands_and_an_api_beside_it_two_more() -> None:
     with LocalAws() as aws:
-        environment = aws.environment()
-        environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
-        # Both commands, and the deployment again without its parameters, as for an update.
-        update = "sam deploy\n"
-        done = subprocess.run(
-            ["bash", "-e"],
-            input=DEPLOY + update,
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        # The second of the two for an API is also an update: the stack keeps its other values.
+        done = _deploy(aws, DEPLOY + DEPLOY_API)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "123456789012:abcdef1234" in DEPLOY_API
         stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]
         given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
-    assert given["ShotGridSiteUrl"] == "https://studio.shotgrid.autodesk.com"
-    assert given["AllowedOrigins"] == "https://pages.studio.com"
+        assert given["ShotGridSiteUrl"] == "https://studio.shotgrid.autodesk.com"
+        assert given["AllowedOrigins"] == "https://pages.studio.com"
+        assert given["AuthorizerApis"] == "123456789012:abcdef1234"
+        assert given["AuthorizerRules"] == "abcdef1234/reports=Manager|Admin"
+        # A rule that cannot be read stops the deployment, and says which parameter it is.
+        wrong = _deploy(aws, DEPLOY_API.splitlines()[-1].replace("Manager|", "Manager|,"))
+        assert wrong.returncode != 0
+        assert "AuthorizerRules" in wrong.stderr
+
+
+def _deploy(aws: LocalAws, commands: str) -> subprocess.CompletedProcess[str]:
+    environment = aws.environment()
+    environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(
+        ["bash", "-e"], input=commands, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def _refusal(**settings: str) -> str:

@@ -1,99 +1,165 @@
-"""The authorizer's answers, as API Gateway would get them, checked with Powertools' own classes."""
+"""The deployed authorizer, asked by every kind of API: what it answers, what it logs, and when it answers nobody."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import (
-    APIGatewayAuthorizerRequestEvent,
-    APIGatewayAuthorizerResponse,
-)
 
-from tests.client import Gateway
+from tests.authorizer_events import API, SHAPES, STAGE, WITH_401, Event, rest_token
+from tests.client import Gateway, until
+from tests.unit.test_authorizer_events import policy_for
 
-METHOD_ARN = "arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/GET/shots/12"
-STAGE = ["arn:aws:execute-api:eu-west-1:123456789012:abcdef1234/prod/*/*"]
+SHAPES_ONCE = pytest.mark.parametrize("shape", SHAPES)
 
 
-def _event(**headers: str) -> dict[str, Any]:
-    # As the API Gateway Developer Guide shows it ("Input to an API Gateway Lambda authorizer", REQUEST).
-    return {
-        "type": "REQUEST",
-        "methodArn": METHOD_ARN,
-        "resource": "/shots/{id}",
-        "path": "/shots/12",
-        "httpMethod": "GET",
-        "headers": {"Host": "abcdef1234.execute-api.eu-west-1.amazonaws.com", **headers},
-        "queryStringParameters": {},
-        "pathParameters": {"id": "12"},
-        "stageVariables": {},
-        "requestContext": {
-            "path": "/shots/12",
-            "accountId": "123456789012",
-            "resourceId": "05c7jb",
-            "stage": "prod",
-            "requestId": "f2b1c5e0",
-            "identity": {"sourceIp": "192.0.2.1"},
-            "resourcePath": "/shots/{id}",
-            "httpMethod": "GET",
-            "apiId": "abcdef1234",
-        },
-    }
-
-
-def _invoke(gateway: Gateway, event: Any) -> tuple[str | None, Any]:
+def _ask(gateway: Gateway, event: Any) -> tuple[str | None, Any]:
+    """Return the error that API Gateway would see, if any, and the answer."""
     answer = gateway.aws.client("lambda").invoke(
         FunctionName=gateway.outputs["AuthorizerArn"], Payload=json.dumps(event).encode()
     )
-    return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+    payload = json.loads(answer["Payload"].read())
+    return (payload["errorMessage"], None) if answer.get("FunctionError") else (None, payload)
 
 
-@pytest.mark.parametrize("header", ["Authorization", "authorization"])
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-def test_a_good_bearer_opens_the_whole_stage_of_the_api_that_asked(gateway: Gateway, header: str, scheme: str) -> None:
+def _assert_refused(gateway: Gateway, shape: str, event: Event) -> None:
+    error, answer = _ask(gateway, event)
+    if shape in WITH_401:
+        assert error == "Unauthorized"  # API Gateway looks for this text alone, and answers 401
+        return
+    assert error is None
+    denied = policy_for(event)
+    denied.deny_all_routes()
+    assert answer["policyDocument"] == denied.asdict()["policyDocument"]
+    assert answer.get("isAuthorized") is (False if shape == "http_2" else None)
+    assert "context" not in answer
+
+
+@SHAPES_ONCE
+def test_a_bearer_opens_the_stage_and_says_whose_it_is(gateway: Gateway, shape: str) -> None:
     person = gateway.person()
+    person.permission_group = "Manager"
     signed_in = gateway.caller().signed_in(person).body
-    event = _event(**{header: f"{scheme} {signed_in['access_token']}"})
-    error, policy = _invoke(gateway, event)
+    event = SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots/12")
+    error, answer = _ask(gateway, event)
     assert error is None
-    context = policy["context"]
-    arn = APIGatewayAuthorizerRequestEvent(event).parsed_arn
-    expected = APIGatewayAuthorizerResponse(
-        f"HumanUser:{person.id}", arn.region, arn.aws_account_id, arn.api_id, arn.stage, context
-    )
+    expected = policy_for(event)
     expected.allow_all_routes()
-    assert policy == expected.asdict()
-    assert context == {
-        "session_id": signed_in["refresh_token"].partition(".")[0],
-        "user_type": "HumanUser",
+    assert answer["policyDocument"] == expected.asdict()["policyDocument"]
+    assert answer["principalId"] == f"HumanUser:{person.id}"
+    assert answer.get("isAuthorized") is (True if shape == "http_2" else None)
+    expires_at = answer["context"].pop("expires_at")
+    assert 0 < int(expires_at) - time.time() <= 600
+    assert answer["context"] == {
         "user_id": str(person.id),
+        "user_type": "HumanUser",
         "login": person.login,
-        "expires_at": context["expires_at"],
+        "name": person.name,
+        "email": person.email,
+        "permission_group": "Manager",
+        "session_id": signed_in["refresh_token"].partition(".")[0],
     }
-    assert context["expires_at"].isdigit()
 
 
-@pytest.mark.parametrize("path", ["shots/2026-11-23T10:00:00", "a:b/c/d", "", ":"])
-def test_a_path_cannot_bend_the_policy(gateway: Gateway, path: str) -> None:
-    token = gateway.caller().signed_in(gateway.person()).body["access_token"]
-    method_arn = METHOD_ARN.replace("shots/12", path)
-    error, policy = _invoke(gateway, _event(Authorization=f"Bearer {token}") | {"methodArn": method_arn})
+@SHAPES_ONCE
+def test_no_answer_holds_a_token(gateway: Gateway, shape: str) -> None:
+    signed_in = gateway.caller().signed_in(gateway.person()).body
+    _, answer = _ask(gateway, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/"))
+    said = json.dumps(answer)
+    assert all(type(value) is str for value in answer["context"].values())
+    for secret in (signed_in["access_token"], signed_in["refresh_token"].partition(".")[2]):
+        assert secret not in said
+
+
+@SHAPES_ONCE
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Basic YTpi", "Bearer a b", "Bearer unknown", "Bearer x.y.z"])
+def test_what_is_not_of_this_gateway_is_refused(gateway: Gateway, shape: str, authorization: str) -> None:
+    _assert_refused(gateway, shape, SHAPES[shape](authorization, "/shots"))
+
+
+@SHAPES_ONCE
+def test_a_bearer_counts_until_it_expires(gateway: Gateway, shape: str) -> None:
+    signed_in = gateway.caller().signed_in(gateway.person()).body
+    (bearer,) = gateway.bearers_of(signed_in["refresh_token"])
+    gateway.bearers.set(bearer["id"]["S"], expires_at=int(time.time()))
+    _assert_refused(gateway, shape, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots"))
+
+
+@SHAPES_ONCE
+def test_a_bearer_counts_until_its_person_signs_out(gateway: Gateway, shape: str) -> None:
+    caller = gateway.caller()
+    signed_in = caller.signed_in(gateway.person()).body
+    caller.logout(signed_in["refresh_token"])
+    _assert_refused(gateway, shape, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots"))
+
+
+@pytest.mark.parametrize("event", [{}, [], None, "x", {"type": "TOKEN"}, {"Records": []}, {"version": "2.0"}])
+def test_what_is_no_question_is_refused_and_logged(gateway: Gateway, event: Any) -> None:
+    before = _refused_events(gateway)
+    error, answer = _ask(gateway, event)
     assert error is None
-    assert policy["policyDocument"]["Statement"][0]["Resource"] == STAGE
+    assert answer["isAuthorized"] is False
+    assert [statement["Effect"] for statement in answer["policyDocument"]["Statement"]] == ["Deny"]
+    until(lambda: _refused_events(gateway) > before)
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic YTpi", "Bearer ä", "Bearer a b", "Bearer x\ny"])
-def test_anything_else_is_unauthorized(gateway: Gateway, authorization: str | None) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
-    error, answer = _invoke(gateway, _event(**headers))
+def _refused_events(gateway: Gateway) -> int:
+    lines = gateway.aws.client("logs").filter_log_events(
+        logGroupName=gateway.log_group("Authorizer"), filterPattern="event of an authorizer"
+    )["events"]
+    return len([line for line in lines if json.loads(line["message"])["level"] == "ERROR"])
+
+
+@pytest.fixture
+def with_rules(other_gateway: Gateway) -> Callable[..., None]:
+    """Set the variables of a deployed authorizer, as somebody might by hand."""
+
+    def set_rules(rules: str | None, apis: str = f"123456789012:{API}") -> None:
+        client = other_gateway.aws.client("lambda")
+        function = {"FunctionName": other_gateway.outputs["AuthorizerArn"]}
+        variables = client.get_function_configuration(**function)["Environment"]["Variables"]
+        variables |= {"AUTHORIZER_APIS": apis, "AUTHORIZER_RULES": rules}
+        variables = {name: value for name, value in variables.items() if value is not None}
+        client.update_function_configuration(**function, Environment={"Variables": variables})
+
+    return set_rules
+
+
+@SHAPES_ONCE
+def test_a_rule_that_is_not_met_refuses(other_gateway: Gateway, with_rules: Callable[..., None], shape: str) -> None:
+    with_rules(f"{API}=Manager|Admin")
+    for group, refused in (("Artist", True), ("Manager", False)):
+        person = other_gateway.person()
+        person.permission_group = group
+        token = other_gateway.caller().signed_in(person).body["access_token"]
+        event = SHAPES[shape](f"Bearer {token}", "/")
+        error, answer = _ask(other_gateway, event)
+        assert error is None
+        assert answer["principalId"] == f"HumanUser:{person.id}"
+        assert {one["Effect"] for one in answer["policyDocument"]["Statement"]} == {"Deny" if refused else "Allow"}
+        assert ("context" in answer) is not refused
+
+
+@pytest.mark.parametrize("rules", [None, "=", f"{API}=Admin,", f"{API}/=Admin", "other12345=Admin", f"{API}=A,{API}=B"])
+def test_a_rule_that_is_wrong_keeps_everybody_out(
+    other_gateway: Gateway, with_rules: Callable[..., None], rules: str | None
+) -> None:
+    token = other_gateway.caller().signed_in(other_gateway.person()).body["access_token"]
+    with_rules("")
+    assert _ask(other_gateway, rest_token(f"Bearer {token}"))[0] is None
+    with_rules(rules)
+    error, _ = _ask(other_gateway, rest_token(f"Bearer {token}"))
     assert error
-    assert answer["errorMessage"] == "Unauthorized"
+    assert error != "Unauthorized"  # it is the deployment's fault: 500, so that nobody signs in again and again
+    assert token not in error
 
 
-@pytest.mark.parametrize("event", [{}, {"headers": None}, {"type": "TOKEN", "methodArn": METHOD_ARN}])
-def test_an_event_without_headers_is_unauthorized(gateway: Gateway, event: dict[str, Any]) -> None:
-    error, answer = _invoke(gateway, event)
-    assert error
-    assert answer["errorMessage"] == "Unauthorized"
+def test_the_stage_is_the_askers_own(gateway: Gateway) -> None:
+    token = gateway.caller().signed_in(gateway.person()).body["access_token"]
+    event = rest_token(f"Bearer {token}")
+    _, answer = _ask(gateway, event | {"methodArn": event["methodArn"].replace(f"/{STAGE}/", "/test/")})
+    (statement,) = answer["policyDocument"]["Statement"]
+    assert statement["Resource"] == [f"arn:aws:execute-api:eu-west-1:123456789012:{API}/test/*/*"]
