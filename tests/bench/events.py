@@ -35,12 +35,6 @@ def get(route: str, access_token: str, known: dict[str, Any]) -> Event:
     return event
 
 
-def authorization(route: str, access_token: str) -> Event:
-    """Return what a REQUEST authorizer is asked."""
-    arn = f"arn:aws:execute-api:{REGION}:000000000000:abcdef1234/v1/GET{route}"
-    return _request("GET", route, access_token) | {"type": "REQUEST", "methodArn": arn}
-
-
 def _request(method: str, route: str, access_token: str | None = None) -> Event:
     headers = {
         "Accept": "*/*",

@@ -61,6 +61,8 @@ class Unpacked:
             "IDLE_MINUTES": "120",
             "STATE_TABLE": "state",
             "BEARERS_TABLE": "bearers",
+            "AUTHORIZER_APIS": "",
+            "AUTHORIZER_RULES": "",
             "KEY_ARN": f"arn:aws:kms:{REGION}:000000000000:key/00000000-0000-0000-0000-000000000000",
             "SERVE_EXAMPLE": "true",
             "POWERTOOLS_LOG_LEVEL": "INFO",
