@@ -150,7 +150,6 @@ class Studio:
             ("iam", "list_policies", {"Scope": "Local"}),
             ("iam", "list_account_aliases", {}),
             ("logs", "describe_resource_policies", {}),
-            ("cloudformation", "list_exports", {}),
         ]
         clients = {service: self.aws.client(service) for service, _, _ in questions}
         said = {
@@ -175,6 +174,11 @@ class Studio:
             "log groups": [row["logGroupName"] for row in client("logs").describe_log_groups()["logGroups"]],
             "buckets": [row["Name"] for row in client("s3").list_buckets()["Buckets"]],
             "keys": [key for key, state in states.items() if state != "PendingDeletion"],
+            "exports": [
+                row["Name"]
+                for row in client("cloudformation").list_exports()["Exports"]
+                if f":stack/{STACK}/" not in row["ExportingStackId"]
+            ],
         }
         ours = set(self.resources_of_the_gateway().values())
         others = {kind: sorted(set(ids) - ours) for kind, ids in found.items()}
@@ -433,9 +437,21 @@ def test_the_only_foreign_resource_is_the_certificate_that_ops_names() -> None:
     assert users == {("Domain", "Properties", "RegionalCertificateArn")}
 
 
+# The APIs that ops name by `AuthorizerApis`: they may ask the authorizer.
+NAMED_BY_OPS = {
+    "arn:${AWS::Partition}:execute-api:${AWS::Region}:${Named}/authorizers/*",
+    "arn:*:execute-api:*:${Named}/*",
+    "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:none/*",
+}
+WHO_MAY_ASK = {"AuthorizerInvokeRole", *(f"MayAsk{number}" for number in range(1, 6))}
+
+
 def test_every_arn_names_a_resource_of_this_stack() -> None:
     found = set()
     for path, node in _nodes(template()["Resources"]):
+        if isinstance(node, str) and node in NAMED_BY_OPS:
+            assert path[0] in WHO_MAY_ASK, path
+            continue
         if isinstance(node, str) and "arn:" in node and "KeyPolicy" not in path:
             assert "Fn::Sub" in path, (path, node)
             substituted = path[: path.index("Fn::Sub") + 1]
@@ -486,10 +502,14 @@ def test_a_function_has_nothing_of_another_stack() -> None:
         assert not foreign & function.keys()
 
 
-def test_only_this_stacks_api_may_call_its_functions() -> None:
+def test_only_this_stacks_api_may_call_its_functions_and_named_ones_the_authorizer() -> None:
     for name, permission in resources("AWS::Lambda::Permission").items():
         assert permission["Principal"] == "apigateway.amazonaws.com", name
         assert _named(permission["FunctionName"]) in resources("AWS::Lambda::Function"), name
+        if name in WHO_MAY_ASK:
+            assert _named(permission["FunctionName"]) == "AuthorizerFunction"
+            assert permission["SourceArn"]["Fn::Sub"][0] in NAMED_BY_OPS
+            continue
         substituted = permission["SourceArn"]["Fn::Sub"]
         text, variables = substituted if isinstance(substituted, list) else (substituted, {"__ApiId__": None})
         assert re.match(rf"{ARN}:execute-api:{REGION_OF_STACK}:{ACCOUNT_OF_STACK}:\$\{{__ApiId__\}}/", text), name

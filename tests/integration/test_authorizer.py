@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -114,8 +114,8 @@ def _refused_events(gateway: Gateway) -> int:
 
 
 @pytest.fixture
-def with_rules(other_gateway: Gateway) -> Callable[..., None]:
-    """Set the variables of a deployed authorizer, as somebody might by hand."""
+def with_rules(other_gateway: Gateway) -> Iterator[Callable[..., None]]:
+    """Set the variables of a deployed authorizer, as somebody might by hand, until the test is over."""
 
     def set_rules(rules: str | None, apis: str = f"123456789012:{API}") -> None:
         client = other_gateway.aws.client("lambda")
@@ -125,7 +125,8 @@ def with_rules(other_gateway: Gateway) -> Callable[..., None]:
         variables = {name: value for name, value in variables.items() if value is not None}
         client.update_function_configuration(**function, Environment={"Variables": variables})
 
-    return set_rules
+    yield set_rules
+    set_rules("", "")
 
 
 @SHAPES_ONCE

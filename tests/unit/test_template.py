@@ -261,7 +261,7 @@ def test_other_apis_may_ask_the_authorizer_only_if_they_are_named() -> None:
         assert template()["Resources"][name]["Condition"] == "HasAuthorizerApis"
         assert permission["FunctionName"] == {"Ref": "AuthorizerFunction"}
         assert permission["Principal"] == "apigateway.amazonaws.com"
-        assert permission["SourceArn"]["Fn::Sub"][0].endswith(":${Api}/authorizers/*")
+        assert permission["SourceArn"]["Fn::Sub"][0].endswith(":${Named}/authorizers/*")
     own = resources("AWS::Lambda::Permission")["ApiShotGridBearerAuthorizerPermission"]
     assert own["SourceArn"]["Fn::Sub"][1] == {"__ApiId__": {"Ref": "Api"}}
 
