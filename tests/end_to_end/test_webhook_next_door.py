@@ -441,6 +441,7 @@ def test_the_only_foreign_resource_is_the_certificate_that_ops_names() -> None:
 NAMED_BY_OPS = {
     "arn:${AWS::Partition}:execute-api:${AWS::Region}:${Named}/authorizers/*",
     "arn:*:execute-api:*:${Named}/*",
+    "/*,arn:*:execute-api:*:",  # joins them
     "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:none/*",
 }
 WHO_MAY_ASK = {"AuthorizerInvokeRole", *(f"MayAsk{number}" for number in range(1, 6))}
