@@ -99,6 +99,7 @@ class LocalAws:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "NO_PROXY": "*",
+            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; by itself it waits for 5 between two looks
             "SAM_CLI_TELEMETRY": "0",
             "TMPDIR": self._directory.name,  # what the tools leave behind goes when this AWS does
         }
