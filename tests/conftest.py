@@ -117,7 +117,7 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
     aws.deploy(
         {
             "AuthorizerApis": ",".join(api.named for api in apis.values()),
-            "AuthorizerRules": ",".join(api.rules for api in apis.values()),
+            "AuthorizerRules": ",".join(api.rules for api in apis.values()) + ";",
         },
         gateway.stack,
     )

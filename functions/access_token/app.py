@@ -14,8 +14,8 @@ def handler(request: http.Request) -> http.Response:
     grant = token_endpoint.grant(request.form(token_endpoint.FIELDS), configuration.site_url)
     if isinstance(grant, token_endpoint.RefreshGrant):
         result = refresh.refresh(Handle.parse(grant.refresh_token))
-        http.log_user(result.session.user.login)
     else:
         http.log_user(grant.username)
         result = sign_in.at_once(grant.username, grant.password, grant.auth_token, request.source_address)
+    http.log_user(result.session.user.login)
     return token_endpoint.success(result)

@@ -19,5 +19,4 @@ def handler(request: http.Request) -> http.Response:
         return http.Response(200, "signed_out", {"status": "signed_out"})
     handle, transport = carried
     result = refresh.refresh(handle, fields.get("refused_access_token"))
-    http.log_user(result.session.user.login)
     return http.signed_in(result, transport, configuration.site_url)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Answer, Gateway
+from tests.client import Answer, Gateway, until
 
 FAULTS = ["503", "drop", "delay:30", "html", "empty", "truncated_json", "not_an_object", "huge", "teapot", "redirect"]
 
@@ -70,13 +70,18 @@ def test_a_site_that_does_not_say_who_it_is_keeps_nobody_out(gateway: Gateway, f
 
 def test_a_site_that_does_not_say_is_told_to_the_log(gateway: Gateway) -> None:
     person = gateway.person(two_factor=False, person_fault="503")
-    answer = gateway.caller().password(person)
-    events = gateway.aws.client("logs").filter_log_events(
-        logGroupName=gateway.log_group("Password"), filterPattern="person_unknown"
-    )["events"]
-    lines = [json.loads(event["message"]) for event in events]
-    mine = [line for line in lines if line["correlation_id"] == answer.headers["x-request-id"]]
-    assert [(line["level"], line["reason"]) for line in mine] == [("WARNING", "status 503")]
+    request_id = gateway.caller().password(person).headers["x-request-id"]
+
+    def lines() -> list[dict[str, Any]]:
+        gateway.caller().password(gateway.person())  # a line may reach the log only with the next call
+        events = gateway.aws.client("logs").filter_log_events(
+            logGroupName=gateway.log_group("Password"), filterPattern="person_unknown"
+        )["events"]
+        found = [json.loads(event["message"]) for event in events]
+        return [line for line in found if line["correlation_id"] == request_id]
+
+    (line,) = until(lines)
+    assert (line["level"], line["reason"]) == ("WARNING", "status 503")
 
 
 def test_a_session_from_before_the_site_was_asked_goes_on(gateway: Gateway) -> None:

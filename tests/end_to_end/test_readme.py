@@ -184,11 +184,20 @@ def test_the_deployment_is_two_commands_and_an_api_beside_it_two_more() -> None:
         assert given["ShotGridSiteUrl"] == "https://studio.shotgrid.autodesk.com"
         assert given["AllowedOrigins"] == "https://pages.studio.com"
         assert given["AuthorizerApis"] == "123456789012:abcdef1234"
-        assert given["AuthorizerRules"] == "abcdef1234/reports=Manager|Admin"
-        # A rule that cannot be read stops the deployment, and says which parameter it is.
-        wrong = _deploy(aws, DEPLOY_API.splitlines()[-1].replace("Manager|", "Manager|,"))
-        assert wrong.returncode != 0
-        assert "AuthorizerRules" in wrong.stderr
+        assert given["AuthorizerRules"] == "abcdef1234/reports=Manager|Admin;"
+        # A rule that cannot be read stops the deployment, and says which parameter it is. One is that `sam` has cut.
+        update = DEPLOY_API.splitlines()[-1]
+        for wrong in (update.replace("Manager|", "Manager|,"), update.replace("Manager", "Lead Artist")):
+            refused = _deploy(aws, wrong)
+            assert refused.returncode != 0
+            assert "AuthorizerRules" in refused.stderr
+        rules = re.search('AuthorizerRules="[^"]*"', update)
+        assert rules
+        whole = _deploy(aws, update.replace(rules[0], f"'{rules[0].replace('Manager', 'Lead Artist')}'"))
+        assert whole.returncode == 0, whole.stderr
+        stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]
+        given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
+        assert given["AuthorizerRules"] == "abcdef1234/reports=Lead Artist|Admin;"
 
 
 def _deploy(aws: LocalAws, commands: str) -> subprocess.CompletedProcess[str]:

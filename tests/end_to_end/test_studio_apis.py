@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import Answer, Gateway, until
-from tests.local.stack import DOMAIN, REGION
+from tests.client import PAGE, Answer, Gateway, until
+from tests.local.stack import DOMAIN, REGION, LocalAws
 from tests.studio_apis import KINDS, StudioApi
 
 pytestmark = pytest.mark.xdist_group("studio_apis")
@@ -220,6 +220,35 @@ def test_with_simple_answers_every_rule_counts_for_every_path(gateway: Gateway, 
         assert variants.get("/simple/shots", _signed_in(gateway, group)["access_token"]).status == 403
     assert variants.get("/simple/shots", "unknown").status == 403
     assert variants.get("/simple/shots").status == 401
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_cache_time_counts_with_the_deployment_that_brings_it(aws: LocalAws, gateway: Gateway, kind: str) -> None:
+    assert gateway.outputs["AuthorizerArn"]  # what the example imports
+
+    def deployed(**parameters: str) -> tuple[str, int]:
+        """Return which deployment the stage has, and how long an answer counts."""
+        stack, template = f"{kind}-api-of-its-own-cache", f"tests/examples/{kind}_api.yaml"
+        outputs = aws.deploy({"AllowedOrigin": PAGE, **parameters}, stack, template)
+        api_id = outputs["AuthorizerApi"].partition(":")[2]
+        if kind == "rest":
+            apigateway = aws.client("apigateway")
+            (authorizer,) = apigateway.get_authorizers(restApiId=api_id)["items"]
+            stage = apigateway.get_stage(restApiId=api_id, stageName="v1")
+            return stage["deploymentId"], authorizer["authorizerResultTtlInSeconds"]
+        apigateway = aws.client("apigatewayv2")
+        (authorizer,) = apigateway.get_authorizers(ApiId=api_id)["Items"]
+        stage = apigateway.get_stage(ApiId=api_id, StageName="$default")
+        assert stage["AutoDeploy"] is True
+        return "", int(authorizer["AuthorizerResultTtlInSeconds"])
+
+    deployment, seconds = deployed()
+    assert seconds == 60
+    for asked in (0, 300):
+        before = deployment
+        deployment, seconds = deployed(CacheSeconds=str(asked))
+        assert seconds == asked
+        assert (deployment != before) == (kind == "rest")  # what was not deployed anew would go on as it was
 
 
 def test_api_gateway_may_ask_for_the_named_apis_and_no_others(

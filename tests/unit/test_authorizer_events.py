@@ -5,7 +5,9 @@ The answers are compared with those that Powertools' classes make, and decided o
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import json
 from typing import Any
 
 import pytest
@@ -19,7 +21,9 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 )
 
 from shotgrid_login.authorizer_events import Kind, Question, UnknownEvent, deny_unknown
-from shotgrid_login.authorizer_rules import Rule
+from shotgrid_login.authorizer_rules import Rule, Rules
+from shotgrid_login.configuration import ConfigurationError
+from shotgrid_login.site import LONGEST_TEXT
 from tests.authorizer_events import (
     API,
     SHAPES,
@@ -146,6 +150,45 @@ def test_no_spelling_of_a_path_gets_around_its_rule(path: str) -> None:
 def test_no_method_gets_around_a_rule(method: str) -> None:
     answer = Question.of(rest_request(f"Bearer {TOKEN}")).allow("HumanUser:24", CONTEXT, (REPORTS,))
     assert not decide(answer, f"{STAGE_ARN}/{method}/reports")
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        (f"/{STAGE}/reports", ["GET/reports/7", f"GET/{STAGE}/reports"]),
+        (f"/{STAGE}", ["GET/reports", "GET/", f"GET/{STAGE}"]),
+        (f"/{STAGE}uction", [f"GET/{STAGE}uction"]),
+    ],
+)
+def test_a_rule_that_was_written_with_the_stage_counts_without(path: str, refused: list[str]) -> None:
+    """As pages call it; API Gateway leaves the stage out."""
+    rule = Rule(API, path, frozenset({"Admin"}))
+    answer = Question.of(rest_request(f"Bearer {TOKEN}")).allow("p", {}, (rule,))
+    for request in refused:
+        assert not decide(answer, f"{STAGE_ARN}/{request}"), request
+    assert decide(answer, f"{STAGE_ARN}/GET/shots") == (path != f"/{STAGE}")
+
+
+def test_what_could_break_a_kept_answer_is_not_in_it() -> None:
+    answer = Question.of(http_2(f"Bearer {TOKEN}")).allow("p", {"name": 'Ann "Annie" O\\Neil'}, ())
+    assert answer["context"] == {"name": "Ann 'Annie' O/Neil"}
+
+
+@pytest.mark.parametrize("path", ["/a", "/reports", "/a-path/of-some/length/" + "x" * 80])
+def test_the_longest_answer_is_within_what_api_gateway_takes(path: str) -> None:
+    def unmet(count: int) -> tuple[Rule, ...]:
+        rules = [f"{API}{path}{number}=Admin" for number in range(count)]
+        return Rules.parse(",".join(rules) + ";", f"123456789012:{API}").unmet(API, "")
+
+    taken = 5
+    with contextlib.suppress(ConfigurationError):
+        while unmet(taken + 1):
+            taken += 1
+    stage_arn = f"arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:{API}/production"
+    question = Question.of(http_2(f"Bearer {TOKEN}") | {"routeArn": f"{stage_arn}/GET/"})
+    context = dict.fromkeys(("login", "name", "email", "permission_group"), "x" * LONGEST_TEXT)
+    context |= {"user_id": "123456", "user_type": "HumanUser", "session_id": "x" * 22, "expires_at": "1795428000"}
+    assert len(json.dumps(question.allow("HumanUser:123456", context, unmet(taken)))) < 8 * 1024
 
 
 def test_a_simple_answer_is_no_where_any_rule_is_not_met() -> None:

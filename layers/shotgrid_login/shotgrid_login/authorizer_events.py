@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from shotgrid_login.authorizer_rules import Rule
+from shotgrid_login.authorizer_rules import METHODS, Rule
 
 # b64token of RFC 6750, section 2.1. The site's access tokens have about 415 characters.
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,4096}={0,2})", re.IGNORECASE)
@@ -29,13 +29,12 @@ _STAGE = re.compile(
     r"(arn:aws[a-z-]*:execute-api:[a-z0-9-]*:[0-9]{12}:([A-Za-z0-9]+)/(?:\$default|\*|[A-Za-z0-9_-]+))/"
 )
 
-# All that API Gateway serves (REST API: PutMethod, HTTP API: CreateRoute). A policy cannot name the rest of an ARN by
-# `*` without naming longer paths too: it stands for slashes as well.
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-
 # What makes a path another one for some router behind API Gateway: escapes, parameters of a segment, empty segments
 # and dot segments (RFC 3986, sections 2.1, 3.3 and 5.2.4).
 _AMBIGUOUS = ("%", ";", "//", "/./", "/../")
+
+# HTTP APIs were seen to answer 500 from a kept answer with quotes in its context (mantil-io/mantil, issue 52).
+_WITHOUT_QUOTES = str.maketrans({'"': "'", "\\": "/"})
 
 
 class UnknownEvent(Exception):
@@ -99,21 +98,29 @@ class Question:
 
     def allow(self, principal: str, context: Mapping[str, str], unmet: tuple[Rule, ...]) -> dict[str, Any]:
         """Let a person in, except where a rule is not met. `context` is what the API gets to know of them."""
+        paths = self._paths(unmet)
         # Without paths to tell apart, one rule that is not met is one too many.
-        if any(not rule.path for rule in unmet) or (unmet and self.kind is Kind.WEBSOCKET):
+        if "" in paths or (unmet and self.kind is Kind.WEBSOCKET):
             return self.deny(principal)
         if unmet:
             statements = [
-                _statement("Allow", [f"{self.stage_arn}/{method}/*" for method in _METHODS]),
+                _statement("Allow", [f"{self.stage_arn}/{method}/*" for method in METHODS]),
                 _statement(
                     "Deny",
-                    [f"{self.stage_arn}/{method}{rule.path}*" for rule in unmet for method in _METHODS]
+                    [f"{self.stage_arn}/{method}{path}*" for path in paths for method in METHODS]
                     + [f"{self.stage_arn}/*{part}*" for part in _AMBIGUOUS],
                 ),
             ]
         else:
             statements = [_statement("Allow", [self._everything])]
-        return self._answer(principal, statements, is_authorized=not unmet) | {"context": dict(context)}
+        told = {name: value.translate(_WITHOUT_QUOTES) for name, value in context.items()}
+        return self._answer(principal, statements, is_authorized=not unmet) | {"context": told}
+
+    def _paths(self, unmet: tuple[Rule, ...]) -> list[str]:
+        """Return how the paths begin that rules are for, also if one was written as pages call it: with the stage."""
+        stage = "/" + self.stage_arn.rpartition("/")[2]
+        written = [rule.path for rule in unmet]
+        return written + [path.removeprefix(stage) for path in written if f"{path}/".startswith(f"{stage}/")]
 
     def deny(self, principal: str) -> dict[str, Any]:
         """Let nobody in."""

@@ -1,8 +1,9 @@
 """Rules: which permission groups an API, or a path of it, asks for.
 
-The parameter `AuthorizerRules` has them as `API=GROUP`, `API/path=GROUP` or `API/path=GROUP|GROUP`, with commas
-between. A person has one permission group, spelled as the site spells it; whose group is unknown meets no rule.
-Every rule that covers a request has to be met.
+The parameter `AuthorizerRules` has them as `API=GROUP` or `API/path=GROUP|GROUP`, with commas between and a semicolon
+at the end: `sam` cuts a value at a space that is not quoted twice, and a list that lost its end has lost rules.
+A person has one permission group, spelled as the site spells it; whose group is unknown meets no rule. Every rule that
+covers a request has to be met.
 
 A rule that cannot be read, or is for an API that `AuthorizerApis` does not name, is an error and not passed over: the
 function does not start then, and API Gateway lets nobody in.
@@ -11,14 +12,25 @@ function does not start then, and API Gateway lets nobody in.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from shotgrid_login.configuration import ConfigurationError
 
-# The same as in `template.yaml`, which refuses most mistakes before they are deployed.
+# The same as in `template.yaml`, which refuses most mistakes before they are deployed. CloudFormation's `\s` is ASCII.
 _API = re.compile(r"[0-9]{12}:([a-z0-9]{6,20}|\*)")
-_GROUP = r"[^\s,|=](?:[^,|=]*[^\s,|=])?"
-_RULE = re.compile(rf"([a-z0-9]{{6,20}})((?:/[A-Za-z0-9._~-]+)*)=({_GROUP}(?:\|{_GROUP})*)")
+_GROUP = r'[^\s,;|="\\](?:[^,;|="\\]*[^\s,;|="\\])?'
+_RULE = re.compile(rf"([a-z0-9]{{6,20}})((?:/[A-Za-z0-9._~-]+)*)=({_GROUP}(?:\|{_GROUP})*)", re.ASCII)
+
+# API Gateway takes answers of 8 KB (quota "AWS Lambda authorizer result size") and fails for whoever gets a longer one.
+# An answer names each path that a person may not use once for each of `METHODS`, with all of the stage's ARN before it.
+# The rest is for what the API is told of the person. Bytes.
+_LONGEST_PATHS = 5_000
+_ARN = 80
+
+# `???` is GET and PUT, `????` is HEAD and POST. A `*` would be slashes as well, and so paths that only contain the one
+# that is meant.
+METHODS = ("???", "????", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,11 @@ class Rules:
             if not match:
                 raise ConfigurationError(f"AUTHORIZER_APIS: entry {number} is not ACCOUNT:API or ACCOUNT:*")
             named.add(match[1])
+        if text and not text.endswith(";"):
+            raise ConfigurationError("AUTHORIZER_RULES: no semicolon at the end, so something of it is missing")
         rules: dict[tuple[str, str], Rule] = {}
-        for number, part in enumerate(text.split(",") if text else [], 1):
+        lengths: Counter[str] = Counter()
+        for number, part in enumerate(text[:-1].split(",") if text else [], 1):
             match = _RULE.fullmatch(part)
             if not match:
                 raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} is not API=GROUP or API/path=GROUP|GROUP")
@@ -60,6 +75,10 @@ class Rules:
                 raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} is for {api_id}, not in AUTHORIZER_APIS")
             if (api_id, path) in rules:
                 raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} is for {api_id}{path}, as one before it is")
+            if path:
+                lengths[api_id] += len(METHODS) * (_ARN + len(path))
+            if lengths[api_id] > _LONGEST_PATHS:
+                raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} is one too many for paths of {api_id}")
             rules[api_id, path] = Rule(api_id, path, frozenset(groups.split("|")))
         return cls(tuple(rules.values()))
 

@@ -1,7 +1,7 @@
 """Bearers: which of the site's access tokens are signed in here, known by their SHA-256 alone.
 
 The site's tokens cannot be verified by anyone else, so a bearer is good when this gateway handed it out and has
-not ended its session. This is all that the authorizer imports.
+not ended its session.
 """
 
 from __future__ import annotations

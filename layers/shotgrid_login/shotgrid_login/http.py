@@ -299,6 +299,7 @@ def _handler(answer: Answer, allowed_origins: frozenset[str], refusal: Refusal) 
 def signed_in(result: SignedIn, transport: Transport, site_url: str) -> Response:
     """Answer 200 with the access token, the site it is for, and the handle where the transport puts it."""
     session = result.session
+    log_user(session.user.login)  # by the site's name for them, whatever of their names they typed
     now = int(time.time())
     body: dict[str, Any] = {
         "status": "signed_in",

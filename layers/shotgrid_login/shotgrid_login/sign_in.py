@@ -20,7 +20,7 @@ from shotgrid_login.errors import (
 )
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.sessions import Sessions, SignedIn, User
-from shotgrid_login.site import OtpRequired, Site, Tokens
+from shotgrid_login.site import OtpRequired, Site, Tokens, usable_text
 
 logger = Logger(service="shotgrid-login", child=True)
 
@@ -128,7 +128,7 @@ class SignIn:
             person = self._site.person(*named, access_token)
         except (SiteError, SiteUnavailable) as error:
             logger.warning("person_unknown", extra={"reason": error.reason})
-            return User(*named, username)
+            return User(*named, usable_text(username))
         return User(*named, person.login, person.name, person.email, person.permission_group)
 
     def _now(self) -> int:

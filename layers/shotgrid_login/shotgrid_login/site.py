@@ -11,6 +11,7 @@ import json
 import queue
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -29,7 +30,10 @@ PERSON_SECONDS = 4  # likewise for who the person is: the sign-in waits for it, 
 MAX_ANSWER_BYTES = 64 * 1024
 
 # What is longer is no name, address or group, and has no place in what API Gateway hands on. Characters.
-LONGEST_TEXT = 256
+LONGEST_TEXT = 128
+
+# Control characters, halves of characters, and ends of lines and paragraphs (Unicode, general categories).
+_NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 
 # A kept connection that rested longer is not used again. Lambda freezes a function between requests, so it may
 # not have seen the site close it, and a request lost that way cannot be told from one that was answered.
@@ -188,8 +192,9 @@ def _send(connection: requests.Session, method: str, url: str, request: dict[str
         raise SiteUnavailable("TLS failed") from None
     except requests.exceptions.Timeout:
         raise SiteUnavailable("timed out") from None
-    except requests.exceptions.RequestException as error:
-        # Named by its class alone: its text holds the whole request.
+    except (requests.exceptions.RequestException, ValueError) as error:
+        # A `Location` that is no address is a ValueError, although nobody goes there. Named by its class alone, as its
+        # text holds the whole request.
         raise SiteUnavailable(f"no answer: {type(error).__name__}") from None
     if response.status_code >= 500 or response.status_code == 429:
         raise SiteUnavailable(f"status {response.status_code}", retry_after=_retry_after(response))
@@ -266,16 +271,18 @@ def _person(answer: Any, entity_id: int) -> Person:
             pass
         case _:
             raise SiteError("not a person")
-    if row_id != entity_id or not _text(login):
+    if row_id != entity_id or not usable_text(login):
         raise SiteError("not this person")
     match row.get("relationships"):
         case {"permission_rule_set": {"data": {"name": group}}}:
             pass
         case _:
             group = ""
-    return Person(login, _text(attributes.get("name")), _text(attributes.get("email")), _text(group))
+    return Person(login, usable_text(attributes.get("name")), usable_text(attributes.get("email")), usable_text(group))
 
 
-def _text(value: Any) -> str:
-    """Return text that can stand anywhere, such as in a header; empty for anything else."""
-    return value if isinstance(value, str) and len(value) <= LONGEST_TEXT and value.isprintable() else ""
+def usable_text(value: Any) -> str:
+    """Return text of one line that is no longer than `LONGEST_TEXT`; empty for anything else."""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return ""
+    return "" if any(unicodedata.category(character) in _NO_TEXT for character in value) else value
