@@ -451,5 +451,6 @@ def test_only_people_are_read() -> None:
 
 def test_the_person_is_waited_for_less_than_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_module, "PERSON_SECONDS", 0.1)
-    with answering(None) as silent, pytest.raises(SiteUnavailable):
+    with answering(None) as silent, pytest.raises(SiteUnavailable) as caught:
         Site(silent.url).person("HumanUser", 24, "t")
+    assert caught.value.reason == "answer too slow"
