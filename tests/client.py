@@ -225,6 +225,19 @@ def _named(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+def told_of(person: Person, signed_in: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the authorizer tells an API of a person who has signed in, but for when the bearer expires."""
+    return {
+        "user_id": str(person.id),
+        "user_type": "HumanUser",
+        "login": person.login,
+        "name": person.name,
+        "email": person.email,
+        "permission_group": person.permission_group,
+        "session_id": signed_in["refresh_token"].partition(".")[0],
+    }
+
+
 def session_row(handle: str) -> str:
     """Return the id of a handle's session row."""
     return "session#" + handle.partition(".")[0]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.authorizer_events import API, SHAPES, STAGE, WITH_401, Event, rest_token
-from tests.client import Gateway, until
+from tests.client import Gateway, told_of, until
 from tests.unit.test_authorizer_events import policy_for
 
 SHAPES_ONCE = pytest.mark.parametrize("shape", SHAPES)
@@ -53,15 +53,7 @@ def test_a_bearer_opens_the_stage_and_says_whose_it_is(gateway: Gateway, shape: 
     assert answer.get("isAuthorized") is (True if shape == "http_2" else None)
     expires_at = answer["context"].pop("expires_at")
     assert 0 < int(expires_at) - time.time() <= 600
-    assert answer["context"] == {
-        "user_id": str(person.id),
-        "user_type": "HumanUser",
-        "login": person.login,
-        "name": person.name,
-        "email": person.email,
-        "permission_group": "Manager",
-        "session_id": signed_in["refresh_token"].partition(".")[0],
-    }
+    assert answer["context"] == told_of(person, signed_in)
 
 
 @SHAPES_ONCE
