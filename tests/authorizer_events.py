@@ -96,16 +96,17 @@ def http_2(authorization: str, path: str = "/shots/12") -> Event:
 
 def websocket(authorization: str, _path: str = "") -> Event:
     """ "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers", from a program."""
-    return _connect(Authorization=authorization)
+    return connect(Authorization=authorization)
 
 
 def websocket_from_a_browser(authorization: str, _path: str = "") -> Event:
     """The same with a browser's subprotocols, the only header that a page can set."""
     _, _, access_token = authorization.partition(" ")
-    return _connect(**{"Sec-WebSocket-Protocol": f"shotgrid-login, bearer.{access_token}"})
+    return connect(**{"Sec-WebSocket-Protocol": f"shotgrid-login, bearer.{access_token}"})
 
 
-def _connect(**own: str) -> Event:
+def connect(**own: str) -> Event:
+    """The same with whatever headers."""
     headers = {"Connection": "upgrade", "Sec-WebSocket-Version": "13", "Upgrade": "websocket", **own}
     return {
         "type": "REQUEST",

@@ -7,7 +7,6 @@ import socket
 import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -25,7 +24,7 @@ REPORTS = "Manager|Admin"
 
 @dataclass(frozen=True)
 class StudioApi:
-    """One deployed API. `named` is what AuthorizerApis has of it, `origin` where pages of this machine find it."""
+    """One deployed API. `named` is what AuthorizerApis has of it."""
 
     aws: LocalAws
     kind: str
@@ -37,6 +36,7 @@ class StudioApi:
 
     @property
     def host(self) -> str:
+        """Where pages of this machine find it."""
         return host_of(self.kind, self.aws)
 
     @property
@@ -138,5 +138,5 @@ def deploy_live_api(aws: LocalAws) -> LiveApi:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as template:
         template.write(known)
         template.flush()
-        outputs = aws.deploy({"LoginStack": "shotgrid-login"}, "live-api", str(Path(template.name)))
+        outputs = aws.deploy({"LoginStack": "shotgrid-login"}, "live-api", template.name)
     return LiveApi(aws, outputs["AuthorizerApi"])

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from websockets.sync.server import ServerConnection, serve
 
 from shotgrid_login.bearers import bearer_id
-from tests.authorizer_events import Event, websocket
+from tests.authorizer_events import connect
 from tests.browser.conftest import Watch
 from tests.browser.pages import Form
 from tests.browser.test_bearer import run
@@ -121,9 +121,7 @@ def test_what_a_browser_sends_with_a_websocket_is_what_the_authorizer_takes(
     """
     assert run(page, code, url=live.url) == ["welcome", "shotgrid-login"]
     (protocols,) = live.asked_with
-    event: Event = websocket("")
-    headers = {"Sec-WebSocket-Protocol": protocols}
-    event |= {"headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
+    event = connect(**{"Sec-WebSocket-Protocol": protocols})
     answer = gateway.aws.client("lambda").invoke(
         FunctionName=gateway.outputs["AuthorizerArn"], Payload=json.dumps(event).encode()
     )

@@ -239,7 +239,7 @@ def test_a_new_cache_time_counts_with_the_deployment_that_brings_it(aws: LocalAw
         before = deployment
         deployment, seconds = deployed(CacheSeconds=str(asked))
         assert seconds == asked
-        assert (deployment != before) == (kind == "rest")  # what was not deployed anew would go on as it was
+        assert (deployment != before) == (kind == "rest")
 
 
 def test_api_gateway_may_ask_for_the_named_apis_and_no_others(

@@ -250,11 +250,16 @@ class StandIn:
         """Return how often a grant was asked for this person."""
         return self.asked[person.login, grant]
 
+    def own_row(self, login: str) -> str | None:
+        """Return the address of a person's own row, None for nobody's and a script's."""
+        person = self.people.get(login)
+        return f"/api/v1/entity/human_users/{person.id}" if person else None
+
     def read_by(self, person: Person) -> int:
         """Return how many requests to data routes came with a valid bearer of this person, but for their own row."""
         with self._lock:
             read = [(path, count) for (login, path), count in self.read.items() if login == person.login]
-        return sum(count for path, count in read if path != self._own_row(person.login))
+        return sum(count for path, count in read if path != self.own_row(person.login))
 
     # ---- what a site does ------------------------------------------------------------------------------
 
@@ -505,7 +510,7 @@ class StandIn:
         with self._lock:
             self.read[login, request.path] += 1
         switches = self._switches_of(login)
-        fault = switches.person_fault if request.path == self._own_row(login) else switches.data_fault
+        fault = switches.person_fault if request.path == self.own_row(login) else switches.data_fault
         self._fault_before(fault)
         if not login:
             return _error(401, 102, "Unauthorized")
@@ -518,11 +523,6 @@ class StandIn:
         if fault == "drop_answer":
             _hang_up()
         return found
-
-    def _own_row(self, login: str) -> str | None:
-        """Return the address of a person's own row, None for nobody's and a script's."""
-        person = self.people.get(login)
-        return f"/api/v1/entity/human_users/{person.id}" if person else None
 
     def _bearer(self) -> str:
         """Return whose access token came with the request; empty without one that is good."""

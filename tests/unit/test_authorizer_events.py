@@ -29,6 +29,7 @@ from tests.authorizer_events import (
     STAGE,
     STAGE_ARN,
     Event,
+    connect,
     http_1,
     http_2,
     rest_request,
@@ -293,17 +294,14 @@ def test_several_or_shapeless_headers_are_none(headers: dict[str, Any]) -> None:
     ],
 )
 def test_a_browser_sends_its_bearer_as_a_subprotocol(protocols: str, bearer: str | None) -> None:
-    event = websocket_from_a_browser("Bearer x")
-    headers = event["headers"] | {"Sec-WebSocket-Protocol": protocols}
-    event |= {"headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
-    assert Question.of(event).bearer == bearer
+    assert Question.of(connect(**{"Sec-WebSocket-Protocol": protocols})).bearer == bearer
 
 
 def test_a_subprotocol_is_no_bearer_beside_a_header_or_of_another_kind_of_api() -> None:
     protocols = {"Sec-WebSocket-Protocol": [f"bearer.{TOKEN}"]}
-    connect = websocket("Basic YTpi")
-    connect["multiValueHeaders"] |= protocols
-    assert Question.of(connect).bearer is None
+    event = websocket("Basic YTpi")
+    event["multiValueHeaders"] |= protocols
+    assert Question.of(event).bearer is None
     request = rest_request("")
     request["multiValueHeaders"] = protocols
     assert Question.of(request).bearer is None

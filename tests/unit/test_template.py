@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import tomllib
 from functools import cache
 from typing import Any
@@ -284,6 +285,22 @@ def test_other_stacks_find_the_authorizer_by_its_exports() -> None:
         "AuthorizerArn": {"Fn::Sub": "${AWS::StackName}-AuthorizerArn"},
         "AuthorizerInvokeRoleArn": {"Fn::Sub": "${AWS::StackName}-AuthorizerInvokeRoleArn"},
     }
+
+
+def test_the_rest_example_is_deployed_anew_with_each_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage goes on as it was deployed, so another CacheSeconds would not count. The emulator is not so strict."""
+
+    def deployments() -> set[str]:
+        source = yaml_parse((ROOT / "tests" / "examples" / "rest_api.yaml").read_text())
+        made = transform(source, {}, _NoManagedPolicies())["Resources"]
+        return {name for name, resource in made.items() if resource["Type"] == "AWS::ApiGateway::Deployment"}
+
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    at = [deployments()]
+    monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)
+    at.append(deployments())
+    assert [len(names) for names in at] == [1, 1]
+    assert at[0] != at[1]
 
 
 def test_every_parameter_says_what_it_is_and_has_a_safe_default() -> None:

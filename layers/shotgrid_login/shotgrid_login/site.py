@@ -137,7 +137,7 @@ class Site:
         return _person(answer, entity_id)
 
     def _ask(self, grant: dict[str, str]) -> tuple[int, Any]:
-        """Post one grant; likewise."""
+        """Post one grant; returns and raises as `_exchange`."""
         return self._exchange("POST", "/auth/access_token", ANSWER_SECONDS, data=grant)
 
     def _exchange(self, method: str, route: str, seconds: float, **request: Any) -> tuple[int, Any]:
