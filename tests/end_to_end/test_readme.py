@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -173,10 +174,15 @@ def test_a_port_that_is_none_is_named(port: str) -> None:
     assert "PORT must be" in _refusal(PORT=port)
 
 
-def test_the_deployment_is_two_commands_and_an_api_beside_it_two_more() -> None:
+def test_the_deployment_is_two_commands_and_an_api_beside_it_two_more(tmp_path: Path) -> None:
+    # A checkout of its own: another test's `sam build` empties the folder that `sam deploy` reads.
+    for name in ("template.yaml", "samconfig.toml", "functions", "layers", "tests/examples"):
+        copy, original = tmp_path / name, ROOT / name
+        copy.parent.mkdir(exist_ok=True)
+        (shutil.copytree if original.is_dir() else shutil.copy)(original, copy)
     with LocalAws() as aws:
         # The second of the two for an API is also an update: the stack keeps its other values.
-        done = _deploy(aws, DEPLOY + DEPLOY_API)
+        done = _deploy(aws, tmp_path, DEPLOY + DEPLOY_API)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "123456789012:abcdef1234" in DEPLOY_API
         stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]
@@ -188,23 +194,23 @@ def test_the_deployment_is_two_commands_and_an_api_beside_it_two_more() -> None:
         # A rule that cannot be read stops the deployment, and says which parameter it is. One is that `sam` has cut.
         update = DEPLOY_API.splitlines()[-1]
         for wrong in (update.replace("Manager|", "Manager|,"), update.replace("Manager", "Lead Artist")):
-            refused = _deploy(aws, wrong)
+            refused = _deploy(aws, tmp_path, wrong)
             assert refused.returncode != 0
             assert "AuthorizerRules" in refused.stderr
         rules = re.search('AuthorizerRules="[^"]*"', update)
         assert rules
-        whole = _deploy(aws, update.replace(rules[0], f"'{rules[0].replace('Manager', 'Lead Artist')}'"))
+        whole = _deploy(aws, tmp_path, update.replace(rules[0], f"'{rules[0].replace('Manager', 'Lead Artist')}'"))
         assert whole.returncode == 0, whole.stderr
         stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]
         given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
         assert given["AuthorizerRules"] == "abcdef1234/reports=Lead Artist|Admin;"
 
 
-def _deploy(aws: LocalAws, commands: str) -> subprocess.CompletedProcess[str]:
+def _deploy(aws: LocalAws, checkout: Path, commands: str) -> subprocess.CompletedProcess[str]:
     environment = aws.environment()
     environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
     return subprocess.run(
-        ["bash", "-e"], input=commands, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-e"], input=commands, cwd=checkout, env=environment, capture_output=True, text=True, check=False
     )
 
 
