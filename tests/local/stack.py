@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import signal
 import socket
@@ -153,8 +154,9 @@ def _built(how: int) -> Iterator[None]:
         yield
 
 
+@functools.cache
 def build() -> None:
-    """Run `sam build`, one at a time."""
+    """Run `sam build`: once in a process, and in one process at a time."""
     with _built(fcntl.LOCK_EX):
         # The layer is built with pip: with the one beside `sam`, as the machine's own Python may have none.
         path = f"{Path(sam()).parent}{os.pathsep}{os.environ['PATH']}"
