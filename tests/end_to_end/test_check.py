@@ -35,9 +35,12 @@ USER_LINES = ["user.cookie", "user.session", "user.refresh", "user.sign-out"]
 LOGIN, PASSWORD, CODE = "User name: ", "Password: ", "wants a code"
 
 # Makes standard input the terminal that belongs to the process, as a shell does, so that Ctrl-C and hidden typing work.
-AT_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
+AT_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a script would hand on to ignore it
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 Answers = Sequence[tuple[str, str | Callable[[], str]]]
 
