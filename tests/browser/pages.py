@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -51,3 +52,9 @@ class Form:
     @property
     def who(self) -> Locator:
         return self.element.get_by_text("Signed in as ", exact=False).first
+
+
+def stop_the_clock(page: Page) -> None:
+    """Let the page's time pass only when a test says so, however long this machine takes."""
+    page.clock.install()
+    page.clock.pause_at(time.time() + 60)

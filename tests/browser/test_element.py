@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watch
-from tests.browser.pages import Form
+from tests.browser.pages import Form, stop_the_clock
 from tests.client import Gateway, until
 
 
@@ -80,12 +80,12 @@ def test_after_five_wrong_codes_it_starts_again(form: Form, watch: Watch, gatewa
 
 
 def test_a_challenge_that_ends_while_a_person_looks_for_the_phone(form: Form, page: Page, gateway: Gateway) -> None:
-    page.clock.install()
+    stop_the_clock(page)
     person = gateway.person(two_factor=True)
     form.give(person)
     expect(form.element).to_contain_text(re.compile(r"Time left: [45]:\d\d"))
     page.clock.fast_forward("04:01")
-    expect(form.element).to_contain_text(re.compile(r"Time left: 0:[0-5]\d"))
+    expect(form.element).to_contain_text(re.compile(r"Time left: 0:5\d"))
     page.clock.fast_forward("01:00")
     expect(form.problem).to_contain_text("Enter your password again.")
     expect(form.password).to_be_focused()
@@ -114,13 +114,13 @@ def test_start_again_goes_back_to_the_password(form: Form, page: Page, gateway: 
 
 def test_after_too_many_tries_it_waits(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
     person = gateway.person(two_factor=False)
-    page.clock.install()
+    stop_the_clock(page)
     for asked in range(1, 8):
         form.give(person, "not the password")
         until(lambda: len(watch.asked("/auth/password")) == asked)  # noqa: B023
         expect(form.problem).not_to_be_empty()
     expect(form.problem).to_contain_text("Too many failed tries.")
-    waiting = page.get_by_role("button", name=re.compile(r"Wait 0:[0-3]\d"))
+    waiting = page.get_by_role("button", name=re.compile(r"Wait 0:[23]\d"))
     expect(waiting).to_have_attribute("aria-disabled", "true")
     waiting.click(force=True)
     page.clock.fast_forward("00:31")

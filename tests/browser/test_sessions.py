@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watch
 from tests.browser.door import Door
-from tests.browser.pages import Form
+from tests.browser.pages import Form, stop_the_clock
 from tests.client import COOKIE, Gateway, expire_access_token, until
 
 OTHER_SITE = "elsewhere.localhost"
@@ -284,8 +284,7 @@ def test_try_again_does_not_wait(page: Page, watch: Watch, gateway: Gateway, pag
     page.goto(f"http://pages.login.localhost:{pages_port}/door/projects")
     form = Form(page, gateway)
     expect(form.username).to_be_visible()
-    page.clock.install()
-    page.clock.pause_at(time.time() + 60)  # from here on nothing but the button can end a wait
+    stop_the_clock(page)  # from here on nothing but the button can end a wait
     open_door.shut()
     watch.expect_down()
     page.goto(page.url)
@@ -315,8 +314,7 @@ def test_a_network_that_comes_back_ends_the_wait(
     page.goto(f"http://pages.login.localhost:{pages_port}/door/projects")
     form = Form(page, gateway)
     expect(form.username).to_be_visible()
-    page.clock.install()
-    page.clock.pause_at(time.time() + 60)
+    stop_the_clock(page)
     open_door.shut()
     watch.expect_down()
     page.goto(page.url)
