@@ -26,6 +26,9 @@ FLAGS = [
 
 SHORTEST_SECRET = 6  # characters: a code of an app
 
+DEADLINE = 20_000  # milliseconds: for whatever a page has to do, on a machine that does much else
+expect.set_options(timeout=DEADLINE)
+
 # What a page has kept, and where it has been. Never the module's memory, which is where the access token belongs.
 KEPT = """
 async () => JSON.stringify([
@@ -129,7 +132,7 @@ class Watch:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     fresh = browser.new_context(viewport={"width": 1280, "height": 900})
-    fresh.set_default_timeout(20_000)
+    fresh.set_default_timeout(DEADLINE)
     yield fresh
     fresh.close()
 

@@ -22,6 +22,7 @@ class Form:
         self.code = page.get_by_label("Code", exact=True)
         self.button = self.element.get_by_role("button", name="Sign in")
         self.problem = self.element.get_by_role("alert")
+        self.projects = page.locator("#projects")
         self.sign_out = self.element.get_by_role("button", name="Sign out")
         self._gateway = gateway
 
@@ -46,6 +47,12 @@ class Form:
         self.expect_signed_in(person)
 
     def expect_signed_in(self, person: Person) -> None:
+        """Wait for the person, and for what the README's first page reads then, so that no test cuts that off."""
+        self.expect_greeting(person)
+        if self.projects.count():
+            expect(self.projects).not_to_be_empty()
+
+    def expect_greeting(self, person: Person) -> None:
         expect(self.element).to_have_attribute("state", "signed-in")
         expect(self.who).to_contain_text(person.login)
 

@@ -219,10 +219,12 @@ def test_axe_on_the_dashboard(page: Page, person: Person, watch: Watch, gateway:
     page.get_by_label("Late only").check()
     page.get_by_role("searchbox").fill("lamp")
     expect(page.locator("#search-results li").first).to_be_visible()
+    expect(page.locator("#report[aria-busy=true]")).to_have_count(0)  # faint while it is read
     check_with_axe(page)
     gateway.site.switch(person, data_fault="503")
     page.get_by_label("Late only").uncheck()
     expect(page.locator("#trouble")).to_be_visible()
+    expect(page.locator("#report[aria-busy=true]")).to_have_count(0)
     check_with_axe(page)
     watch.expect_status(503, "/api/v1/entity/")
 

@@ -34,14 +34,14 @@ def test_the_element_on_a_page(
     page.goto(f"http://{host}:{pages_port}/projects")
     person = gateway.person(two_factor=two_factor)
     Form(page, gateway).sign_in(person)
-    expect(page.locator("#projects")).to_contain_text(gateway.site.show.projects[0].name)
+    expect(Form(page, gateway).projects).to_contain_text(gateway.site.show.projects[0].name)
     assert len(page.context.cookies()) == (host == SAME_SITE)
     page.reload()
     Form(page, gateway).expect_signed_in(person)
     assert len(watch.asked("/auth/password")) == 1
     Form(page, gateway).sign_out.click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
-    expect(page.locator("#projects")).to_be_hidden()
+    expect(Form(page, gateway).projects).to_be_hidden()
     assert page.context.cookies() == []
     assert page.evaluate("sessionStorage.length") == 0
     page.reload()
