@@ -248,7 +248,7 @@ def expire_access_token(gateway: Gateway, handle: str) -> None:
     gateway.state.set(session_row(handle), fresh_until=int(time.time()) - 1)
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait for something that another process does, and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -152,7 +152,7 @@ def test_tokens_expire_every_few_seconds_while_it_is_used(
         turn += 1
         return gateway.site.asked_for(person, "refresh_token") >= 3
 
-    until(use, seconds=60)
+    until(use)
     expect(page.locator("#trouble")).to_be_hidden()
     assert len(watch.asked("/auth/password")) == 1
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from tests.client import until
-from tests.local.stack import ROOT, LocalAws, sam
+from tests.local.stack import ROOT, LocalAws, free_port, sam
 
 BLOCKS = [
     textwrap.dedent(block)
@@ -36,7 +36,7 @@ class Running:
     """A `make run` of its own, and what it has printed."""
 
     def __init__(self, log: Path) -> None:
-        self.port = _three_free_ports()
+        self.port = free_port(in_a_row=3)
         self.log = log
         environment = os.environ | {"PORT": str(self.port)}
         for name in ("SHOTGRID_SITE_URL", "ALLOWED_ORIGINS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
@@ -164,7 +164,7 @@ def test_a_port_in_use_is_said_to_be() -> None:
 
 
 def test_a_setting_that_is_none_is_named() -> None:
-    said = _refusal(PORT=str(_three_free_ports()), SHOTGRID_SITE_URL="ftp://site.example")
+    said = _refusal(PORT=str(free_port(in_a_row=3)), SHOTGRID_SITE_URL="ftp://site.example")
     assert "ShotGridSiteUrl" in said
     assert "must be https://HOST" in said
 
@@ -244,21 +244,6 @@ def _paste(block: str, directory: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def _three_free_ports() -> int:
-    for _ in range(50):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first: int = probe.getsockname()[1]
-        try:
-            for port in range(first, first + 3):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no three ports in a row are free")
 
 
 def _processes_below(process: int) -> list[int]:

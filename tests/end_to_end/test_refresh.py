@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.client import Gateway, expire_access_token, session_row, until
+from tests.client import Answer, Caller, Gateway, expire_access_token, session_row, until
+from tests.local.stand_in import Person
 
 
 def test_a_fresh_token_is_handed_out_again_without_asking_the_site(gateway: Gateway) -> None:
@@ -256,13 +258,10 @@ def test_a_function_killed_before_it_could_write_delays_the_next_one_by_its_leas
     caller = gateway.caller()
     handle = caller.signed_in(person).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(person, fault="hold")
     with ThreadPoolExecutor(2) as pool:
-        killed = pool.submit(caller.refresh, handle)
-        assert gateway.site.held.acquire(timeout=30)
+        killed = _held_at_the_site(gateway, person, pool, caller, handle)
         _kill_the_function_that_waits_for_the_site(gateway)
         assert killed.result().status >= 500
-        gateway.site.switch(person, fault="")
         gateway.site.release()  # the site does what it was asked for; nobody is left to hear its answer
         until(lambda: gateway.site.answered[person.login, "refresh_token"])
         lease_until = int(gateway.state.get(session_row(handle))["lease_until"]["N"])
@@ -280,14 +279,12 @@ def test_a_late_function_does_not_undo_what_came_after_it(gateway: Gateway, reti
     person, caller = gateway.person(retires_refresh_tokens=retires_refresh_tokens), gateway.caller()
     handle = caller.signed_in(person).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(person, fault="delay:3")
-    with ThreadPoolExecutor(2) as pool:
-        late = pool.submit(caller.refresh, handle)
-        until(lambda: gateway.state.get(session_row(handle))["lease"]["S"])
-        gateway.site.switch(person, fault="")
+    with ThreadPoolExecutor(1) as pool:
+        late = _held_at_the_site(gateway, person, pool, caller, handle)
         gateway.state.set(session_row(handle), lease_until=int(time.time()) - 1)
         current = caller.refresh(handle)
         assert current.status == 200
+        gateway.site.release()
         assert late.result().status == 200
         assert late.result().body["access_token"] == current.body["access_token"]
         assert late.result().body["refresh_token"] == current.body["refresh_token"]
@@ -298,13 +295,11 @@ def test_a_late_function_keeps_its_tokens_if_nobody_else_has_newer_ones(gateway:
     person, caller = gateway.person(retires_refresh_tokens=True), gateway.caller()
     handle = caller.signed_in(person).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(person, fault="delay:1")
     with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(caller.refresh, handle)
-        until(lambda: gateway.state.get(session_row(handle))["lease"]["S"])
+        late = _held_at_the_site(gateway, person, pool, caller, handle)
         gateway.state.set(session_row(handle), lease_until=int(time.time()) - 1)
+        gateway.site.release()
         assert late.result().status == 200
-    gateway.site.switch(person, fault="")
     assert caller.refresh(late.result().body["refresh_token"]).status == 200
 
 
@@ -338,11 +333,10 @@ def test_signing_out_while_a_refresh_waits_for_the_site_stays_signed_out(gateway
     person, caller = gateway.person(), gateway.caller()
     handle = caller.signed_in(person).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(person, fault="delay:2")
     with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(caller.refresh, handle)
-        until(lambda: gateway.state.get(session_row(handle))["lease"]["S"])
+        late = _held_at_the_site(gateway, person, pool, caller, handle)
         assert caller.logout(handle).status == 204
+        gateway.site.release()
         assert late.result().code == "session_ended"
     assert gateway.bearers_of(handle) == []
     assert caller.refresh(handle).code == "session_ended"
@@ -359,27 +353,37 @@ def test_a_ciphertext_moved_to_another_session_gives_nothing(gateway: Gateway) -
     assert victim["access_token"] not in answer.text
 
 
+def _held_at_the_site(
+    gateway: Gateway, person: Person, pool: ThreadPoolExecutor, caller: Caller, handle: str
+) -> Future[Answer]:
+    """Start a refresh and let it wait at the site until `release`; the ones after it do not."""
+    gateway.site.switch(person, fault="hold")
+    held = pool.submit(caller.refresh, handle)
+    assert gateway.site.held.acquire(timeout=30)
+    gateway.site.switch(person, fault="")
+    return held
+
+
 def _kill_the_function_that_waits_for_the_site(gateway: Gateway) -> None:
     port = int(gateway.site.url.rpartition(":")[2])
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
-        try:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
             worker = "RefreshFunction" in (process / "cmdline").read_text()
-        except OSError:
-            continue
-        if worker and gateway.aws.owns(int(process.name)) and _is_connected(process, port):
-            os.kill(int(process.name), signal.SIGKILL)
-            return
+            if worker and gateway.aws.owns(int(process.name)) and _is_connected(process, port):
+                os.kill(int(process.name), signal.SIGKILL)
+                return
     raise AssertionError("no function waits for the site")
 
 
 def _is_connected(process: Path, port: int) -> bool:
     sockets = set()
     for descriptor in (process / "fd").iterdir():
-        target = str(descriptor.readlink())
-        if target.startswith("socket:["):
-            sockets.add(target[8:-1])
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            target = str(descriptor.readlink())
+            if target.startswith("socket:["):
+                sockets.add(target[8:-1])
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         columns = line.split()
         established = columns[3] == "01"

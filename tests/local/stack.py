@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import functools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -28,6 +29,9 @@ STACK = "shotgrid-login"
 
 # What samconfig.toml says for our own template, which `sam` looks for beside the one that it is given.
 _WITHOUT_SAMCONFIG = ("--capabilities", "CAPABILITY_IAM", "--resolve-s3")
+
+# Where `free_port` looks: below what systems take for outgoing connections, one of which could come before the server.
+PORTS = range(20_000, 32_000)
 
 # How long a start may take on a loaded machine. Seconds.
 START_SECONDS = 120
@@ -168,12 +172,13 @@ def sam() -> str:
     return str(ROOT / ".venv" / "sam" / "bin" / "sam")
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(in_a_row: int = 1) -> int:
+    """Return a port of loopback that nobody uses at the moment, the first of so many."""
+    for _ in range(100):
+        first = PORTS.start + secrets.randbelow(len(PORTS))
+        if all(_is_free(port) for port in range(first, first + in_a_row)):
+            return first
+    raise Failed(f"no {in_a_row} ports in a row are free between {PORTS.start} and {PORTS.stop}")
 
 
 def _is_free(port: int) -> bool:

@@ -622,8 +622,9 @@ class StandIn:
 
     def _fault_before(self, fault: str) -> None:
         if fault == "hold":
+            release = self._release  # before anybody can hear that there is something to release
             self.held.release()
-            self._release.wait(60)
+            release.wait(60)
         elif fault == "drop":
             _hang_up()
         elif fault == "redirect":
