@@ -33,19 +33,20 @@ def test_the_element_on_a_page(
     watch.may_hold_a_handle = host == OTHER_SITE
     page.goto(f"http://{host}:{pages_port}/projects")
     person = gateway.person(two_factor=two_factor)
-    Form(page, gateway).sign_in(person)
-    expect(Form(page, gateway).projects).to_contain_text(gateway.site.show.projects[0].name)
+    form = Form(page, gateway)
+    form.sign_in(person)
+    expect(form.projects).to_contain_text(gateway.site.show.projects[0].name)
     assert len(page.context.cookies()) == (host == SAME_SITE)
     page.reload()
-    Form(page, gateway).expect_signed_in(person)
+    form.expect_signed_in(person)
     assert len(watch.asked("/auth/password")) == 1
-    Form(page, gateway).sign_out.click()
+    form.sign_out.click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
-    expect(Form(page, gateway).projects).to_be_hidden()
+    expect(form.projects).to_be_hidden()
     assert page.context.cookies() == []
     assert page.evaluate("sessionStorage.length") == 0
     page.reload()
-    expect(Form(page, gateway).username).to_be_visible()
+    expect(form.username).to_be_visible()
 
 
 def test_a_page_of_an_origin_that_is_not_allowed_is_told(
