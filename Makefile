@@ -32,7 +32,7 @@ lint: $(VENV)/test.installed .venv/sam/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint
-	.venv/sam/bin/cfn-lint template.yaml tests/examples/*.yaml
+	.venv/sam/bin/cfn-lint template.yaml docs/examples/*.yaml
 
 # The declarations beside the modules of functions/pages, from their JSDoc.
 types: $(NODE)/node_modules/installed

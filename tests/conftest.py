@@ -1,4 +1,4 @@
-"""The stack that the suite runs against: the real template on local AWS, with the stand-in as its site.
+"""The stack that the suite runs against: the real template on local AWS, with the fake site as its site.
 
 Each pytest process has its own, on free ports, so that the suite runs side by side with itself.
 """
@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.browser.door import Door
-from tests.client import ORIGINS, Gateway
-from tests.local.show import make_show
 from tests.local.stack import CERTIFICATE, DOMAIN, ROOT, LocalAws
-from tests.local.stand_in import StandIn
-from tests.studio_apis import KINDS, StudioApi, deploy_api, host_of
+from tests.site.fake_site import FakeSite
+from tests.site.show import make_show
+from tests.support.client import ORIGINS, Gateway
+from tests.support.door import Door
+from tests.support.studio_apis import KINDS, StudioApi, deploy_api, host_of
 
 README = (ROOT / "README.md").read_text()
 
@@ -30,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[StandIn]:
-    with StandIn(show=make_show(datetime.now(UTC).date())) as running:
+def site() -> Iterator[FakeSite]:
+    with FakeSite(show=make_show(datetime.now(UTC).date())) as running:
         yield running
 
 
@@ -42,7 +42,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="session")
-def pages_port(aws: LocalAws, site: StandIn, door: Door) -> Iterator[int]:
+def pages_port(aws: LocalAws, site: FakeSite, door: Door) -> Iterator[int]:
     """Serve the README's pages by their titles, and a blank one, for whatever host under `localhost`.
 
     Under `/door/` they come to the gateway by the door, and under `/http/` the studio's API is the HTTP API.
@@ -91,7 +91,7 @@ def door(aws: LocalAws) -> Iterator[Door]:
 
 
 @pytest.fixture(scope="session")
-def gateway(aws: LocalAws, site: StandIn, pages_port: int, door: Door) -> Gateway:
+def gateway(aws: LocalAws, site: FakeSite, pages_port: int, door: Door) -> Gateway:
     """The stack on its custom domain, as `make run` deploys it."""
     outputs = aws.deploy(
         {
@@ -125,7 +125,7 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 
 @pytest.fixture(scope="session")
-def other_gateway(aws: LocalAws, site: StandIn) -> Gateway:
+def other_gateway(aws: LocalAws, site: FakeSite) -> Gateway:
     """A second stack in the same account, without a domain, an example or reserved concurrency."""
     outputs = aws.deploy(
         {

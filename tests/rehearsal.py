@@ -18,11 +18,11 @@ from typing import Any
 import requests
 from shotgun_api3.shotgun import AuthenticationFault, MissingTwoFactorAuthenticationFault, Shotgun
 
-from tests.client import ORIGINS, PAGE, Answer, Gateway
-from tests.local.show import make_show
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
-from tests.local.stand_in import Person, StandIn
 from tests.local.webhook import Webhook, deploy_webhook
+from tests.site.fake_site import Account, FakeSite
+from tests.site.show import make_show
+from tests.support.client import ORIGINS, PAGE, Gateway, Response
 
 PHASES = ("before", "across the switch", "after")
 
@@ -40,7 +40,7 @@ Table = dict[str, dict[str, str]]  # what was seen, by way and phase
 class Stage:
     """A site, a webhook that was there first, and a deployed gateway."""
 
-    site: StandIn
+    site: FakeSite
     webhook: Webhook
     gateway: Gateway
 
@@ -49,7 +49,7 @@ class Stage:
 def stage() -> Iterator[Stage]:
     """Start everything, the studio's webhook before the gateway."""
     with ExitStack() as running:
-        site = running.enter_context(StandIn(show=make_show(datetime.now(UTC).date())))
+        site = running.enter_context(FakeSite(show=make_show(datetime.now(UTC).date())))
         aws = running.enter_context(LocalAws())
         webhook = deploy_webhook(aws, site)
         outputs = aws.deploy(
@@ -131,13 +131,13 @@ class ScriptKey:
 
 
 class UserAndPassword:
-    """A script that signs in as a person, through shotgun_api3."""
+    """A script that signs in as a user, through shotgun_api3."""
 
-    name = "scripts, with a person's user name and password"
+    name = "scripts, with a user's user name and password"
 
     def __init__(self, on: Stage) -> None:
         self._on = on
-        self._person = on.gateway.person()
+        self._person = on.gateway.new_user()
         self._connection = self._connect()
 
     def before(self) -> str:
@@ -171,7 +171,7 @@ class HostedPage:
 
     def __init__(self, on: Stage) -> None:
         self._on = on
-        self._person: Person = on.gateway.person()
+        self._person: Account = on.gateway.new_user()
         self._page = on.gateway.caller(origin=PAGE)
         self._tokens: dict[str, Any] = {}
 
@@ -198,7 +198,7 @@ class HostedPage:
         _check(rotated != self._tokens["refresh_token"], "the refresh brought no new handle")
         return "ask for the code, then work"
 
-    def _take(self, signed_in: Answer) -> None:
+    def _take(self, signed_in: Response) -> None:
         _check(signed_in.status == 200, f"the sign-in was answered {signed_in.status}")
         self._tokens = signed_in.body
 

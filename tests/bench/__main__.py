@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
-from tests.authorizer_events import SHAPES
 from tests.bench.cold import ColdStart, cold_starts
 from tests.bench.compared import Compared
 from tests.bench.unpacked import Unpacked
 from tests.bench.warm import warm_calls
 from tests.local.stack import Failed
+from tests.support.authorizer_events import SHAPES
 
 COLD_START_AIM = 1.10
 

@@ -23,11 +23,11 @@ from shotgrid_login import gateway
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sessions import IDLE_RESOLUTION
 from shotgrid_login.site import Site
-from tests.authorizer_events import SHAPES
 from tests.bench import events
 from tests.bench.compared import Compared
 from tests.bench.outgoing import counted, replayed
 from tests.bench.unpacked import Unpacked
+from tests.support.authorizer_events import SHAPES
 
 Handler = Callable[[events.Event, events.Context], dict[str, Any]]
 
@@ -39,7 +39,7 @@ ROUNDS = 31
 
 
 class Unexpected(Exception):
-    """A function did not answer as it must, so there is nothing to measure."""
+    """A function did not response as it must, so there is nothing to measure."""
 
 
 class Seen:
@@ -50,13 +50,13 @@ class Seen:
         self.own_time: dict[str, Compared] = {}
 
     def count(self, flow: str, handler: Handler, event: events.Event, status: int = 200) -> Any:
-        """Call once, note whom it asks, and return what it answers."""
+        """Call once, note whom it asks, and return what it responses."""
         with counted() as self.calls[flow]:
-            answer = handler(event, CONTEXT)
-        return _content(flow, answer, status)
+            response = handler(event, CONTEXT)
+        return _content(flow, response, status)
 
     def time(self, flow: str, handler: Handler, empty: Handler, event: events.Event) -> None:
-        """Note the CPU time of calls that get AWS's answers at once, and of calls of an empty handler."""
+        """Note the CPU time of calls that get AWS's responses at once, and of calls of an empty handler."""
         self.own_time[flow] = Compared()
         with replayed(lambda: handler(event, CONTEXT)):
             for _ in range(ROUNDS):
@@ -66,7 +66,7 @@ class Seen:
 
 
 def main(directory: str, username: str, password: str) -> None:
-    """Go one person's way in and out, and print what was seen."""
+    """Go one user's way in and out, and print what was seen."""
     seen = Seen()
     # What the functions log is part of their time, but nothing to read here.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -123,11 +123,11 @@ def _app(folder: Path) -> Any:
     return module
 
 
-def _content(flow: str, answer: dict[str, Any], status: int) -> Any:
-    """Return the body of a proxy's answer; an authorizer's answer has no status, and is all content."""
-    if answer.get("statusCode", 200) != status:
-        raise Unexpected(f"{flow}: {answer}")
-    return json.loads(answer["body"] or "null") if "body" in answer else answer
+def _content(flow: str, response: dict[str, Any], status: int) -> Any:
+    """Return the body of a proxy's response; an authorizer's response has no status, and is all content."""
+    if response.get("statusCode", 200) != status:
+        raise Unexpected(f"{flow}: {response}")
+    return json.loads(response["body"] or "null") if "body" in response else response
 
 
 def _seconds_of(handler: Handler, event: events.Event) -> float:

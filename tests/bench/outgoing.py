@@ -35,20 +35,20 @@ def counted() -> Iterator[Counter[str]]:
 
 @contextlib.contextmanager
 def replayed(call: Callable[[], object]) -> Iterator[None]:
-    """Make `call` for once, and give every later one the answers that AWS gave to this one, in the same order.
+    """Make `call` for once, and give every later one the responses that AWS gave to this one, in the same order.
 
     So no CPU time of an AWS call is in what is measured. Measured too and taken away, it would hide the rest: it is
     ten times as long, and varies by more than all of the rest. The price: the processor's caches are warmer than they
     would be after a real call.
     """
-    answers: list[Any] = []
+    responses: list[Any] = []
 
     def record(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        answers.append(_make_api_call(client, operation, parameters))
-        return answers[-1]
+        responses.append(_make_api_call(client, operation, parameters))
+        return responses[-1]
 
     with patch.object(BaseClient, "_make_api_call", record):
         call()
-    replay = itertools.cycle(answers)
+    replay = itertools.cycle(responses)
     with patch.object(BaseClient, "_make_api_call", lambda *_: next(replay)):
         yield

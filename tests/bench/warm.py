@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from tests.bench.compared import Compared
 from tests.bench.unpacked import ORIGIN, Unpacked
 from tests.local.stack import ROOT, Failed, LocalAws
-from tests.local.stand_in import StandIn
+from tests.site.fake_site import FakeSite
 
-# The stand-in's only account, on loopback.
+# The fake site's only account, on loopback.
 LOGIN = "a_username"
 PASSWORD = "a_password"
 
@@ -26,9 +26,9 @@ class Warm:
 
 
 def warm_calls(unpacked: Unpacked) -> Warm:
-    """Run `calls`; raises `Failed` if the stack does not start or a function does not answer as it must."""
-    with StandIn() as site, LocalAws() as aws:
-        site.add_person(LOGIN, PASSWORD)
+    """Run `calls`; raises `Failed` if the stack does not start or a function does not response as it must."""
+    with FakeSite() as site, LocalAws() as aws:
+        site.add_user(LOGIN, PASSWORD)
         outputs = aws.deploy({"ShotGridSiteUrl": site.url, "AllowedOrigins": ORIGIN})
         environment = unpacked.environment() | {
             "AWS_ENDPOINT_URL": aws.endpoint,

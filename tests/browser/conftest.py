@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from tests.browser.pages import Form
-from tests.client import COOKIE, Gateway
+from tests.support.client import COOKIE, Gateway
+from tests.support.pages import Form
 
 FLAGS = [
     "--no-sandbox",

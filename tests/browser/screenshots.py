@@ -13,9 +13,9 @@ from pathlib import Path
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS
-from tests.local.show import make_show
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
-from tests.local.stand_in import StandIn
+from tests.site.fake_site import FakeSite
+from tests.site.show import make_show
 
 LOGIN, PASSWORD = "a_username", "a_password"
 VIEWPORTS: dict[str, ViewportSize] = {
@@ -41,7 +41,7 @@ class Pictures:
                 self._page.screenshot(path=self._folder / f"{self._number:02d}-{state}-{width}-{scheme}.png")
 
 
-def walk(page: Page, pictures: Pictures, site: StandIn, gateway: str) -> None:
+def walk(page: Page, pictures: Pictures, site: FakeSite, gateway: str) -> None:
     """Go through the states one by one, taking a picture of each."""
     element = page.locator("shotgrid-login")
     button = element.get_by_role("button", name="Sign in")
@@ -99,9 +99,9 @@ def walk(page: Page, pictures: Pictures, site: StandIn, gateway: str) -> None:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with StandIn(show=make_show(datetime.now(UTC).date())) as site, LocalAws() as aws:
+    with FakeSite(show=make_show(datetime.now(UTC).date())) as site, LocalAws() as aws:
         site.switch(two_factor=True)
-        site.add_person(LOGIN, PASSWORD)
+        site.add_user(LOGIN, PASSWORD)
         gateway = f"http://{DOMAIN}:{aws.port}"
         settings = {"ShotGridSiteUrl": site.url, "AllowedOrigins": gateway, "DomainName": DOMAIN}
         aws.deploy(settings | {"CertificateArn": CERTIFICATE})

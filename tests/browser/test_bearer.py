@@ -6,24 +6,14 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import Watch
-from tests.browser.pages import Form
-from tests.client import Gateway, until
-from tests.local.stand_in import Person
-
-# Runs code with the module that the page has loaded; a failure comes back as its code or name.
-WITH_LOGIN = """
-async ([code, values]) => {
-  const { login } = await import(document.querySelector("script").src.replace("-element", ""));
-  const run = new Function("login", "values", `return (async () => { ${code} })()`);
-  return run(login, values).catch((error) => (error.name === "LoginError" ? error.code : error.name));
-}
-"""
+from tests.site.fake_site import Account
+from tests.support.client import Gateway, until
+from tests.support.pages import Form, run
 
 
 class Api:
@@ -78,19 +68,15 @@ def _serve() -> Iterator[Api]:
 
 
 @pytest.fixture
-def person(form: Form, gateway: Gateway) -> Person:
+def user(form: Form, gateway: Gateway) -> Account:
     """Somebody who is signed in on the page."""
-    signed_in = gateway.person(two_factor=False)
+    signed_in = gateway.new_user(two_factor=False)
     form.sign_in(signed_in)
     return signed_in
 
 
-def run(page: Page, code: str, **values: Any) -> Any:
-    return page.evaluate(WITH_LOGIN, [code, values])
-
-
 def test_the_bearer_goes_to_the_site_and_the_named_origins_and_nowhere_else(
-    page: Page, person: Person, watch: Watch, gateway: Gateway, api: Api, other_api: Api
+    page: Page, user: Account, watch: Watch, gateway: Gateway, api: Api, other_api: Api
 ) -> None:
     watch.bearers_may_go_to.add(api.origin)
     code = """
@@ -106,11 +92,11 @@ def test_the_bearer_goes_to_the_site_and_the_named_origins_and_nowhere_else(
     assert other_api.seen == [("GET", "/b", None)]
     (own,) = watch.asked("/")
     assert "authorization" not in own.headers
-    assert gateway.site.read_by(person) == 2  # the page itself, and this
+    assert gateway.site.read_by(user) == 2  # the page itself, and this
 
 
 def test_a_redirect_to_another_origin_takes_no_bearer_along(
-    page: Page, person: Person, watch: Watch, api: Api, other_api: Api
+    page: Page, user: Account, watch: Watch, api: Api, other_api: Api
 ) -> None:
     watch.bearers_may_go_to.add(api.origin)
     api.redirects_to = f"{other_api.origin}/there"
@@ -122,32 +108,32 @@ def test_a_redirect_to_another_origin_takes_no_bearer_along(
 @pytest.mark.parametrize(
     "origin", ["http://api.studio.com", "https://api.studio.com/", "https://api.studio.com/path", "api.studio.com", "*"]
 )
-def test_an_origin_that_is_none_is_refused(page: Page, person: Person, origin: str) -> None:
+def test_an_origin_that_is_none_is_refused(page: Page, user: Account, origin: str) -> None:
     assert run(page, "login.addOrigin(values.origin)", origin=origin) == "TypeError"
 
 
 def test_an_api_that_refuses_a_good_token_is_asked_once(
-    page: Page, person: Person, watch: Watch, gateway: Gateway, api: Api
+    page: Page, user: Account, watch: Watch, gateway: Gateway, api: Api
 ) -> None:
     watch.bearers_may_go_to.add(api.origin)
     code = "login.addOrigin(values.named); return (await login.fetch(`${values.named}/refused`)).status;"
     assert run(page, code, named=api.origin) == 401
     assert len(api.seen) == 1
-    assert gateway.site.asked_for(person, "refresh_token") == 0
+    assert gateway.site.asked_for(user, "refresh_token") == 0
     watch.expect_status(401, "/refused")
 
 
 def test_a_refused_search_is_sent_again_with_its_body(
-    page: Page, person: Person, watch: Watch, gateway: Gateway
+    page: Page, user: Account, watch: Watch, gateway: Gateway
 ) -> None:
-    gateway.site.end_access_tokens(person)
+    gateway.site.end_access_tokens(user)
     code = """
-      const answer = await login.fetch(`${login.site}/api/v1/entity/shots/_search`, {
+      const response = await login.fetch(`${login.site}/api/v1/entity/shots/_search`, {
         method: "POST",
         headers: { "content-type": "application/vnd+shotgun.api3_array+json" },
         body: JSON.stringify({ filters: [["code", "is", values.shot]], fields: ["code"] }),
       });
-      return [answer.status, JSON.stringify((await answer.json()).data.map((shot) => shot.attributes.code))];
+      return [response.status, JSON.stringify((await response.json()).data.map((shot) => shot.attributes.code))];
     """
     shot = gateway.site.show.shots[0].code
     status, codes = run(page, code, shot=shot)
@@ -158,9 +144,9 @@ def test_a_refused_search_is_sent_again_with_its_body(
 
 @pytest.mark.parametrize(("method", "route", "sent"), [("GET", "shots", 2), ("POST", "shots/_search", 1)])
 def test_what_had_no_answer_is_sent_again_only_if_it_only_reads(
-    page: Page, person: Person, watch: Watch, gateway: Gateway, method: str, route: str, sent: int
+    page: Page, user: Account, watch: Watch, gateway: Gateway, method: str, route: str, sent: int
 ) -> None:
-    gateway.site.switch(person, data_fault="503")
+    gateway.site.switch(user, data_fault="503")
     gateway.site.switch(cors_on_refusals=False)
     try:
         code = "await login.fetch(`${login.site}/api/v1/entity/${values.route}`, { method: values.method });"
@@ -171,40 +157,40 @@ def test_what_had_no_answer_is_sent_again_only_if_it_only_reads(
     watch.expect("blocked by CORS policy", "net::ERR_FAILED")
 
 
-def test_what_the_page_aborts_asks_nobody_else(page: Page, person: Person, watch: Watch, gateway: Gateway) -> None:
+def test_what_the_page_aborts_asks_nobody_else(page: Page, user: Account, watch: Watch, gateway: Gateway) -> None:
     before = len(watch.asked("/auth/refresh"))
-    gateway.site.switch(person, data_fault="hold")
+    gateway.site.switch(user, data_fault="hold")
     code = """
       const stop = new AbortController();
-      const answer = login.fetch(`${login.site}/api/v1/entity/shots`, { signal: stop.signal });
+      const response = login.fetch(`${login.site}/api/v1/entity/shots`, { signal: stop.signal });
       await login.accessToken();
       setTimeout(() => stop.abort());
-      await answer;
+      await response;
     """
     assert run(page, code) == "AbortError"
-    gateway.site.switch(person, data_fault="")
+    gateway.site.switch(user, data_fault="")
     gateway.site.release()
     assert len(watch.asked("/auth/refresh")) == before
 
 
-def test_after_sign_out_nothing_is_sent(page: Page, person: Person, form: Form, gateway: Gateway) -> None:
+def test_after_sign_out_nothing_is_sent(page: Page, user: Account, form: Form, gateway: Gateway) -> None:
     form.sign_out.click()
     form.username.wait_for()
-    before = gateway.site.read_by(person)
+    before = gateway.site.read_by(user)
     assert run(page, f"await login.fetch('{gateway.site.url}/api/v1/entity/shots');") == "signed_out"
     assert run(page, "return login.accessToken();") == "signed_out"
     assert run(page, "return [login.user, login.site, login.state];") == [None, None, "signed_out"]
-    assert gateway.site.read_by(person) == before
+    assert gateway.site.read_by(user) == before
 
 
-def test_a_page_that_gives_up_is_not_kept_waiting(page: Page, person: Person, watch: Watch, gateway: Gateway) -> None:
-    gateway.site.end_access_tokens(person)
-    gateway.site.switch(person, fault="hold")
+def test_a_page_that_gives_up_is_not_kept_waiting(page: Page, user: Account, watch: Watch, gateway: Gateway) -> None:
+    gateway.site.end_access_tokens(user)
+    gateway.site.switch(user, fault="hold")
     code = """
       const stop = new AbortController();
-      const answer = login.fetch(`${login.site}/api/v1/entity/shots`, { signal: stop.signal });
+      const response = login.fetch(`${login.site}/api/v1/entity/shots`, { signal: stop.signal });
       globalThis.stop = () => stop.abort();
-      globalThis.outcome = answer.catch((error) => error.name);
+      globalThis.outcome = response.catch((error) => error.name);
     """
     run(page, code)
     assert gateway.site.held.acquire(timeout=30)
@@ -213,40 +199,38 @@ def test_a_page_that_gives_up_is_not_kept_waiting(page: Page, person: Person, wa
         assert page.evaluate("outcome") == "AbortError"
         watch.expect_status(401, "/entity/shots")
     finally:
-        gateway.site.switch(person, fault="")
+        gateway.site.switch(user, fault="")
         gateway.site.release()
 
 
 def test_nothing_of_one_person_is_sent_as_another(
-    page: Page, person: Person, form: Form, watch: Watch, gateway: Gateway
+    page: Page, user: Account, form: Form, watch: Watch, gateway: Gateway
 ) -> None:
     held: list[Route] = []
     page.route("**/entity/shots", lambda route: held.append(route))
     run(
         page,
         """globalThis.outcome = login.fetch(`${login.site}/api/v1/entity/shots`)
-             .then((answer) => answer.status, (error) => error.code);""",
+             .then((response) => response.status, (error) => error.code);""",
     )
     until(lambda: page.evaluate("1") and held)
     form.sign_out.click()
-    other = gateway.person(two_factor=False)
+    other = gateway.new_user(two_factor=False)
     form.sign_in(other)
-    gateway.site.end_sessions(person)
+    gateway.site.end_sessions(user)
     held[0].continue_()  # with the bearer of the one who has signed out
     assert page.evaluate("outcome") == "session_ended"
     watch.expect_status(401, "/entity/shots")
     assert gateway.site.read[other.login, "/api/v1/entity/shots"] == 0
 
 
-def test_requests_without_an_answer_make_one_refresh(
-    page: Page, person: Person, watch: Watch, gateway: Gateway
-) -> None:
-    gateway.site.switch(person, data_fault="503")
+def test_requests_without_an_answer_make_one_refresh(page: Page, user: Account, watch: Watch, gateway: Gateway) -> None:
+    gateway.site.switch(user, data_fault="503")
     gateway.site.switch(cors_on_refusals=False)
     try:
         for _ in range(4):
             assert run(page, "await login.fetch(`${login.site}/api/v1/entity/shots`);") == "TypeError"
     finally:
         gateway.site.switch(cors_on_refusals=True)
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+    assert gateway.site.asked_for(user, "refresh_token") == 1
     watch.expect("blocked by CORS policy", "net::ERR_FAILED")

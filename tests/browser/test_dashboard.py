@@ -1,4 +1,4 @@
-"""The example at the gateway's root: what a person sees of a show, in all its states, with every way of looking."""
+"""The example at the gateway's root: what a user sees of a show, in all its states, with every way of looking."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watch
-from tests.browser.pages import Form
-from tests.browser.test_modules import NODE
-from tests.client import Gateway, until
-from tests.local.show import Project, Show
-from tests.local.stand_in import Person
+from tests.site.fake_site import Account
+from tests.site.show import Project, Show
+from tests.support.client import Gateway, until
+from tests.support.pages import NODE, Form
 
 AXE = (NODE / "node_modules" / "axe-core" / "axe.min.js").read_text()
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
@@ -32,9 +31,9 @@ def dashboard(page: Page, gateway: Gateway) -> Form:
 
 
 @pytest.fixture
-def person(dashboard: Form, gateway: Gateway) -> Person:
+def user(dashboard: Form, gateway: Gateway) -> Account:
     """Somebody who has signed in and sees the show."""
-    signed_in = gateway.person(two_factor=False)
+    signed_in = gateway.new_user(two_factor=False)
     dashboard.sign_in(signed_in)
     ready(dashboard.page)
     return signed_in
@@ -70,7 +69,7 @@ def check_with_axe(page: Page) -> None:
     page.set_viewport_size({"width": DESKTOP["width"], "height": DESKTOP["height"]})
 
 
-def test_the_figures_are_those_of_the_show(page: Page, person: Person, show: Show) -> None:
+def test_the_figures_are_those_of_the_show(page: Page, user: Account, show: Show) -> None:
     assert figure(page, "shots") == len(show.shots)
     assert figure(page, "late") == len(show.late)
     assert figure(page, "open") == len(
@@ -78,7 +77,7 @@ def test_the_figures_are_those_of_the_show(page: Page, person: Person, show: Sho
     )
 
 
-def test_the_graph_counts_every_task_that_has_a_date(page: Page, person: Person, show: Show) -> None:
+def test_the_graph_counts_every_task_that_has_a_date(page: Page, user: Account, show: Show) -> None:
     page.get_by_text("Show as a table").click()
     rows = page.get_by_role("region", name="Tasks by status, as a table").locator("tbody tr")
     counted = sum(int(cell) for cell in rows.locator("td:last-child").all_inner_texts())
@@ -90,7 +89,7 @@ def test_the_graph_counts_every_task_that_has_a_date(page: Page, person: Person,
     assert drawn > 10  # colours, and not an empty canvas
 
 
-def test_the_report_pages_through_all_shots(page: Page, person: Person, show: Show) -> None:
+def test_the_report_pages_through_all_shots(page: Page, user: Account, show: Show) -> None:
     rows = page.locator("#report tbody tr")
     expect(page.locator("#range")).to_have_text(f"1–25 of {len(show.shots)}")
     seen = rows.locator(".code").all_inner_texts()
@@ -103,7 +102,7 @@ def test_the_report_pages_through_all_shots(page: Page, person: Person, show: Sh
     expect(page.locator("#range")).to_have_text(f"1–25 of {len(show.shots)}")
 
 
-def test_the_report_finds_the_late_ones(page: Page, person: Person, show: Show) -> None:
+def test_the_report_finds_the_late_ones(page: Page, user: Account, show: Show) -> None:
     late = {task.entity.id for task in show.late}
     page.get_by_label("Late only").check()
     expect(page.locator("#range")).to_have_text(f"1–{len(late)} of {len(late)}")
@@ -118,7 +117,7 @@ def test_the_report_finds_the_late_ones(page: Page, person: Person, show: Show) 
     expect(page.locator("#range")).to_have_text(f"1–25 of {len(show.shots)}")
 
 
-def test_the_search_finds_shots_tasks_and_people(page: Page, person: Person, show: Show) -> None:
+def test_the_search_finds_shots_tasks_and_people(page: Page, user: Account, show: Show) -> None:
     field = page.get_by_role("searchbox", name="Search shots, tasks and people")
     results = page.locator("#search-results")
     field.fill(show.shots[3].code)
@@ -138,9 +137,9 @@ def test_the_search_finds_shots_tasks_and_people(page: Page, person: Person, sho
 def test_tokens_expire_every_few_seconds_while_it_is_used(
     dashboard: Form, page: Page, watch: Watch, gateway: Gateway, show: Show
 ) -> None:
-    person = gateway.person(two_factor=True, expires_in=3)
+    user = gateway.new_user(two_factor=True, expires_in=3)
     watch.tolerate_expiry()
-    dashboard.sign_in(person)
+    dashboard.sign_in(user)
     ready(page)
     field = page.get_by_role("searchbox")
     turn = 0
@@ -150,7 +149,7 @@ def test_tokens_expire_every_few_seconds_while_it_is_used(
         field.fill(show.shots[turn % len(show.shots)].code)
         expect(page.locator("#search-results")).to_contain_text(show.shots[turn % len(show.shots)].code)
         turn += 1
-        return gateway.site.asked_for(person, "refresh_token") >= 3
+        return gateway.site.asked_for(user, "refresh_token") >= 3
 
     until(use)
     expect(page.locator("#trouble")).to_be_hidden()
@@ -158,53 +157,53 @@ def test_tokens_expire_every_few_seconds_while_it_is_used(
 
 
 def test_a_site_that_fails_is_said_to_and_asked_again(
-    page: Page, person: Person, watch: Watch, gateway: Gateway, show: Show
+    page: Page, user: Account, watch: Watch, gateway: Gateway, show: Show
 ) -> None:
-    gateway.site.switch(person, data_fault="503")
+    gateway.site.switch(user, data_fault="503")
     page.get_by_label("Late only").check()
     trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text("ShotGrid does not answer at the moment.")
+    expect(trouble).to_contain_text("ShotGrid does not response at the moment.")
     watch.expect_status(503, "/api/v1/entity/")
-    gateway.site.switch(person, data_fault="")
+    gateway.site.switch(user, data_fault="")
     trouble.get_by_role("button", name="Try again").click()
     expect(trouble).to_be_hidden()
     expect(page.locator("#report tr.is-late").first).to_be_visible()
 
 
 def test_nothing_of_a_production_is_left_behind(
-    page: Page, person: Person, dashboard: Form, gateway: Gateway, show: Show
+    page: Page, user: Account, dashboard: Form, gateway: Gateway, show: Show
 ) -> None:
     dashboard.sign_out.click()
     expect(dashboard.username).to_be_visible()
     left = page.content()
     assert show.projects[0].name not in left
     assert not [shot.code for shot in show.shots if shot.code in left]
-    other = gateway.person(two_factor=False)
+    other = gateway.new_user(two_factor=False)
     dashboard.sign_in(other)
     ready(page)
     assert gateway.site.read_by(other) > 0
 
 
 def test_two_factor_switched_on_under_it(
-    page: Page, person: Person, dashboard: Form, watch: Watch, gateway: Gateway, show: Show
+    page: Page, user: Account, dashboard: Form, watch: Watch, gateway: Gateway, show: Show
 ) -> None:
-    gateway.site.switch(person, two_factor=True)
+    gateway.site.switch(user, two_factor=True)
     page.get_by_label("Late only").check()
     expect(dashboard.element).to_contain_text("Your session has ended. Sign in to go on.")
     watch.expect_status(401, "/api/v1/entity/")
     watch.expect_status(401, "/auth/refresh")
     assert show.projects[0].name not in page.content()
-    dashboard.sign_in(person)
+    dashboard.sign_in(user)
     ready(page)
 
 
 def test_axe_while_signing_in(page: Page, dashboard: Form, watch: Watch, gateway: Gateway) -> None:
     check_with_axe(page)
-    person = gateway.person(two_factor=True)
-    dashboard.give(person, "not the password")
+    user = gateway.new_user(two_factor=True)
+    dashboard.give(user, "not the password")
     expect(dashboard.problem).not_to_be_empty()
     check_with_axe(page)
-    dashboard.give(person)
+    dashboard.give(user)
     expect(dashboard.code).to_be_visible()
     check_with_axe(page)
     dashboard.give_code("000000")
@@ -213,7 +212,7 @@ def test_axe_while_signing_in(page: Page, dashboard: Form, watch: Watch, gateway
     watch.expect_status(401, "/auth/")
 
 
-def test_axe_on_the_dashboard(page: Page, person: Person, watch: Watch, gateway: Gateway, show: Show) -> None:
+def test_axe_on_the_dashboard(page: Page, user: Account, watch: Watch, gateway: Gateway, show: Show) -> None:
     page.get_by_text("Show as a table").click()
     check_with_axe(page)
     page.get_by_label("Late only").check()
@@ -221,7 +220,7 @@ def test_axe_on_the_dashboard(page: Page, person: Person, watch: Watch, gateway:
     expect(page.locator("#search-results li").first).to_be_visible()
     expect(page.locator("#report[aria-busy=true]")).to_have_count(0)  # faint while it is read
     check_with_axe(page)
-    gateway.site.switch(person, data_fault="503")
+    gateway.site.switch(user, data_fault="503")
     page.get_by_label("Late only").uncheck()
     expect(page.locator("#trouble")).to_be_visible()
     expect(page.locator("#report[aria-busy=true]")).to_have_count(0)
@@ -233,7 +232,7 @@ def test_an_empty_project_and_no_project(page: Page, dashboard: Form, gateway: G
     empty = Project(999, "An empty one")
     gateway.site.show = replace(show, projects=(*show.projects, empty))
     page.goto(f"http://{gateway.host}/#project=999")
-    dashboard.sign_in(gateway.person(two_factor=False))
+    dashboard.sign_in(gateway.new_user(two_factor=False))
     ready(page)
     expect(page.get_by_text("This project has no shots yet.")).to_be_visible()
     expect(page.get_by_text("No tasks are due in")).to_be_visible()
@@ -247,7 +246,7 @@ def test_an_empty_project_and_no_project(page: Page, dashboard: Form, gateway: G
     check_with_axe(page)
 
 
-def test_colours_of_the_site_reach_the_chips(page: Page, person: Person, show: Show) -> None:
+def test_colours_of_the_site_reach_the_chips(page: Page, user: Account, show: Show) -> None:
     status = next(one for one in show.statuses if one.code == "ip")
     chip = page.locator(".chip", has_text=status.name).first
     colour = chip.evaluate("(one) => getComputedStyle(one).getPropertyValue('--colour')")

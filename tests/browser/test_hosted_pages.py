@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import Watch
-from tests.browser.pages import Form
-from tests.client import Gateway
 from tests.local.stack import ROOT
-from tests.local.stand_in import Person
+from tests.site.fake_site import Account
+from tests.support.client import Gateway
+from tests.support.pages import Form
 
 SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
@@ -32,13 +32,13 @@ def test_the_element_on_a_page(
 ) -> None:
     watch.may_hold_a_handle = host == OTHER_SITE
     page.goto(f"http://{host}:{pages_port}/projects")
-    person = gateway.person(two_factor=two_factor)
+    user = gateway.new_user(two_factor=two_factor)
     form = Form(page, gateway)
-    form.sign_in(person)
+    form.sign_in(user)
     expect(form.projects).to_contain_text(gateway.site.show.projects[0].name)
     assert len(page.context.cookies()) == (host == SAME_SITE)
     page.reload()
-    form.expect_signed_in(person)
+    form.expect_signed_in(user)
     assert len(watch.asked("/auth/password")) == 1
     form.sign_out.click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
@@ -66,42 +66,42 @@ def test_a_page_with_a_form_of_its_own(
     page: Page, watch: Watch, gateway: Gateway, pages_port: int, host: str, name: str
 ) -> None:
     watch.may_hold_a_handle = host == OTHER_SITE
-    person = gateway.person(two_factor=True)
+    user = gateway.new_user(two_factor=True)
 
-    def answer(dialog: Dialog) -> None:
-        dialog.accept(gateway.site.code(person.login))
+    def response(dialog: Dialog) -> None:
+        dialog.accept(gateway.site.code(user.login))
 
-    page.on("dialog", answer)
+    page.on("dialog", response)
     page.goto(f"http://{host}:{pages_port}/{name}")
-    _fill_own_form(page, person)
-    expect(page.locator("output")).to_have_text(f"Signed in as {person.login}")
+    _fill_own_form(page, user)
+    expect(page.locator("output")).to_have_text(f"Signed in as {user.login}")
 
 
 def test_an_existing_page_before_and_after_it_moved(
     page: Page, watch: Watch, gateway: Gateway, pages_port: int
 ) -> None:
-    person = gateway.person(two_factor=False)
+    user = gateway.new_user(two_factor=False)
     project = gateway.site.show.projects[0].name
     page.goto(f"http://{SAME_SITE}:{pages_port}/before")
-    _fill_own_form(page, person)
+    _fill_own_form(page, user)
     expect(page.locator("output")).to_contain_text(project)
 
-    gateway.site.switch(person, two_factor=True)
+    gateway.site.switch(user, two_factor=True)
     page.reload()
-    _expect_code_wanted(page, watch, person)
+    _expect_code_wanted(page, watch, user)
 
     page.goto(f"http://{SAME_SITE}:{pages_port}/after")
-    Form(page, gateway).sign_in(person)
+    Form(page, gateway).sign_in(user)
     expect(page.locator("output")).to_contain_text(project)
 
 
 def test_an_existing_page_that_moved_by_one_url(page: Page, watch: Watch, gateway: Gateway, pages_port: int) -> None:
-    person = gateway.person(two_factor=True)
+    user = gateway.new_user(two_factor=True)
     page.goto(f"http://{OTHER_SITE}:{pages_port}/moved")
-    _expect_code_wanted(page, watch, person)
-    page.locator("input[name=auth_token]").fill(gateway.site.code(person.login))
+    _expect_code_wanted(page, watch, user)
+    page.locator("input[name=auth_token]").fill(gateway.site.code(user.login))
     with page.expect_response("**/auth/access_token") as signed_in:
-        _fill_own_form(page, person)
+        _fill_own_form(page, user)
     gateway.secrets |= {signed_in.value.json()["refresh_token"], signed_in.value.json()["access_token"]}
     expect(page.locator("output")).to_contain_text(gateway.site.show.projects[0].name)
 
@@ -115,9 +115,9 @@ def test_a_frame_under_another_site_holds_a_token_as_its_cookie_would_be_dropped
         f"http://{SAME_SITE}:{pages_port}/projects",
     )
     framed = page.frame_locator("iframe")
-    person = gateway.person(two_factor=False)
-    framed.get_by_label("User name").fill(person.login)
-    framed.get_by_label("Password").fill(person.password)
+    user = gateway.new_user(two_factor=False)
+    framed.get_by_label("User name").fill(user.login)
+    framed.get_by_label("Password").fill(user.password)
     framed.get_by_role("button", name="Sign in").click()
     expect(framed.locator("#projects")).to_contain_text(gateway.site.show.projects[0].name)
     assert page.context.cookies() == []
@@ -129,17 +129,17 @@ def test_a_frame_under_another_site_holds_a_token_as_its_cookie_would_be_dropped
     expect(framed.get_by_text("You are signed out.")).to_be_visible()
 
 
-def _expect_code_wanted(page: Page, watch: Watch, person: Person) -> None:
+def _expect_code_wanted(page: Page, watch: Watch, user: Account) -> None:
     """Sign in as the page did before the switch: the site's 106, and a page that does not know what to do with it."""
     watch.expect_status(400, "/api/v1/auth/access_token")
     watch.expect_status(401, "/api/v1/entity/projects")
     watch.expect("uncaught: Cannot read properties of undefined")
     with page.expect_event("pageerror"), page.expect_response("**/auth/access_token") as refused:
-        _fill_own_form(page, person)
+        _fill_own_form(page, user)
     assert refused.value.json()["errors"][0]["code"] == 106
 
 
-def _fill_own_form(page: Page, person: Person) -> None:
-    page.locator("input").first.fill(person.login)
-    page.locator("input[type=password]").fill(person.password)
+def _fill_own_form(page: Page, user: Account) -> None:
+    page.locator("input").first.fill(user.login)
+    page.locator("input[type=password]").fill(user.password)
     page.get_by_role("button").click()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.local.stack import ROOT
+from tests.support.pages import NODE
 
 FILES = ROOT / "functions" / "pages" / "files"
-NODE = ROOT / "tests" / "node"
 VENDORED = FILES / "example" / "vendor"
 
 

@@ -11,12 +11,11 @@ from playwright.sync_api import Page, expect
 from websockets.sync.server import ServerConnection, serve
 
 from shotgrid_login.bearers import bearer_id
-from tests.authorizer_events import connect
 from tests.browser.conftest import Watch
-from tests.browser.pages import Form
-from tests.browser.test_bearer import run
-from tests.client import Gateway
-from tests.studio_apis import StudioApi
+from tests.support.authorizer_events import connect
+from tests.support.client import Gateway
+from tests.support.pages import Form, run
+from tests.support.studio_apis import StudioApi
 
 pytestmark = pytest.mark.xdist_group("studio_apis")
 
@@ -42,12 +41,12 @@ def form(page: Page, gateway: Gateway, api: StudioApi, pages_port: int) -> Form:
 
 
 def test_the_page_reads_the_api_as_who_is_signed_in(page: Page, form: Form, gateway: Gateway, api: StudioApi) -> None:
-    person = gateway.person(two_factor=True)
-    form.sign_in(person)
-    expect(page.locator("output")).to_have_text(f"The API knows {person.name}")
+    user = gateway.new_user(two_factor=True)
+    form.sign_in(user)
+    expect(page.locator("output")).to_have_text(f"The API knows {user.name}")
     form.sign_out.click()
     expect(form.username).to_be_visible()
-    other = gateway.person(two_factor=False)
+    other = gateway.new_user(two_factor=False)
     form.sign_in(other)
     expect(page.locator("output")).to_have_text(f"The API knows {other.name}")
 
@@ -56,9 +55,9 @@ def test_the_page_reads_the_api_as_who_is_signed_in(page: Page, form: Form, gate
 def test_a_page_can_read_that_the_group_is_the_wrong_one(
     page: Page, form: Form, watch: Watch, gateway: Gateway, api: StudioApi
 ) -> None:
-    person = gateway.person(two_factor=False)
-    person.permission_group = "Vendor"
-    form.sign_in(person)
+    user = gateway.new_user(two_factor=False)
+    user.permission_group = "Vendor"
+    form.sign_in(user)
     expect(page.locator("output")).to_have_text("Refused: 403")
     assert len(watch.asked("/shots")) == 1
     watch.expect_status(403, "/shots")
@@ -68,7 +67,7 @@ def test_a_page_can_read_that_the_group_is_the_wrong_one(
 def test_a_bearer_that_has_ended_is_not_sent_forever(
     page: Page, form: Form, watch: Watch, gateway: Gateway, api: StudioApi
 ) -> None:
-    form.sign_in(gateway.person(two_factor=False))
+    form.sign_in(gateway.new_user(two_factor=False))
     expect(page.locator("output")).to_contain_text("The API knows")
     api.cache_for(0)
     try:
@@ -109,8 +108,8 @@ def test_what_a_browser_sends_with_a_websocket_is_what_the_authorizer_takes(
     page: Page, gateway: Gateway, live: Live, pages_port: int
 ) -> None:
     page.goto(f"http://pages.login.localhost:{pages_port}/projects")
-    person = gateway.person(two_factor=False)
-    Form(page, gateway).sign_in(person)
+    user = gateway.new_user(two_factor=False)
+    Form(page, gateway).sign_in(user)
     code = """
       const socket = new WebSocket(values.url, ["shotgrid-login", `bearer.${await login.accessToken()}`]);
       const said = await new Promise((resolve, reject) => {
@@ -122,8 +121,8 @@ def test_what_a_browser_sends_with_a_websocket_is_what_the_authorizer_takes(
     assert run(page, code, url=live.url) == ["welcome", "shotgrid-login"]
     (protocols,) = live.asked_with
     event = connect(**{"Sec-WebSocket-Protocol": protocols})
-    answer = gateway.aws.client("lambda").invoke(
+    response = gateway.aws.client("lambda").invoke(
         FunctionName=gateway.outputs["AuthorizerArn"], Payload=json.dumps(event).encode()
     )
-    told = json.loads(answer["Payload"].read())
-    assert told["context"]["login"] == person.login
+    told = json.loads(response["Payload"].read())
+    assert told["context"]["login"] == user.login

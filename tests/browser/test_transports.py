@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
-from tests.client import COOKIE, Gateway, expire_access_token
+from tests.support.client import COOKIE, Gateway, expire_access_token
 
 SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
@@ -38,17 +38,17 @@ class Hosted:
 
     def post(self, route: str, body: Any, credentials: str = "include") -> dict[str, Any]:
         url = f"http://{self._gateway.host}/auth/{route}"
-        answer: dict[str, Any] = self.page.evaluate(CALL, [url, body, credentials])
+        response: dict[str, Any] = self.page.evaluate(CALL, [url, body, credentials])
         for name in ("access_token", "refresh_token", "challenge"):
-            if value := (answer.get("body") or {}).get(name):
+            if value := (response.get("body") or {}).get(name):
                 self._gateway.secrets.add(value)
-        return answer
+        return response
 
     def sign_in(self, **fields: str) -> dict[str, Any]:
-        person = self._gateway.person(two_factor=True)
-        asked = self.post("password", {"username": person.login, "password": person.password, **fields})
+        user = self._gateway.new_user(two_factor=True)
+        asked = self.post("password", {"username": user.login, "password": user.password, **fields})
         assert asked["status"] == 202, asked
-        code = self._gateway.site.code(person.login)
+        code = self._gateway.site.code(user.login)
         return self.post("otp", {"challenge": asked["body"]["challenge"], "code": code, **fields})
 
 
@@ -107,16 +107,16 @@ def test_a_page_that_asks_for_the_cookie_on_another_site_is_told(
     context: BrowserContext, gateway: Gateway, pages_port: int
 ) -> None:
     elsewhere = Hosted(context, gateway, OTHER_SITE, pages_port)
-    answer = elsewhere.post("password", {"username": "a", "password": "b", "transport": "cookie"})
-    assert answer["status"] == 400
-    assert answer["body"]["detail"].startswith("transport: ")
+    response = elsewhere.post("password", {"username": "a", "password": "b", "transport": "cookie"})
+    assert response["status"] == 400
+    assert response["body"]["detail"].startswith("transport: ")
 
 
 def test_a_page_that_is_not_allowed_reads_nothing(context: BrowserContext, gateway: Gateway, pages_port: int) -> None:
-    person = gateway.person()
+    user = gateway.new_user()
     hosted = Hosted(context, gateway, "evil.localhost", pages_port)
     for credentials in ("include", "omit"):
-        answer = hosted.post("password", {"username": person.login, "password": person.password}, credentials)
-        assert answer == {"error": "TypeError: Failed to fetch"}
+        response = hosted.post("password", {"username": user.login, "password": user.password}, credentials)
+        assert response == {"error": "TypeError: Failed to fetch"}
     assert context.cookies() == []
-    assert gateway.site.asked_for(person, "password") == 0
+    assert gateway.site.asked_for(user, "password") == 0

@@ -22,10 +22,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.client import OTHER_PAGE, PAGE, Gateway
 from tests.local.stack import ROOT, free_port, sam
-from tests.local.stand_in import Person, StandIn
-from tests.unit.test_site import answering, http
+from tests.site.fake_site import Account, FakeSite
+from tests.support.client import OTHER_PAGE, PAGE, Gateway
+from tests.support.replay import http, replaying
 
 SCRIPT = {"SHOTGRID_SCRIPT_NAME": "a_webhook", "SHOTGRID_SCRIPT_KEY": "the-key-of-a-webhook"}
 NO_SCRIPT: Mapping[str, str] = {}
@@ -136,16 +136,16 @@ def _typed(terminal: int, answers: list[tuple[str, str | Callable[[], str]]]) ->
 
 
 @pytest.fixture
-def studio() -> Iterator[StandIn]:
+def studio() -> Iterator[FakeSite]:
     """A site of one test, with a script."""
-    with StandIn() as running:
+    with FakeSite() as running:
         running.scripts[SCRIPT["SHOTGRID_SCRIPT_NAME"]] = SCRIPT["SHOTGRID_SCRIPT_KEY"]
         yield running
 
 
-def sign_in(site: StandIn, person: Person, *, code: bool) -> Answers:
-    typed: list[tuple[str, str | Callable[[], str]]] = [(LOGIN, person.login), (PASSWORD, person.password)]
-    return [*typed, (CODE, lambda: site.code(person.login))] if code else typed
+def sign_in(site: FakeSite, user: Account, *, code: bool) -> Answers:
+    typed: list[tuple[str, str | Callable[[], str]]] = [(LOGIN, user.login), (PASSWORD, user.password)]
+    return [*typed, (CODE, lambda: site.code(user.login))] if code else typed
 
 
 def assert_says_what_to_do(line: Mapping[str, Any]) -> None:
@@ -156,12 +156,12 @@ def assert_says_what_to_do(line: Mapping[str, Any]) -> None:
 # ---- before the switch and after it ------------------------------------------------------------------------
 
 
-def test_before_and_after_the_switch(studio: StandIn, tmp_path: Path) -> None:
-    person = studio.add_person("a_username", "a-password-of-theirs")
+def test_before_and_after_the_switch(studio: FakeSite, tmp_path: Path) -> None:
+    user = studio.add_user("a_username", "a-password-of-theirs")
     before, after = tmp_path / "before.json", tmp_path / "after.json"
 
     first = check_at_terminal(
-        studio.url, "--user", "--json", f"--save={before}", answers=sign_in(studio, person, code=False), script=SCRIPT
+        studio.url, "--user", "--json", f"--save={before}", answers=sign_in(studio, user, code=False), script=SCRIPT
     )
     assert first.code == 0, first
     assert list(first.lines) == SITE_LINES
@@ -178,7 +178,7 @@ def test_before_and_after_the_switch(studio: StandIn, tmp_path: Path) -> None:
         "--json",
         f"--save={after}",
         f"--compare={before}",
-        answers=sign_in(studio, person, code=True),
+        answers=sign_in(studio, user, code=True),
         script=SCRIPT,
     )
     assert second.code == 0, second
@@ -193,12 +193,12 @@ def test_before_and_after_the_switch(studio: StandIn, tmp_path: Path) -> None:
         assert json.loads(saved)["findings"].keys() == set(SITE_LINES)
         for secret in studio.secrets:
             assert secret not in done.out + done.terminal + saved
-        for name in (person.login, *SCRIPT.values()):
+        for name in (user.login, *SCRIPT.values()):
             assert name not in done.out + saved
         assert SCRIPT["SHOTGRID_SCRIPT_KEY"] not in done.terminal
 
 
-def test_the_table_of_a_terminal_says_in_words_what_its_colours_say(studio: StandIn, tmp_path: Path) -> None:
+def test_the_table_of_a_terminal_says_in_words_what_its_colours_say(studio: FakeSite, tmp_path: Path) -> None:
     before = tmp_path / "before.json"
     assert check(studio.url, f"--save={before}").code == 0
     saved = json.loads(before.read_text())
@@ -222,56 +222,56 @@ def test_the_table_of_a_terminal_says_in_words_what_its_colours_say(studio: Stan
     assert max(map(len, plain.splitlines())) <= 110
 
 
-def test_a_wrong_password_is_said_once_and_not_tried_again(studio: StandIn) -> None:
-    person = studio.add_person("a_username", "a-password-of-theirs")
+def test_a_wrong_password_is_said_once_and_not_tried_again(studio: FakeSite) -> None:
+    user = studio.add_user("a_username", "a-password-of-theirs")
     done = check_at_terminal(
-        studio.url, "--user", "--json", answers=[(LOGIN, person.login), (PASSWORD, "not-the-password")]
+        studio.url, "--user", "--json", answers=[(LOGIN, user.login), (PASSWORD, "not-the-password")]
     )
     assert done.code == 1
     assert done.lines["site.user"]["value"] == "refused"
     assert_says_what_to_do(done.lines["site.user"])
-    assert studio.asked_for(person, "password") == 1
+    assert studio.asked_for(user, "password") == 1
     assert "not-the-password" not in done.out + done.terminal
 
 
 @pytest.mark.parametrize("wrong_code", [102, 106])
-def test_a_wrong_code_is_said_to_be_one(studio: StandIn, wrong_code: int) -> None:
+def test_a_wrong_code_is_said_to_be_one(studio: FakeSite, wrong_code: int) -> None:
     studio.switch(two_factor=True, wrong_code=wrong_code)
-    person = studio.add_person("a_username", "a-password-of-theirs")
-    answers: Answers = [(LOGIN, person.login), (PASSWORD, person.password), (CODE, "never-a-code")]
+    user = studio.add_user("a_username", "a-password-of-theirs")
+    answers: Answers = [(LOGIN, user.login), (PASSWORD, user.password), (CODE, "never-a-code")]
     done = check_at_terminal(studio.url, "--user", "--json", answers=answers)
     assert (done.code, done.lines["site.user"]["value"]) == (1, "code refused")
     assert "never-a-code" not in done.out + done.terminal
 
 
-def test_who_types_no_code_learns_that_one_is_asked_for(studio: StandIn) -> None:
+def test_who_types_no_code_learns_that_one_is_asked_for(studio: FakeSite) -> None:
     studio.switch(two_factor=True)
-    person = studio.add_person("a_username", "a-password-of-theirs")
-    answers: Answers = [(LOGIN, person.login), (PASSWORD, person.password), (CODE, "")]
+    user = studio.add_user("a_username", "a-password-of-theirs")
+    answers: Answers = [(LOGIN, user.login), (PASSWORD, user.password), (CODE, "")]
     done = check_at_terminal(studio.url, "--user", "--json", answers=answers)
     assert (done.code, done.statuses()["site.user"]) == (0, "UNKNOWN")
     assert done.lines["site.user"]["value"] == "asks for a code"
 
 
-def test_a_backup_code_may_be_typed_with_spaces(studio: StandIn) -> None:
+def test_a_backup_code_may_be_typed_with_spaces(studio: FakeSite) -> None:
     studio.switch(two_factor=True)
-    person = studio.add_person("a_username", "a-password-of-theirs")
-    code = next(iter(person.backup_codes))
-    answers: Answers = [(LOGIN, person.login), (PASSWORD, person.password), (CODE, f" {code[:4]} {code[4:]} ")]
+    user = studio.add_user("a_username", "a-password-of-theirs")
+    code = next(iter(user.backup_codes))
+    answers: Answers = [(LOGIN, user.login), (PASSWORD, user.password), (CODE, f" {code[:4]} {code[4:]} ")]
     done = check_at_terminal(studio.url, "--user", "--json", answers=answers)
     assert (done.code, done.lines["site.user"]["value"]) == (0, "asks for a code")
 
 
 @pytest.mark.parametrize("fault", ["503", "html", "drop_answer", "redirect"])
-def test_a_sign_in_that_the_site_does_not_answer_as_known_is_a_problem(studio: StandIn, fault: str) -> None:
-    person = studio.add_person("a_username", "a-password-of-theirs", fault=fault)
-    done = check_at_terminal(studio.url, "--user", "--json", answers=sign_in(studio, person, code=False))
+def test_a_sign_in_that_the_site_does_not_answer_as_known_is_a_problem(studio: FakeSite, fault: str) -> None:
+    user = studio.add_user("a_username", "a-password-of-theirs", fault=fault)
+    done = check_at_terminal(studio.url, "--user", "--json", answers=sign_in(studio, user, code=False))
     assert (done.code, done.statuses()["site.user"]) == (1, "PROBLEM")
     assert_says_what_to_do(done.lines["site.user"])
-    assert person.password not in done.out + done.terminal
+    assert user.password not in done.out + done.terminal
 
 
-def test_an_interrupted_check_leaves_nothing(studio: StandIn, tmp_path: Path) -> None:
+def test_an_interrupted_check_leaves_nothing(studio: FakeSite, tmp_path: Path) -> None:
     saved = tmp_path / "saved.json"
     ctrl_c = "\x03"
     done = check_at_terminal(
@@ -286,7 +286,7 @@ def test_an_interrupted_check_leaves_nothing(studio: StandIn, tmp_path: Path) ->
 # ---- script keys -----------------------------------------------------------------------------------------
 
 
-def test_a_script_key_that_the_site_refuses_is_a_problem_and_not_shown(studio: StandIn) -> None:
+def test_a_script_key_that_the_site_refuses_is_a_problem_and_not_shown(studio: FakeSite) -> None:
     key = "not-the-key-of-a-webhook"
     done = check(studio.url, "--json", **SCRIPT | {"SHOTGRID_SCRIPT_KEY": key})
     assert (done.code, done.lines["site.script"]["value"]) == (1, "refused")
@@ -294,7 +294,7 @@ def test_a_script_key_that_the_site_refuses_is_a_problem_and_not_shown(studio: S
     assert key not in done.out + done.terminal
 
 
-def test_half_a_script_key_is_not_sent(studio: StandIn) -> None:
+def test_half_a_script_key_is_not_sent(studio: FakeSite) -> None:
     done = check(studio.url, SHOTGRID_SCRIPT_KEY="the-key-of-a-webhook")
     assert (done.code, done.out) == (2, "")
     assert "SHOTGRID_SCRIPT_NAME" in done.terminal
@@ -318,7 +318,7 @@ def test_half_a_script_key_is_not_sent(studio: StandIn) -> None:
     ],
 )
 def test_how_people_sign_in_is_said_with_what_it_means(
-    studio: StandIn, method: str, status: str, code: int, said: str
+    studio: FakeSite, method: str, status: str, code: int, said: str
 ) -> None:
     studio.switch(authentication_method=method)
     done = check(studio.url, "--json", **SCRIPT)
@@ -334,16 +334,16 @@ def test_how_people_sign_in_is_said_with_what_it_means(
     assert done.lines["site.script"]["value"] == "works"
 
 
-def test_nobody_is_asked_for_a_password_that_the_site_does_not_take(studio: StandIn) -> None:
+def test_nobody_is_asked_for_a_password_that_the_site_does_not_take(studio: FakeSite) -> None:
     studio.switch(authentication_method="saml2")
     done = check_at_terminal(studio.url, "--user", "--json")
     assert (done.code, done.statuses()["site.user"], done.terminal) == (1, "UNKNOWN", "")
 
 
-def test_a_password_that_autodesk_identity_refuses_is_said_to_be_none(studio: StandIn) -> None:
+def test_a_password_that_autodesk_identity_refuses_is_said_to_be_none(studio: FakeSite) -> None:
     studio.switch(authentication_method="oxygen")
-    person = studio.add_person("a_username", "a-password-of-theirs")
-    done = check_at_terminal(studio.url, "--user", "--json", answers=sign_in(studio, person, code=False))
+    user = studio.add_user("a_username", "a-password-of-theirs")
+    done = check_at_terminal(studio.url, "--user", "--json", answers=sign_in(studio, user, code=False))
     assert (done.code, done.lines["site.user"]["value"]) == (1, "no passwords")
 
 
@@ -371,7 +371,7 @@ HTML = ["content-type: text/html; charset=utf-8"]
     ],
 )
 def test_a_host_that_is_no_site_is_told_from_one(answer: bytes, value: str, said: str) -> None:
-    with answering(answer) as replay:
+    with replaying(answer) as replay:
         done = check(replay.url, "--json", **SCRIPT)
     line = done.lines["site.reachable"]
     assert (done.code, line["status"], line["value"]) == (1, "PROBLEM", value)
@@ -382,7 +382,7 @@ def test_a_host_that_is_no_site_is_told_from_one(answer: bytes, value: str, said
 
 
 def test_a_site_that_hangs_costs_one_timeout() -> None:
-    with answering(None, None) as replay:
+    with replaying(None, None) as replay:
         started = time.monotonic()
         done = check(replay.url, "--json", **SCRIPT)
         seconds = time.monotonic() - started
@@ -454,7 +454,7 @@ def test_a_certificate_that_nobody_trusts(tmp_path: Path) -> None:
 
 
 def test_a_port_that_does_not_speak_tls() -> None:
-    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as replay:
+    with replaying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as replay:
         done = check(replay.url.replace("http:", "https:"), "--json")
     assert (done.code, done.lines["site.tls"]["value"]) == (1, "TLS failed")
     assert_says_what_to_do(done.lines["site.tls"])
@@ -504,7 +504,7 @@ def test_an_address_that_is_none_says_what_would_be_one(address: str, said: str)
         (["--user"], "on a terminal"),
     ],
 )
-def test_what_cannot_be_run_is_said_and_not_repeated(studio: StandIn, arguments: list[str], said: str) -> None:
+def test_what_cannot_be_run_is_said_and_not_repeated(studio: FakeSite, arguments: list[str], said: str) -> None:
     done = check(studio.url, *arguments)
     assert (done.code, done.out) == (2, "")
     assert said in done.terminal
@@ -515,7 +515,7 @@ def test_what_cannot_be_run_is_said_and_not_repeated(studio: StandIn, arguments:
 # ---- files -----------------------------------------------------------------------------------------------
 
 
-def test_what_was_saved_is_not_written_over(studio: StandIn, tmp_path: Path) -> None:
+def test_what_was_saved_is_not_written_over(studio: FakeSite, tmp_path: Path) -> None:
     before = tmp_path / "before.json"
     before.write_text("something of theirs")
     done = check(studio.url, f"--save={before}")
@@ -524,7 +524,7 @@ def test_what_was_saved_is_not_written_over(studio: StandIn, tmp_path: Path) -> 
     assert before.read_text() == "something of theirs"
 
 
-def test_a_place_that_cannot_be_written_is_said_before_anybody_is_asked(studio: StandIn, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_said_before_anybody_is_asked(studio: FakeSite, tmp_path: Path) -> None:
     done = check_at_terminal(studio.url, "--user", f"--save={tmp_path / 'nowhere' / 'before.json'}")
     assert done.code == 2
     assert "cannot be written" in done.terminal
@@ -550,7 +550,7 @@ OF_ANOTHER_SITE = """{
     ],
 )
 def test_a_file_that_is_not_ours_is_said_to_be_none(
-    studio: StandIn, tmp_path: Path, text: str | None, said: str
+    studio: FakeSite, tmp_path: Path, text: str | None, said: str
 ) -> None:
     file, kept = tmp_path / "before.json", tmp_path / "after.json"
     if text is not None:
@@ -561,7 +561,7 @@ def test_a_file_that_is_not_ours_is_said_to_be_none(
     assert not kept.exists()
 
 
-def test_a_line_that_one_of_two_checks_did_not_look_at_is_no_change(studio: StandIn, tmp_path: Path) -> None:
+def test_a_line_that_one_of_two_checks_did_not_look_at_is_no_change(studio: FakeSite, tmp_path: Path) -> None:
     before = tmp_path / "before.json"
     assert check(studio.url, f"--save={before}", **SCRIPT).code == 0
     done = check(studio.url, f"--compare={before}", "--json")
@@ -655,13 +655,13 @@ def test_a_gateway_is_walked_and_nothing_is_left_behind(gateway: Gateway) -> Non
 
 @pytest.mark.parametrize("two_factor", [False, True])
 def test_a_person_goes_the_whole_way_through_a_gateway(gateway: Gateway, tmp_path: Path, *, two_factor: bool) -> None:
-    person = gateway.person(two_factor=two_factor)
+    user = gateway.new_user(two_factor=two_factor)
     sessions = len(gateway.bearers.all())
     saved = tmp_path / "saved.json"
     done = check_at_terminal(
         gateway.site.url,
         *("--user", "--json", f"--save={saved}", "--gateway", url(gateway)),
-        answers=sign_in(gateway.site, person, code=two_factor),
+        answers=sign_in(gateway.site, user, code=two_factor),
     )
     assert done.code == 0, done
     lines = done.lines
@@ -670,18 +670,18 @@ def test_a_person_goes_the_whole_way_through_a_gateway(gateway: Gateway, tmp_pat
     assert [lines[name]["status"] for name in ("user.sign-in", "gateway.site", *USER_LINES)] == ["OK"] * 6
     assert len(gateway.bearers.all()) == sessions  # signed out
     text = done.out + saved.read_text()
-    for secret in (*gateway.site.secrets, person.login):
+    for secret in (*gateway.site.secrets, user.login):
         assert secret not in text
-    assert person.password not in done.terminal
+    assert user.password not in done.terminal
     assert "__Host" not in text
 
 
 def test_a_gateway_whose_own_pages_may_not_call_is_gone_through_with_the_token(other_gateway: Gateway) -> None:
-    person = other_gateway.person(two_factor=True)
+    user = other_gateway.new_user(two_factor=True)
     done = check_at_terminal(
         other_gateway.site.url,
         *("--user", "--json", "--gateway", url(other_gateway)),
-        answers=sign_in(other_gateway.site, person, code=True),
+        answers=sign_in(other_gateway.site, user, code=True),
     )
     lines = done.lines
     assert "user.cookie" not in lines
@@ -689,8 +689,8 @@ def test_a_gateway_whose_own_pages_may_not_call_is_gone_through_with_the_token(o
 
 
 def test_a_code_that_the_gateway_refuses(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=True)
-    answers: Answers = [(LOGIN, person.login), (PASSWORD, person.password), (CODE, "never-a-code")]
+    user = gateway.new_user(two_factor=True)
+    answers: Answers = [(LOGIN, user.login), (PASSWORD, user.password), (CODE, "never-a-code")]
     done = check_at_terminal(gateway.site.url, "--user", "--json", "--gateway", url(gateway), answers=answers)
     assert (done.code, done.lines["user.sign-in"]["value"]) == (1, "401 invalid_otp")
     assert_says_what_to_do(done.lines["user.sign-in"])
@@ -698,18 +698,18 @@ def test_a_code_that_the_gateway_refuses(gateway: Gateway) -> None:
 
 
 def test_a_password_that_the_site_refuses_is_not_tried_at_the_gateway(gateway: Gateway) -> None:
-    person, rows = gateway.person(), gateway.state.all()
-    answers: Answers = [(LOGIN, person.login), (PASSWORD, "not-the-password")]
+    user, rows = gateway.new_user(), gateway.state.all()
+    answers: Answers = [(LOGIN, user.login), (PASSWORD, "not-the-password")]
     done = check_at_terminal(gateway.site.url, "--user", "--json", "--gateway", url(gateway), answers=answers)
     assert (done.code, done.statuses()["user.sign-in"]) == (1, "UNKNOWN")
-    assert gateway.site.asked_for(person, "password") == 1
+    assert gateway.site.asked_for(user, "password") == 1
     assert gateway.state.all() == rows
 
 
-def test_a_gateway_of_another_site_gets_no_password(gateway: Gateway, studio: StandIn) -> None:
-    person = studio.add_person("a_username_elsewhere", "a-password-of-theirs")
+def test_a_gateway_of_another_site_gets_no_password(gateway: Gateway, studio: FakeSite) -> None:
+    user = studio.add_user("a_username_elsewhere", "a-password-of-theirs")
     done = check_at_terminal(
-        studio.url, "--user", "--json", "--gateway", url(gateway), answers=sign_in(studio, person, code=False)
+        studio.url, "--user", "--json", "--gateway", url(gateway), answers=sign_in(studio, user, code=False)
     )
     assert done.code == 1
     assert done.lines["gateway.site"]["status"] == "PROBLEM"
@@ -792,10 +792,10 @@ def test_a_cookie_that_lost_its_protection_is_a_problem_and_the_person_is_signed
         if "set-cookie" in headers:
             headers["set-cookie"] = headers["set-cookie"].replace("; HttpOnly", "; Domain=studio.com")
 
-    person, sessions = gateway.person(), len(gateway.bearers.all())
+    user, sessions = gateway.new_user(), len(gateway.bearers.all())
     with serving(Tampered(gateway, weaken)) as proxy:
         done = check_at_terminal(
-            gateway.site.url, "--user", "--json", "--gateway", proxy, answers=sign_in(gateway.site, person, code=False)
+            gateway.site.url, "--user", "--json", "--gateway", proxy, answers=sign_in(gateway.site, user, code=False)
         )
     assert (done.code, done.statuses()["user.cookie"]) == (1, "PROBLEM")
     assert "httponly is missing, it has a domain" in done.lines["user.cookie"]["meaning"]
@@ -819,15 +819,15 @@ def test_a_route_that_is_not_there_is_named(gateway: Gateway, path: str) -> None
     assert "Deploy the stack" in broken[0]["next_step"]
 
 
-def test_a_host_that_is_no_gateway_is_asked_once(studio: StandIn) -> None:
-    with answering(http(404, '{"message": "Not Found"}')) as replay:
+def test_a_host_that_is_no_gateway_is_asked_once(studio: FakeSite) -> None:
+    with replaying(http(404, '{"message": "Not Found"}')) as replay:
         done = check(studio.url, "--json", "--gateway", replay.url)
     assert (done.code, done.lines["gateway.reachable"]["status"]) == (1, "PROBLEM")
     assert "Url" in done.lines["gateway.reachable"]["next_step"]
     assert len(replay.requests) == 1
 
 
-def test_a_gateway_that_is_not_there_does_not_hide_the_site(studio: StandIn) -> None:
+def test_a_gateway_that_is_not_there_does_not_hide_the_site(studio: FakeSite) -> None:
     done = check(studio.url, "--json", "--gateway", f"http://login.localhost:{free_port()}")
     assert (done.code, done.lines["gateway.reachable"]["value"]) == (1, "connection refused")
     assert done.statuses()["site.reachable"] == "OK"

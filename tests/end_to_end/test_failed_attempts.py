@@ -6,48 +6,48 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from shotgrid_login.failed_attempts import Attempt
-from tests.client import Caller, Gateway
-from tests.local.stand_in import Person
+from tests.site.fake_site import Account
+from tests.support.client import Caller, Gateway
 
 
 def test_after_five_misses_a_user_waits_longer_each_time(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
+    user, caller = gateway.new_user(), gateway.caller()
     for _ in range(5):
-        assert caller.password(person, "wrong").code == "invalid_credentials"
+        assert caller.password(user, "wrong").code == "invalid_credentials"
     waits = []
     for _ in range(7):
-        assert caller.password(person, "wrong").code == "invalid_credentials"
-        blocked = caller.password(person)
+        assert caller.password(user, "wrong").code == "invalid_credentials"
+        blocked = caller.password(user)
         assert (blocked.status, blocked.code) == (429, "too_many_attempts")
         assert blocked.headers["retry-after"] == str(blocked.body["retry_after"])
         waits.append(blocked.body["retry_after"])
-        _wait_is_over(gateway, person, caller)
+        _wait_is_over(gateway, user, caller)
     for wait, expected in zip(waits, [30, 60, 120, 240, 480, 900, 900], strict=True):
         assert expected - 10 <= wait <= expected
-    assert gateway.site.asked_for(person, "password") == 5 + 7
-    assert caller.password(person).status == 200
+    assert gateway.site.asked_for(user, "password") == 5 + 7
+    assert caller.password(user).status == 200
 
 
 def test_a_stranger_elsewhere_cannot_keep_a_person_out(gateway: Gateway) -> None:
-    person, stranger = gateway.person(), gateway.caller()
+    user, stranger = gateway.new_user(), gateway.caller()
     for _ in range(7):
-        stranger.password(person, "wrong")
-    assert stranger.password(person).code == "too_many_attempts"
-    assert gateway.caller().password(person).status == 200
+        stranger.password(user, "wrong")
+    assert stranger.password(user).code == "too_many_attempts"
+    assert gateway.caller().password(user).status == 200
 
 
 def test_guesses_from_many_addresses_are_slowed_down_too(gateway: Gateway) -> None:
-    person = gateway.person()
+    user = gateway.new_user()
     callers = [gateway.caller() for _ in range(14)]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
-            list(pool.map(lambda caller: caller.password(person, "wrong"), callers))
-    assert gateway.site.asked_for(person, "password") <= 50 + 1
-    assert gateway.caller().password(person).code == "too_many_attempts"
+            list(pool.map(lambda caller: caller.password(user, "wrong"), callers))
+    assert gateway.site.asked_for(user, "password") <= 50 + 1
+    assert gateway.caller().password(user).code == "too_many_attempts"
 
 
 def test_others_are_not_kept_waiting(gateway: Gateway) -> None:
-    victim, other, caller = gateway.person(), gateway.person(), gateway.caller()
+    victim, other, caller = gateway.new_user(), gateway.new_user(), gateway.caller()
     for _ in range(7):
         caller.password(victim, "wrong")
     assert caller.password(victim).code == "too_many_attempts"
@@ -55,40 +55,40 @@ def test_others_are_not_kept_waiting(gateway: Gateway) -> None:
 
 
 def test_signing_in_forgets_the_misses(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
+    user, caller = gateway.new_user(), gateway.caller()
     for _ in range(3):
         for _ in range(4):
-            assert caller.password(person, "wrong").code == "invalid_credentials"
-        assert caller.password(person).status == 200
+            assert caller.password(user, "wrong").code == "invalid_credentials"
+        assert caller.password(user).status == 200
 
 
 def test_misses_are_forgotten_a_day_after_the_first(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
+    user, caller = gateway.new_user(), gateway.caller()
     for _ in range(6):
-        caller.password(person, "wrong")
-    assert caller.password(person).code == "too_many_attempts"
-    for row_id in _rows(person, caller).user_rows:
+        caller.password(user, "wrong")
+    assert caller.password(user).code == "too_many_attempts"
+    for row_id in _rows(user, caller).user_rows:
         day = int(gateway.state.get(row_id)["expires_at"]["N"]) - time.time()
         assert 86_300 < day <= 86_400
         gateway.state.set(row_id, expires_at=int(time.time()) - 1)
     for _ in range(5):
-        assert caller.password(person, "wrong").code == "invalid_credentials"
+        assert caller.password(user, "wrong").code == "invalid_credentials"
 
 
 def test_an_office_that_signs_in_all_day_collects_no_misses(gateway: Gateway) -> None:
     office = gateway.caller()
     for _ in range(3):
-        assert office.password(gateway.person()).status == 200
-    row = gateway.state.get(_rows(gateway.person(), office).address_row)
+        assert office.password(gateway.new_user()).status == 200
+    row = gateway.state.get(_rows(gateway.new_user(), office).address_row)
     assert row["misses"]["N"] == "0"
     first_hour = row["expires_at"]["N"]
-    assert office.password(gateway.person(), "wrong").code == "invalid_credentials"
+    assert office.password(gateway.new_user(), "wrong").code == "invalid_credentials"
     assert gateway.state.get(row["id"]["S"])["expires_at"]["N"] == first_hour
 
 
 def test_letter_case_and_spaces_do_not_make_another_user(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    logins = [person.login, person.login.upper(), f" {person.login}", person.login.title(), f"{person.login} "] * 2
+    user, caller = gateway.new_user(), gateway.caller()
+    logins = [user.login, user.login.upper(), f" {user.login}", user.login.title(), f"{user.login} "] * 2
     codes = []
     for login in logins:
         body = {"username": login, "password": "wrong"}
@@ -98,54 +98,54 @@ def test_letter_case_and_spaces_do_not_make_another_user(gateway: Gateway) -> No
 
 
 def test_passwords_guessed_at_once_are_counted_before_they_are_tried(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
+    user, caller = gateway.new_user(), gateway.caller()
     with ThreadPoolExecutor(12) as pool:
-        list(pool.map(lambda guess: caller.password(person, f"guess {guess}"), range(24)))
-    assert gateway.site.asked_for(person, "password") <= 5 + 1
+        list(pool.map(lambda guess: caller.password(user, f"guess {guess}"), range(24)))
+    assert gateway.site.asked_for(user, "password") <= 5 + 1
 
 
 def test_wrong_codes_count_for_the_user_and_leave_the_challenge_its_attempts(gateway: Gateway) -> None:
-    person, caller = gateway.person(two_factor=True), gateway.caller()
+    user, caller = gateway.new_user(two_factor=True), gateway.caller()
     for _ in range(2):
-        challenge = caller.password(person)
+        challenge = caller.password(user)
         for _ in range(3):
-            answer = caller.otp(challenge, "000000")
-    assert answer.code == "invalid_otp"
-    assert caller.password(person).code == "too_many_attempts"
+            response = caller.otp(challenge, "000000")
+    assert response.code == "invalid_otp"
+    assert caller.password(user).code == "too_many_attempts"
     assert caller.otp(challenge, "000000").code == "too_many_attempts"
-    _wait_is_over(gateway, person, caller)
+    _wait_is_over(gateway, user, caller)
     assert caller.otp(challenge, "000000").body["attempts_left"] == 1
-    _wait_is_over(gateway, person, caller)
-    assert caller.otp(challenge, gateway.site.code(person.login)).status == 200
+    _wait_is_over(gateway, user, caller)
+    assert caller.otp(challenge, gateway.site.code(user.login)).status == 200
 
 
 def test_an_address_that_tries_many_users_waits_too(gateway: Gateway) -> None:
     guesser = gateway.caller()
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: guesser.password(gateway.person(), "wrong"), range(53)))
-    assert sum(answer.code == "too_many_attempts" for answer in answers) >= 1
-    person = gateway.person()
-    assert guesser.password(person).code == "too_many_attempts"
-    assert gateway.caller().password(person).status == 200
+        responses = list(pool.map(lambda _: guesser.password(gateway.new_user(), "wrong"), range(53)))
+    assert sum(response.code == "too_many_attempts" for response in responses) >= 1
+    user = gateway.new_user()
+    assert guesser.password(user).code == "too_many_attempts"
+    assert gateway.caller().password(user).status == 200
 
 
 def test_one_ipv6_network_is_one_address(gateway: Gateway) -> None:
-    person = gateway.person()
+    user = gateway.new_user()
     for host in range(6):
         caller = gateway.caller(x_forwarded_for=f"2001:db8:1:2:{host}::1")
-        assert caller.password(person, "wrong").code == "invalid_credentials"
-    assert gateway.caller(x_forwarded_for="2001:db8:1:2::9").password(person).code == "too_many_attempts"
-    assert gateway.caller(x_forwarded_for="2001:db8:1:3::9").password(person).status == 200
+        assert caller.password(user, "wrong").code == "invalid_credentials"
+    assert gateway.caller(x_forwarded_for="2001:db8:1:2::9").password(user).code == "too_many_attempts"
+    assert gateway.caller(x_forwarded_for="2001:db8:1:3::9").password(user).status == 200
 
 
 def test_an_address_that_is_none_is_one_all_the_same(gateway: Gateway) -> None:
     caller = gateway.caller(x_forwarded_for="test-invoke-source-ip")
-    assert caller.password(gateway.person()).status == 200
+    assert caller.password(gateway.new_user()).status == 200
 
 
-def _rows(person: Person, caller: Caller) -> Attempt:
-    return Attempt.of(person.login, caller.address)
+def _rows(user: Account, caller: Caller) -> Attempt:
+    return Attempt.of(user.login, caller.address)
 
 
-def _wait_is_over(gateway: Gateway, person: Person, caller: Caller) -> None:
-    gateway.state.set(_rows(person, caller).user_rows[0], blocked_until=int(time.time()))
+def _wait_is_over(gateway: Gateway, user: Account, caller: Caller) -> None:
+    gateway.state.set(_rows(user, caller).user_rows[0], blocked_until=int(time.time()))

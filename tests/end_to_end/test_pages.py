@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.client import PAGE, Gateway
 from tests.local.stack import ROOT
+from tests.support.client import PAGE, Gateway
 
 FILES = ROOT / "functions" / "pages" / "files"
 MODULES = ["shotgrid-login.js", "shotgrid-login-element.js"]
@@ -23,14 +23,14 @@ MEDIA_TYPES = {
 
 @pytest.mark.parametrize("path", MEDIA_TYPES)
 def test_a_file_is_served_as_what_it_is(gateway: Gateway, path: str) -> None:
-    answer = gateway.caller().send("GET", path)
+    response = gateway.caller().send("GET", path)
     file = FILES / (path.lstrip("/") or "example/index.html")
-    assert answer.status == 200
-    assert answer.text == file.read_text()
-    assert answer.headers["content-type"] == f"{MEDIA_TYPES[path]}; charset=utf-8"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["x-request-id"]
-    assert "set-cookie" not in answer.headers
+    assert response.status == 200
+    assert response.text == file.read_text()
+    assert response.headers["content-type"] == f"{MEDIA_TYPES[path]}; charset=utf-8"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-request-id"]
+    assert "set-cookie" not in response.headers
 
 
 @pytest.mark.parametrize("path", MEDIA_TYPES)
@@ -56,11 +56,11 @@ def test_files_are_cached_for_as_long_as_they_hold(gateway: Gateway) -> None:
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("origin", [None, PAGE, "https://anywhere.example"])
 def test_a_module_may_be_imported_by_any_page(gateway: Gateway, module: str, origin: str | None) -> None:
-    answer = gateway.caller(origin=origin or "").send("GET", f"/{module}?v=1")
-    assert answer.status == 200
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
-    assert "access-control-allow-credentials" not in answer.headers
+    response = gateway.caller(origin=origin or "").send("GET", f"/{module}?v=1")
+    assert response.status == 200
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert "access-control-allow-credentials" not in response.headers
 
 
 def test_the_example_runs_nothing_but_its_own_and_reads_nothing_but_the_site(gateway: Gateway) -> None:
@@ -81,9 +81,9 @@ def test_the_example_runs_nothing_but_its_own_and_reads_nothing_but_the_site(gat
     ["/app.py", "/nothing.js", "/example/nothing.js", "/example/%2e%2e/app.py"],
 )
 def test_nothing_else_is_served(gateway: Gateway, path: str) -> None:
-    answer = gateway.caller().send("GET", path)
-    assert answer.status == 404
-    assert answer.body["code"] == "not_found"
+    response = gateway.caller().send("GET", path)
+    assert response.status == 404
+    assert response.body["code"] == "not_found"
 
 
 def test_the_example_can_be_turned_off(other_gateway: Gateway) -> None:

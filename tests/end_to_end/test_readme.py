@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.client import until
 from tests.local.stack import ROOT, LocalAws, free_port, sam
+from tests.support.client import until
 
 BLOCKS = [
     textwrap.dedent(block)
@@ -176,7 +176,7 @@ def test_a_port_that_is_none_is_named(port: str) -> None:
 
 def test_the_deployment_is_two_commands_and_an_api_beside_it_two_more(tmp_path: Path) -> None:
     # A checkout of its own: another test's `sam build` empties the folder that `sam deploy` reads.
-    for name in ("template.yaml", "samconfig.toml", "functions", "layers", "tests/examples"):
+    for name in ("template.yaml", "samconfig.toml", "functions", "layers", "docs/examples"):
         copy, original = tmp_path / name, ROOT / name
         copy.parent.mkdir(exist_ok=True)
         (shutil.copytree if original.is_dir() else shutil.copy)(original, copy)

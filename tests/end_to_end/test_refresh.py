@@ -12,24 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import Answer, Caller, Gateway, expire_access_token, session_row, until
-from tests.local.stand_in import Person
+from tests.site.fake_site import Account
+from tests.support.client import Caller, Gateway, Response, expire_access_token, session_row, until
 
 
 def test_a_fresh_token_is_handed_out_again_without_asking_the_site(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    first = caller.signed_in(person).body
+    user, caller = gateway.new_user(), gateway.caller()
+    first = caller.signed_in(user).body
     again = caller.refresh(first["refresh_token"])
     assert again.status == 200
     for name in ("access_token", "refresh_token", "user"):
         assert again.body[name] == first[name]
     assert again.body["expires_in"] <= first["expires_in"]
-    assert gateway.site.asked_for(person, "refresh_token") == 0
+    assert gateway.site.asked_for(user, "refresh_token") == 0
 
 
 def test_an_expiring_token_is_renewed_and_the_handle_rotated(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    first = caller.signed_in(person).body
+    user, caller = gateway.new_user(), gateway.caller()
+    first = caller.signed_in(user).body
     expire_access_token(gateway, first["refresh_token"])
     second = caller.refresh(first["refresh_token"]).body
     assert second["access_token"] != first["access_token"]
@@ -38,53 +38,53 @@ def test_an_expiring_token_is_renewed_and_the_handle_rotated(gateway: Gateway) -
     assert second["session"]["expires_at"] == first["session"]["expires_at"]
     assert caller.session(second["access_token"]).status == 200
     assert caller.session(first["access_token"]).status == 200  # it has a minute left, and another tab uses it
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+    assert gateway.site.asked_for(user, "refresh_token") == 1
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
 def test_twenty_refreshes_at_once_are_one_for_the_site(gateway: Gateway, retires_refresh_tokens: bool) -> None:
-    person, caller = gateway.person(retires_refresh_tokens=retires_refresh_tokens), gateway.caller()
-    first = caller.signed_in(person).body
+    user, caller = gateway.new_user(retires_refresh_tokens=retires_refresh_tokens), gateway.caller()
+    first = caller.signed_in(user).body
     with ThreadPoolExecutor(20) as pool:
         # Once while it is fresh, so that twenty functions are warm and the next twenty really meet.
         list(pool.map(lambda _: caller.refresh(first["refresh_token"]), range(20)))
         expire_access_token(gateway, first["refresh_token"])
-        answers = list(pool.map(lambda _: caller.refresh(first["refresh_token"]), range(20)))
-    assert [answer.status for answer in answers] == [200] * 20
-    assert len({answer.body["access_token"] for answer in answers}) == 1
-    assert len({answer.body["refresh_token"] for answer in answers}) == 1
-    assert answers[0].body["access_token"] != first["access_token"]
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+        responses = list(pool.map(lambda _: caller.refresh(first["refresh_token"]), range(20)))
+    assert [response.status for response in responses] == [200] * 20
+    assert len({response.body["access_token"] for response in responses}) == 1
+    assert len({response.body["refresh_token"] for response in responses}) == 1
+    assert responses[0].body["access_token"] != first["access_token"]
+    assert gateway.site.asked_for(user, "refresh_token") == 1
 
 
 @pytest.mark.parametrize("expires_in", [60, 119])
 def test_a_site_with_short_lived_tokens_is_not_asked_for_every_tab(gateway: Gateway, expires_in: int) -> None:
-    person, caller = gateway.person(expires_in=expires_in), gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(expires_in=expires_in), gateway.caller()
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: caller.refresh(handle), range(4)))
-    assert [answer.status for answer in answers] == [200] * 4
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+        responses = list(pool.map(lambda _: caller.refresh(handle), range(4)))
+    assert [response.status for response in responses] == [200] * 4
+    assert gateway.site.asked_for(user, "refresh_token") == 1
 
 
 def test_the_previous_handle_gets_the_current_one_for_half_a_minute(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    first = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(), gateway.caller()
+    first = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, first)
     second = caller.refresh(first).body
     again = caller.refresh(first)
     assert again.status == 200
     assert again.body["refresh_token"] == second["refresh_token"]
     assert again.body["access_token"] == second["access_token"]
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+    assert gateway.site.asked_for(user, "refresh_token") == 1
     until_30 = int(gateway.state.get(session_row(first))["previous_until"]["N"]) - time.time()
     assert 20 < until_30 <= 30
 
 
 def test_the_previous_handle_after_that_was_copied_and_ends_the_session(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    first = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(), gateway.caller()
+    first = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, first)
     second = caller.refresh(first).body
     gateway.state.set(session_row(first), previous_until=int(time.time()) - 1)
@@ -94,8 +94,8 @@ def test_the_previous_handle_after_that_was_copied_and_ends_the_session(gateway:
 
 
 def test_any_older_handle_ends_the_session(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    handles = [caller.signed_in(person).body["refresh_token"]]
+    user, caller = gateway.new_user(), gateway.caller()
+    handles = [caller.signed_in(user).body["refresh_token"]]
     for _ in range(3):
         handles.append(caller.rotate(handles[-1]))
     assert len(set(handles)) == 4
@@ -104,8 +104,8 @@ def test_any_older_handle_ends_the_session(gateway: Gateway) -> None:
 
 
 def test_a_made_up_handle_ends_nothing(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(), gateway.caller()
+    handle = caller.signed_in(user).body["refresh_token"]
     session_id = handle.partition(".")[0]
     for made_up in (
         f"{session_id}.{secrets.token_urlsafe(32)}",
@@ -122,10 +122,10 @@ def test_a_made_up_handle_ends_nothing(gateway: Gateway) -> None:
 
 def test_another_sessions_retired_handle_ends_nothing(gateway: Gateway) -> None:
     caller = gateway.caller()
-    first = caller.signed_in(gateway.person()).body["refresh_token"]
+    first = caller.signed_in(gateway.new_user()).body["refresh_token"]
     expire_access_token(gateway, first)
     assert caller.refresh(first).status == 200
-    other = caller.signed_in(gateway.person()).body["refresh_token"]
+    other = caller.signed_in(gateway.new_user()).body["refresh_token"]
     crossed = f"{other.partition('.')[0]}.{first.partition('.')[2]}"
     gateway.secrets.add(crossed)
     assert caller.refresh(crossed).code == "session_ended"
@@ -133,14 +133,17 @@ def test_another_sessions_retired_handle_ends_nothing(gateway: Gateway) -> None:
 
 
 def test_without_a_handle_there_is_nothing_to_refuse(gateway: Gateway) -> None:
-    for answer in (gateway.caller().send("POST", "/auth/refresh"), gateway.caller().send("POST", "/auth/refresh", {})):
-        assert (answer.status, answer.body) == (200, {"status": "signed_out"})
+    for response in (
+        gateway.caller().send("POST", "/auth/refresh"),
+        gateway.caller().send("POST", "/auth/refresh", {}),
+    ):
+        assert (response.status, response.body) == (200, {"status": "signed_out"})
 
 
 @pytest.mark.parametrize("limit", ["expires_at", "idle_expires_at"])
 def test_a_session_ends_at_its_limits(gateway: Gateway, limit: str) -> None:
     caller = gateway.caller()
-    signed_in = caller.signed_in(gateway.person()).body
+    signed_in = caller.signed_in(gateway.new_user()).body
     gateway.state.set(session_row(signed_in["refresh_token"]), **{limit: int(time.time())})
     assert caller.refresh(signed_in["refresh_token"]).code == "session_ended"
     assert caller.session(signed_in["access_token"]).code == "session_ended"
@@ -148,7 +151,7 @@ def test_a_session_ends_at_its_limits(gateway: Gateway, limit: str) -> None:
 
 def test_using_a_session_keeps_it_from_idling_out(gateway: Gateway) -> None:
     caller = gateway.caller()
-    handle = caller.signed_in(gateway.person()).body["refresh_token"]
+    handle = caller.signed_in(gateway.new_user()).body["refresh_token"]
     soon = int(time.time()) + 30
     gateway.state.set(session_row(handle), idle_expires_at=soon)
     assert caller.refresh(handle).status == 200
@@ -156,39 +159,39 @@ def test_using_a_session_keeps_it_from_idling_out(gateway: Gateway) -> None:
 
 
 def test_the_sites_own_expiry_wins_when_it_is_shorter(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.local.stand_in.REFRESH_TOKEN_SECONDS", 1800)
+    monkeypatch.setattr("tests.site.fake_site.REFRESH_TOKEN_SECONDS", 1800)
     caller = gateway.caller()
-    signed_in = caller.signed_in(gateway.person()).body
+    signed_in = caller.signed_in(gateway.new_user()).body
     row = gateway.state.get(session_row(signed_in["refresh_token"]))
     assert int(row["expires_at"]["N"]) == pytest.approx(time.time() + 1800, abs=30)
     assert signed_in["session"]["expires_at"] == signed_in["session"]["idle_expires_at"]
 
 
 def test_a_session_that_the_site_ended_is_over_at_the_next_expiry(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    signed_in = caller.signed_in(person).body
-    gateway.site.switch(person, two_factor=True)
+    user, caller = gateway.new_user(), gateway.caller()
+    signed_in = caller.signed_in(user).body
+    gateway.site.switch(user, two_factor=True)
     expire_access_token(gateway, signed_in["refresh_token"])
     refused = caller.refresh(signed_in["refresh_token"])
     assert (refused.status, refused.code) == (401, "session_ended")
     assert caller.session(signed_in["access_token"]).status == 401
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+    assert gateway.site.asked_for(user, "refresh_token") == 1
 
 
 def test_tabs_whose_token_the_site_refused_ask_it_once(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    first = caller.signed_in(person).body
+    user, caller = gateway.new_user(), gateway.caller()
+    first = caller.signed_in(user).body
     refused = {"refused_access_token": first["access_token"]}
     with ThreadPoolExecutor(5) as pool:
-        answers = list(pool.map(lambda _: caller.refresh(first["refresh_token"], **refused), range(5)))
-    assert [answer.status for answer in answers] == [200] * 5
-    assert {answer.body["access_token"] for answer in answers}.isdisjoint({first["access_token"]})
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+        responses = list(pool.map(lambda _: caller.refresh(first["refresh_token"], **refused), range(5)))
+    assert [response.status for response in responses] == [200] * 5
+    assert {response.body["access_token"] for response in responses}.isdisjoint({first["access_token"]})
+    assert gateway.site.asked_for(user, "refresh_token") == 1
 
 
 def test_a_token_that_the_site_refused_is_no_bearer_any_more(gateway: Gateway) -> None:
     caller = gateway.caller()
-    first = caller.signed_in(gateway.person()).body
+    first = caller.signed_in(gateway.new_user()).body
     second = caller.refresh(first["refresh_token"], refused_access_token=first["access_token"]).body
     third = caller.refresh(second["refresh_token"], refused_access_token=second["access_token"]).body
     assert [caller.session(body["access_token"]).status for body in (first, second, third)] == [401, 401, 200]
@@ -212,41 +215,41 @@ FAULTS = [
 
 @pytest.mark.parametrize(("fault", "code"), FAULTS)
 def test_a_site_in_trouble_costs_nobody_the_session(gateway: Gateway, fault: str, code: str) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(), gateway.caller()
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(person, fault=fault)
+    gateway.site.switch(user, fault=fault)
     for _ in range(2):
-        answer = caller.refresh(handle)
-        assert answer.code == code
-        assert answer.status == {"site_error": 502, "site_unavailable": 503}[code]
-    gateway.site.switch(person, fault="")
+        response = caller.refresh(handle)
+        assert response.code == code
+        assert response.status == {"site_error": 502, "site_unavailable": 503}[code]
+    gateway.site.switch(user, fault="")
     assert caller.refresh(handle).status == 200
 
 
 def test_tabs_that_wait_for_a_site_in_trouble_do_not_queue_up_for_it(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(), gateway.caller()
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(person, fault="delay:2")
+    gateway.site.switch(user, fault="delay:2")
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(caller.refresh, handle)
         until(lambda: gateway.state.get(session_row(handle))["lease"]["S"])
         others = [pool.submit(caller.refresh, handle) for _ in range(5)]
-        gateway.site.switch(person, fault="")
-        assert [answer.result().status for answer in (first, *others)] == [200] * 6
-    assert gateway.site.asked_for(person, "refresh_token") == 1
+        gateway.site.switch(user, fault="")
+        assert [response.result().status for response in (first, *others)] == [200] * 6
+    assert gateway.site.asked_for(user, "refresh_token") == 1
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
 def test_a_lost_answer_leaves_a_session_that_works_or_ends(gateway: Gateway, retires_refresh_tokens: bool) -> None:
-    person = gateway.person(retires_refresh_tokens=retires_refresh_tokens)
+    user = gateway.new_user(retires_refresh_tokens=retires_refresh_tokens)
     caller = gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(person, fault="drop_answer")
+    gateway.site.switch(user, fault="drop_answer")
     assert caller.refresh(handle).code == "site_unavailable"
-    gateway.site.switch(person, fault="")
+    gateway.site.switch(user, fault="")
     assert caller.refresh(handle).status == (401 if retires_refresh_tokens else 200)
 
 
@@ -254,16 +257,16 @@ def test_a_lost_answer_leaves_a_session_that_works_or_ends(gateway: Gateway, ret
 def test_a_function_killed_before_it_could_write_delays_the_next_one_by_its_lease_at_most(
     gateway: Gateway, retires_refresh_tokens: bool
 ) -> None:
-    person = gateway.person(retires_refresh_tokens=retires_refresh_tokens, expires_in=600)
+    user = gateway.new_user(retires_refresh_tokens=retires_refresh_tokens, expires_in=600)
     caller = gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
     with ThreadPoolExecutor(2) as pool:
-        killed = _held_at_the_site(gateway, person, pool, caller, handle)
+        killed = _held_at_the_site(gateway, user, pool, caller, handle)
         _kill_the_function_that_waits_for_the_site(gateway)
         assert killed.result().status >= 500
-        gateway.site.release()  # the site does what it was asked for; nobody is left to hear its answer
-        until(lambda: gateway.site.answered[person.login, "refresh_token"])
+        gateway.site.release()  # the site does what it was asked for; nobody is left to hear its response
+        until(lambda: gateway.site.answered[user.login, "refresh_token"])
         lease_until = int(gateway.state.get(session_row(handle))["lease_until"]["N"])
         assert 0 < lease_until - time.time() <= 20
         waiting = pool.submit(caller.refresh, handle)
@@ -275,12 +278,12 @@ def test_a_function_killed_before_it_could_write_delays_the_next_one_by_its_leas
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
 def test_a_late_function_does_not_undo_what_came_after_it(gateway: Gateway, retires_refresh_tokens: bool) -> None:
-    # A site that retires refresh tokens refuses the late one, another one answers it: neither ends the session.
-    person, caller = gateway.person(retires_refresh_tokens=retires_refresh_tokens), gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    # A site that retires refresh tokens refuses the late one, another one responses it: neither ends the session.
+    user, caller = gateway.new_user(retires_refresh_tokens=retires_refresh_tokens), gateway.caller()
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
     with ThreadPoolExecutor(1) as pool:
-        late = _held_at_the_site(gateway, person, pool, caller, handle)
+        late = _held_at_the_site(gateway, user, pool, caller, handle)
         gateway.state.set(session_row(handle), lease_until=int(time.time()) - 1)
         current = caller.refresh(handle)
         assert current.status == 200
@@ -292,11 +295,11 @@ def test_a_late_function_does_not_undo_what_came_after_it(gateway: Gateway, reti
 
 
 def test_a_late_function_keeps_its_tokens_if_nobody_else_has_newer_ones(gateway: Gateway) -> None:
-    person, caller = gateway.person(retires_refresh_tokens=True), gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(retires_refresh_tokens=True), gateway.caller()
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
     with ThreadPoolExecutor(1) as pool:
-        late = _held_at_the_site(gateway, person, pool, caller, handle)
+        late = _held_at_the_site(gateway, user, pool, caller, handle)
         gateway.state.set(session_row(handle), lease_until=int(time.time()) - 1)
         gateway.site.release()
         assert late.result().status == 200
@@ -305,13 +308,13 @@ def test_a_late_function_keeps_its_tokens_if_nobody_else_has_newer_ones(gateway:
 
 def test_a_wait_for_another_refresh_has_an_end(gateway: Gateway) -> None:
     caller = gateway.caller()
-    handle = caller.signed_in(gateway.person()).body["refresh_token"]
+    handle = caller.signed_in(gateway.new_user()).body["refresh_token"]
     expire_access_token(gateway, handle)
     gateway.state.set(session_row(handle), lease="held by a function that died", lease_until=int(time.time()) + 60)
     started = time.monotonic()
-    answer = caller.refresh(handle)
-    assert (answer.status, answer.code) == (503, "site_unavailable")
-    assert 30 < answer.body["retry_after"] <= 50
+    response = caller.refresh(handle)
+    assert (response.status, response.code) == (503, "site_unavailable")
+    assert 30 < response.body["retry_after"] <= 50
     assert time.monotonic() - started >= 12
     gateway.state.set(session_row(handle), lease_until=int(time.time()) - 1)
     assert caller.refresh(handle).status == 200
@@ -320,21 +323,21 @@ def test_a_wait_for_another_refresh_has_an_end(gateway: Gateway) -> None:
 def test_a_session_about_to_end_is_not_refreshed_over_and_over(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.local.stand_in.REFRESH_TOKEN_SECONDS", 45)
-    person, caller = gateway.person(), gateway.caller()
-    first = caller.signed_in(person).body
+    monkeypatch.setattr("tests.site.fake_site.REFRESH_TOKEN_SECONDS", 45)
+    user, caller = gateway.new_user(), gateway.caller()
+    first = caller.signed_in(user).body
     for _ in range(3):
         again = caller.refresh(first["refresh_token"])
         assert again.body["refresh_token"] == first["refresh_token"]
-    assert gateway.site.asked_for(person, "refresh_token") == 0
+    assert gateway.site.asked_for(user, "refresh_token") == 0
 
 
 def test_signing_out_while_a_refresh_waits_for_the_site_stays_signed_out(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    handle = caller.signed_in(person).body["refresh_token"]
+    user, caller = gateway.new_user(), gateway.caller()
+    handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
     with ThreadPoolExecutor(1) as pool:
-        late = _held_at_the_site(gateway, person, pool, caller, handle)
+        late = _held_at_the_site(gateway, user, pool, caller, handle)
         assert caller.logout(handle).status == 204
         gateway.site.release()
         assert late.result().code == "session_ended"
@@ -344,23 +347,23 @@ def test_signing_out_while_a_refresh_waits_for_the_site_stays_signed_out(gateway
 
 def test_a_ciphertext_moved_to_another_session_gives_nothing(gateway: Gateway) -> None:
     caller = gateway.caller()
-    victim = caller.signed_in(gateway.person()).body
-    attacker = caller.signed_in(gateway.person()).body
+    victim = caller.signed_in(gateway.new_user()).body
+    attacker = caller.signed_in(gateway.new_user()).body
     sealed = gateway.state.get(session_row(victim["refresh_token"]))["sealed"]["B"]
     gateway.state.set(session_row(attacker["refresh_token"]), sealed=sealed)
-    answer = caller.refresh(attacker["refresh_token"])
-    assert (answer.status, answer.code) == (401, "session_ended")
-    assert victim["access_token"] not in answer.text
+    response = caller.refresh(attacker["refresh_token"])
+    assert (response.status, response.code) == (401, "session_ended")
+    assert victim["access_token"] not in response.text
 
 
 def _held_at_the_site(
-    gateway: Gateway, person: Person, pool: ThreadPoolExecutor, caller: Caller, handle: str
-) -> Future[Answer]:
+    gateway: Gateway, user: Account, pool: ThreadPoolExecutor, caller: Caller, handle: str
+) -> Future[Response]:
     """Start a refresh and let it wait at the site until `release`; the ones after it do not."""
-    gateway.site.switch(person, fault="hold")
+    gateway.site.switch(user, fault="hold")
     held = pool.submit(caller.refresh, handle)
     assert gateway.site.held.acquire(timeout=30)
-    gateway.site.switch(person, fault="")
+    gateway.site.switch(user, fault="")
     return held
 
 

@@ -1,4 +1,4 @@
-"""What a request may look like: bodies, origins, transports, and the answers' headers."""
+"""What a request may look like: bodies, origins, transports, and the responses' headers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import COOKIE, OTHER_PAGE, PAGE, Gateway, expire_access_token
+from tests.support.client import COOKIE, OTHER_PAGE, PAGE, Gateway, expire_access_token
 
 POST_ROUTES = ["/auth/password", "/auth/otp", "/auth/refresh", "/auth/logout"]
 GOOD = {"username": "somebody", "password": "a password"}
@@ -35,17 +35,17 @@ GOOD = {"username": "somebody", "password": "a password"}
     ],
 )
 def test_a_wrong_field_is_named(gateway: Gateway, body: Any, named: str) -> None:
-    answer = gateway.caller().send("POST", "/auth/password", body)
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert answer.body["detail"].startswith(named)
-    assert "secret" not in answer.text
+    response = gateway.caller().send("POST", "/auth/password", body)
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert response.body["detail"].startswith(named)
+    assert "secret" not in response.text
 
 
 @pytest.mark.parametrize("data", ["{", "", "username=a&password=b", "[" * 8000, '{"username": NaN', "\x00", "nul"])
 def test_what_is_not_json_is_said_to_be_so(gateway: Gateway, data: str) -> None:
-    answer = gateway.caller().send("POST", "/auth/password", data=data)
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert answer.body["detail"] == "body: not JSON"
+    response = gateway.caller().send("POST", "/auth/password", data=data)
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert response.body["detail"] == "body: not JSON"
 
 
 @pytest.mark.parametrize(
@@ -63,69 +63,73 @@ def test_what_is_not_json_is_said_to_be_so(gateway: Gateway, data: str) -> None:
     ],
 )
 def test_the_other_routes_name_wrong_fields_too(gateway: Gateway, path: str, body: Any, named: str) -> None:
-    answer = gateway.caller().send("POST", path, body)
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert answer.body["detail"].startswith(named)
+    response = gateway.caller().send("POST", path, body)
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert response.body["detail"].startswith(named)
 
 
 @pytest.mark.parametrize("path", POST_ROUTES)
 def test_large_bodies_are_refused(gateway: Gateway, path: str) -> None:
     for data in ("x" * (8 * 1024 + 1), "ä" * (4 * 1024 + 1), "x" * 100_000):
-        answer = gateway.caller().send("POST", path, data=data.encode())
-        assert (answer.status, answer.code) == (413, "payload_too_large")
+        response = gateway.caller().send("POST", path, data=data.encode())
+        assert (response.status, response.code) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize("path", POST_ROUTES)
 @pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/plain", "", "multipart/form-data"])
 def test_bodies_that_do_not_say_json_are_refused(gateway: Gateway, path: str, media_type: str) -> None:
-    answer = gateway.caller().send("POST", path, data=json.dumps(GOOD), content_type=media_type)
-    assert (answer.status, answer.code) == (415, "unsupported_media_type")
+    response = gateway.caller().send("POST", path, data=json.dumps(GOOD), content_type=media_type)
+    assert (response.status, response.code) == (415, "unsupported_media_type")
 
 
 def test_a_charset_may_be_named(gateway: Gateway) -> None:
-    person = gateway.person()
-    body = {"username": person.login, "password": person.password}
-    answer = gateway.caller().send("POST", "/auth/password", body, content_type="Application/JSON; charset=utf-8")
-    assert answer.status == 200
+    user = gateway.new_user()
+    body = {"username": user.login, "password": user.password}
+    response = gateway.caller().send("POST", "/auth/password", body, content_type="Application/JSON; charset=utf-8")
+    assert response.status == 200
 
 
 @pytest.mark.parametrize("path", POST_ROUTES)
 def test_credentials_in_the_address_are_refused(gateway: Gateway, path: str) -> None:
-    person = gateway.person()
-    query = f"?username={person.login}&password={person.password}"
-    answer = gateway.caller().send("POST", path + query, {"username": person.login, "password": person.password})
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert answer.body["detail"].startswith("query string: ")
-    assert person.password not in answer.text
-    assert gateway.site.asked_for(person, "password") == 0
+    user = gateway.new_user()
+    query = f"?username={user.login}&password={user.password}"
+    response = gateway.caller().send("POST", path + query, {"username": user.login, "password": user.password})
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert response.body["detail"].startswith("query string: ")
+    assert user.password not in response.text
+    assert gateway.site.asked_for(user, "password") == 0
 
 
 @pytest.mark.parametrize("origin", [PAGE, OTHER_PAGE])
 def test_an_allowed_page_can_read_answers_and_errors(gateway: Gateway, origin: str) -> None:
     caller = gateway.caller(origin=origin)
-    for answer in (caller.signed_in(gateway.person()), caller.send("POST", "/auth/password", {}), caller.refresh("x")):
-        assert answer.headers["access-control-allow-origin"] == origin
-        assert answer.headers["access-control-allow-credentials"] == "true"
-        assert answer.headers["access-control-expose-headers"] == "retry-after, x-request-id"
-        assert answer.headers["vary"] == "Origin"
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["x-request-id"]
+    for response in (
+        caller.signed_in(gateway.new_user()),
+        caller.send("POST", "/auth/password", {}),
+        caller.refresh("x"),
+    ):
+        assert response.headers["access-control-allow-origin"] == origin
+        assert response.headers["access-control-allow-credentials"] == "true"
+        assert response.headers["access-control-expose-headers"] == "retry-after, x-request-id"
+        assert response.headers["vary"] == "Origin"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("path", [*POST_ROUTES, "/auth/session"])
 def test_preflights_of_allowed_pages_are_answered(gateway: Gateway, path: str) -> None:
-    answer = gateway.caller(origin=PAGE).send(
+    response = gateway.caller(origin=PAGE).send(
         "OPTIONS",
         path,
         access_control_request_method="POST",
         access_control_request_headers="content-type",
     )
-    assert answer.status == 204
-    assert answer.headers["access-control-allow-origin"] == PAGE
-    assert answer.headers["access-control-allow-credentials"] == "true"
-    assert answer.headers["access-control-allow-methods"] == ("GET" if path == "/auth/session" else "POST")
-    assert answer.headers["access-control-allow-headers"] == "authorization, content-type"
-    assert "Origin" in answer.headers["vary"]
+    assert response.status == 204
+    assert response.headers["access-control-allow-origin"] == PAGE
+    assert response.headers["access-control-allow-credentials"] == "true"
+    assert response.headers["access-control-allow-methods"] == ("GET" if path == "/auth/session" else "POST")
+    assert response.headers["access-control-allow-headers"] == "authorization, content-type"
+    assert "Origin" in response.headers["vary"]
 
 
 @pytest.mark.parametrize(
@@ -143,26 +147,28 @@ def test_preflights_of_allowed_pages_are_answered(gateway: Gateway, path: str) -
     ],
 )
 def test_a_page_that_is_not_allowed_gets_nothing_it_can_use(gateway: Gateway, origin: str) -> None:
-    person, caller = gateway.person(), gateway.caller(origin=origin)
-    bearer = gateway.caller().signed_in(person).body["access_token"]
-    for answer in (
-        caller.password(person),
+    user, caller = gateway.new_user(), gateway.caller(origin=origin)
+    bearer = gateway.caller().signed_in(user).body["access_token"]
+    for response in (
+        caller.password(user),
         caller.send("OPTIONS", "/auth/password", access_control_request_method="POST"),
         caller.send("POST", "/auth/refresh", cookie=f"{COOKIE}=x"),
         caller.session(bearer),
     ):
-        assert (answer.status, answer.code) == (403, "origin_not_allowed")
-        assert not any(name.lower().startswith("access-control-") for name in answer.headers)
-        assert "set-cookie" not in answer.headers
-    assert gateway.site.asked_for(person, "password") == 1
+        assert (response.status, response.code) == (403, "origin_not_allowed")
+        assert not any(name.lower().startswith("access-control-") for name in response.headers)
+        assert "set-cookie" not in response.headers
+    assert gateway.site.asked_for(user, "password") == 1
 
 
 def test_a_page_of_the_same_site_gets_the_cookie_by_default(gateway: Gateway) -> None:
     for site in ("same-origin", "same-site"):
-        answer = gateway.caller(origin=PAGE, sec_fetch_site=site).send("POST", "/auth/password", _credentials(gateway))
-        assert answer.cookie
-        assert "refresh_token" not in answer.body
-        attributes = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
+        response = gateway.caller(origin=PAGE, sec_fetch_site=site).send(
+            "POST", "/auth/password", _credentials(gateway)
+        )
+        assert response.cookie
+        assert "refresh_token" not in response.body
+        attributes = {part.strip().lower() for part in response.headers["set-cookie"].split(";")[1:]}
         assert {"httponly", "secure", "path=/", "samesite=strict"} < attributes
         (max_age,) = (part for part in attributes if part.startswith("max-age="))
         assert 43_000 <= int(max_age.partition("=")[2]) <= 43_200
@@ -173,36 +179,36 @@ def test_a_page_of_the_same_site_gets_the_cookie_by_default(gateway: Gateway) ->
     "headers", [{}, {"origin": OTHER_PAGE}, {"origin": OTHER_PAGE, "sec_fetch_site": "cross-site"}, {"origin": PAGE}]
 )
 def test_everyone_else_gets_a_token_by_default(gateway: Gateway, headers: dict[str, str]) -> None:
-    answer = gateway.caller().send("POST", "/auth/password", _credentials(gateway), **headers)
-    assert answer.status == 200
-    assert answer.cookie is None
-    assert answer.body["refresh_token"]
+    response = gateway.caller().send("POST", "/auth/password", _credentials(gateway), **headers)
+    assert response.status == 200
+    assert response.cookie is None
+    assert response.body["refresh_token"]
 
 
 @pytest.mark.parametrize("two_factor", [False, True])
 def test_the_transport_can_be_chosen(gateway: Gateway, two_factor: bool) -> None:
     caller = gateway.caller(origin=PAGE, sec_fetch_site="same-site")
-    token = caller.signed_in(gateway.person(two_factor=two_factor), transport="token")
+    token = caller.signed_in(gateway.new_user(two_factor=two_factor), transport="token")
     assert token.cookie is None
     assert token.body["refresh_token"]
-    cookie = gateway.caller(origin=PAGE).signed_in(gateway.person(two_factor=two_factor), transport="cookie")
+    cookie = gateway.caller(origin=PAGE).signed_in(gateway.new_user(two_factor=two_factor), transport="cookie")
     assert cookie.cookie
     assert "refresh_token" not in cookie.body
 
 
 def test_a_cookie_that_the_browser_would_drop_is_not_promised(gateway: Gateway) -> None:
-    person = gateway.person()
+    user = gateway.new_user()
     cross_site = gateway.caller(origin=OTHER_PAGE, sec_fetch_site="cross-site")
-    answer = cross_site.password(person, transport="cookie")
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert answer.body["detail"].startswith("transport: ")
-    assert gateway.caller().password(person, transport="cookie").code == "origin_not_allowed"
-    assert gateway.site.asked_for(person, "password") == 0
+    response = cross_site.password(user, transport="cookie")
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert response.body["detail"].startswith("transport: ")
+    assert gateway.caller().password(user, transport="cookie").code == "origin_not_allowed"
+    assert gateway.site.asked_for(user, "password") == 0
 
 
 def test_the_cookie_lives_through_refresh_and_sign_out(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE, sec_fetch_site="same-site")
-    first = caller.signed_in(gateway.person())
+    first = caller.signed_in(gateway.new_user())
     again = caller.send("POST", "/auth/refresh", cookie=f"a=b; {COOKIE}={first.cookie}; c=d")
     assert again.status == 200
     assert again.cookie == first.cookie
@@ -219,26 +225,28 @@ def test_the_cookie_lives_through_refresh_and_sign_out(gateway: Gateway) -> None
 
 def test_a_cookie_without_an_origin_is_refused(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE, sec_fetch_site="same-site")
-    cookie = caller.signed_in(gateway.person()).cookie
+    cookie = caller.signed_in(gateway.new_user()).cookie
     for path in ("/auth/refresh", "/auth/logout"):
-        answer = gateway.caller().send("POST", path, cookie=f"{COOKIE}={cookie}")
-        assert (answer.status, answer.code) == (403, "origin_not_allowed")
+        response = gateway.caller().send("POST", path, cookie=f"{COOKIE}={cookie}")
+        assert (response.status, response.code) == (403, "origin_not_allowed")
     assert caller.send("POST", "/auth/refresh", cookie=f"{COOKIE}={cookie}").status == 200
 
 
 def test_a_handle_in_the_body_counts_before_the_cookie(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE)
-    cookie = caller.signed_in(gateway.person(), transport="cookie").cookie
-    body = caller.signed_in(gateway.person(), transport="token").body
-    answer = caller.send("POST", "/auth/refresh", {"refresh_token": body["refresh_token"]}, cookie=f"{COOKIE}={cookie}")
-    assert answer.body["user"] == body["user"]
-    assert answer.cookie is None
+    cookie = caller.signed_in(gateway.new_user(), transport="cookie").cookie
+    body = caller.signed_in(gateway.new_user(), transport="token").body
+    response = caller.send(
+        "POST", "/auth/refresh", {"refresh_token": body["refresh_token"]}, cookie=f"{COOKIE}={cookie}"
+    )
+    assert response.body["user"] == body["user"]
+    assert response.cookie is None
 
 
 def test_the_end_of_a_handle_in_the_body_leaves_the_cookie_alone(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE)
-    cookie = caller.signed_in(gateway.person(), transport="cookie").cookie
-    handle = caller.signed_in(gateway.person(), transport="token").body["refresh_token"]
+    cookie = caller.signed_in(gateway.new_user(), transport="cookie").cookie
+    handle = caller.signed_in(gateway.new_user(), transport="token").body["refresh_token"]
     sent = {"refresh_token": handle}
     out = caller.send("POST", "/auth/logout", sent, cookie=f"{COOKIE}={cookie}")
     assert (out.status, out.cookie) == (204, None)
@@ -248,5 +256,5 @@ def test_the_end_of_a_handle_in_the_body_leaves_the_cookie_alone(gateway: Gatewa
 
 
 def _credentials(gateway: Gateway) -> dict[str, str]:
-    person = gateway.person()
-    return {"username": person.login, "password": person.password}
+    user = gateway.new_user()
+    return {"username": user.login, "password": user.password}

@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from tests.client import Gateway, expire_access_token, session_row
+from tests.support.client import Gateway, expire_access_token, session_row
 
 
 def test_a_bearer_says_whose_it_is_and_until_when(gateway: Gateway) -> None:
     caller = gateway.caller()
-    signed_in = caller.signed_in(gateway.person()).body
-    answer = caller.session(signed_in["access_token"])
-    assert answer.status == 200
-    assert answer.body == {"user": signed_in["user"], "session": signed_in["session"]}
+    signed_in = caller.signed_in(gateway.new_user()).body
+    response = caller.session(signed_in["access_token"])
+    assert response.status == 200
+    assert response.body == {"user": signed_in["user"], "session": signed_in["session"]}
 
 
 @pytest.mark.parametrize(
@@ -24,20 +24,20 @@ def test_a_bearer_says_whose_it_is_and_until_when(gateway: Gateway) -> None:
 )
 def test_anything_but_a_good_bearer_is_refused(gateway: Gateway, authorization: str) -> None:
     caller = gateway.caller()
-    token = caller.signed_in(gateway.person()).body["access_token"]
-    answer = caller.send("GET", "/auth/session", authorization=authorization.format(token=token))
-    assert answer.status == 401
+    token = caller.signed_in(gateway.new_user()).body["access_token"]
+    response = caller.send("GET", "/auth/session", authorization=authorization.format(token=token))
+    assert response.status == 401
 
 
 def test_the_sites_own_tokens_are_no_bearers_here(gateway: Gateway) -> None:
-    person = gateway.person()
-    site_token = gateway.site.sign_in_directly(person)["access_token"]
+    user = gateway.new_user()
+    site_token = gateway.site.sign_in_directly(user)["access_token"]
     assert gateway.caller().session(site_token).status == 401
 
 
 def test_an_expired_bearer_is_refused_although_its_row_is_still_there(gateway: Gateway) -> None:
     caller = gateway.caller()
-    signed_in = caller.signed_in(gateway.person()).body
+    signed_in = caller.signed_in(gateway.new_user()).body
     (bearer,) = gateway.state.get(session_row(signed_in["refresh_token"]))["bearers"]["S"].split()
     gateway.bearers.set(bearer, expires_at=int(time.time()))
     assert caller.session(signed_in["access_token"]).status == 401
@@ -45,7 +45,7 @@ def test_an_expired_bearer_is_refused_although_its_row_is_still_there(gateway: G
 
 def test_signing_out_ends_the_session_and_its_bearers_at_once(gateway: Gateway) -> None:
     caller = gateway.caller()
-    first = caller.signed_in(gateway.person()).body
+    first = caller.signed_in(gateway.new_user()).body
     expire_access_token(gateway, first["refresh_token"])
     second = caller.refresh(first["refresh_token"]).body
     out = caller.logout(second["refresh_token"])
@@ -58,7 +58,7 @@ def test_signing_out_ends_the_session_and_its_bearers_at_once(gateway: Gateway) 
 
 def test_signing_out_works_with_every_handle_that_the_session_ever_had(gateway: Gateway) -> None:
     caller = gateway.caller()
-    handles = [caller.signed_in(gateway.person()).body["refresh_token"]]
+    handles = [caller.signed_in(gateway.new_user()).body["refresh_token"]]
     for _ in range(2):
         handles.append(caller.rotate(handles[-1]))
     assert caller.logout(handles[0]).status == 204
@@ -67,7 +67,7 @@ def test_signing_out_works_with_every_handle_that_the_session_ever_had(gateway: 
 
 def test_signing_out_of_nothing_is_fine(gateway: Gateway) -> None:
     caller = gateway.caller()
-    handle = caller.signed_in(gateway.person()).body["refresh_token"]
+    handle = caller.signed_in(gateway.new_user()).body["refresh_token"]
     made_up = f"{handle.partition('.')[0]}.{secrets.token_urlsafe(32)}"
     for nothing in (made_up, "nonsense", f"{secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"):
         assert caller.logout(nothing).status == 204
@@ -78,8 +78,8 @@ def test_signing_out_of_nothing_is_fine(gateway: Gateway) -> None:
 
 
 def test_sessions_of_one_person_are_independent(gateway: Gateway) -> None:
-    person, caller = gateway.person(), gateway.caller()
-    desk, laptop = caller.signed_in(person).body, caller.signed_in(person).body
+    user, caller = gateway.new_user(), gateway.caller()
+    desk, laptop = caller.signed_in(user).body, caller.signed_in(user).body
     assert caller.logout(desk["refresh_token"]).status == 204
     assert caller.refresh(laptop["refresh_token"]).status == 200
     assert caller.session(laptop["access_token"]).status == 200
@@ -87,7 +87,7 @@ def test_sessions_of_one_person_are_independent(gateway: Gateway) -> None:
 
 def test_a_stack_without_a_domain_works_under_its_stage(other_gateway: Gateway, gateway: Gateway) -> None:
     caller = other_gateway.caller()
-    signed_in = caller.signed_in(other_gateway.person(two_factor=True)).body
+    signed_in = caller.signed_in(other_gateway.new_user(two_factor=True)).body
     gateway.secrets |= other_gateway.secrets
     gateway.names |= other_gateway.names
     assert caller.session(signed_in["access_token"]).status == 200

@@ -1,6 +1,6 @@
-"""A studio's own APIs, deployed from the examples: who gets in, who does not, and what a cached answer does.
+"""A studio's own APIs, deployed from the examples: who gets in, who does not, and what a cached response does.
 
-The answers are API Gateway's. A REST API says 401 to all that is no bearer of a session; an HTTP API says it only where
+The responses are API Gateway's. A REST API says 401 to all that is no bearer of a session; an HTTP API says it only where
 there is no header at all, and else 403.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.client import PAGE, Answer, Gateway, told_of, until
 from tests.local.stack import DOMAIN, REGION, LocalAws
-from tests.studio_apis import KINDS, StudioApi
+from tests.support.client import PAGE, Gateway, Response, told_of, until
+from tests.support.studio_apis import KINDS, StudioApi
 
 pytestmark = pytest.mark.xdist_group("studio_apis")
 
@@ -40,18 +40,18 @@ def uncached(api: StudioApi) -> Iterator[StudioApi]:
 
 
 def _signed_in(gateway: Gateway, group: str = "Artist") -> dict[str, Any]:
-    person = gateway.person()
-    person.permission_group = group
-    return gateway.caller().signed_in(person).body
+    user = gateway.new_user()
+    user.permission_group = group
+    return gateway.caller().signed_in(user).body
 
 
 def test_the_api_is_told_who_asks(gateway: Gateway, api: StudioApi) -> None:
-    person = gateway.person()
-    person.permission_group = "Manager"
-    signed_in = gateway.caller().signed_in(person).body
+    user = gateway.new_user()
+    user.permission_group = "Manager"
+    signed_in = gateway.caller().signed_in(user).body
     told = api.who("/shots", signed_in["access_token"])
     assert 0 < int(told.pop("expires_at")) - time.time() <= 600
-    assert told == told_of(person, signed_in) | {"principalId": f"HumanUser:{person.id}"}
+    assert told == told_of(user, signed_in) | {"principalId": f"HumanUser:{user.id}"}
 
 
 def test_without_a_header_it_is_401(api: StudioApi) -> None:
@@ -64,7 +64,7 @@ def test_what_is_no_bearer_is_refused(api: StudioApi, authorization: str) -> Non
 
 
 def test_a_token_that_the_gateway_did_not_hand_out_is_refused(gateway: Gateway, api: StudioApi) -> None:
-    tokens = gateway.site.sign_in_directly(gateway.person())
+    tokens = gateway.site.sign_in_directly(gateway.new_user())
     for token in (tokens["access_token"], tokens["refresh_token"], secrets.token_urlsafe(32)):
         assert api.get("/shots", token).status == NO_BEARER[api.kind]
 
@@ -102,8 +102,8 @@ def test_a_group_that_the_rules_do_not_name_gets_in_nowhere(gateway: Gateway, ap
 
 
 def test_a_person_whose_group_is_unknown_meets_no_rule(gateway: Gateway, api: StudioApi) -> None:
-    person = gateway.person(person_fault="503")
-    token = gateway.caller().signed_in(person).body["access_token"]
+    user = gateway.new_user(user_fault="503")
+    token = gateway.caller().signed_in(user).body["access_token"]
     assert api.get("/shots", token).status == 403
 
 
@@ -126,7 +126,7 @@ def test_a_cached_answer_counts_for_every_route(gateway: Gateway, api: StudioApi
     signed_in = _signed_in(gateway)
     token = signed_in["access_token"]
     assert api.get(first, token).status == {"/shots": 200, "/reports": 403}[first]
-    # From now on the authorizer would say no, so that whoever gets in does so by the answer that was kept.
+    # From now on the authorizer would say no, so that whoever gets in does so by the response that was kept.
     gateway.caller().logout(signed_in["refresh_token"])
     assert api.who("/shots/7", token)["session_id"] == signed_in["refresh_token"].partition(".")[0]
     assert api.get("/shots", token).status == 200
@@ -164,19 +164,19 @@ def test_nobody_is_ever_taken_for_somebody_else(
         for api in studio_apis.values()
         for signed_in in people
     ]
-    for api, signed_in, path in calls[: len(people) * len(studio_apis)]:  # so that a cache has all answers
+    for api, signed_in, path in calls[: len(people) * len(studio_apis)]:  # so that a cache has all responses
         _check(api, signed_in, path, api.get(path, signed_in["access_token"]), artist=signed_in is people[0])
     calls *= CALLS // len(calls)
     with ThreadPoolExecutor(calls_at_once) as pool:
-        answers = list(pool.map(lambda call: call[0].get(call[2], call[1]["access_token"]), calls))
-    assert len(answers) == CALLS
-    for (api, signed_in, path), answer in zip(calls, answers, strict=True):
-        _check(api, signed_in, path, answer, artist=signed_in is people[0])
+        responses = list(pool.map(lambda call: call[0].get(call[2], call[1]["access_token"]), calls))
+    assert len(responses) == CALLS
+    for (api, signed_in, path), response in zip(calls, responses, strict=True):
+        _check(api, signed_in, path, response, artist=signed_in is people[0])
 
 
 @pytest.fixture(scope="module")
 def variants(studio_apis: dict[str, StudioApi]) -> StudioApi:
-    """The HTTP API with more ways to ask: under /simple/ with simple answers, under /1.0/ with payload format 1.0."""
+    """The HTTP API with more ways to ask: under /simple/ with simple responses, under /1.0/ with payload format 1.0."""
     api = studio_apis["http"]
     client = api.aws.client("apigatewayv2")
     (original,) = client.get_authorizers(ApiId=api.id)["Items"]
@@ -218,8 +218,8 @@ def test_a_new_cache_time_counts_with_the_deployment_that_brings_it(aws: LocalAw
     assert gateway.outputs["AuthorizerArn"]  # what the example imports
 
     def deployed(**parameters: str) -> tuple[str, int]:
-        """Return which deployment the stage has, and how long an answer counts."""
-        stack, template = f"{kind}-api-of-its-own-cache", f"tests/examples/{kind}_api.yaml"
+        """Return which deployment the stage has, and how long a response counts."""
+        stack, template = f"{kind}-api-of-its-own-cache", f"docs/examples/{kind}_api.yaml"
         outputs = aws.deploy({"AllowedOrigin": PAGE, **parameters}, stack, template)
         api_id = outputs["AuthorizerApi"].partition(":")[2]
         if kind == "rest":
@@ -275,13 +275,13 @@ def test_the_invoke_role_may_do_nothing_while_no_api_is_named(other_gateway: Gat
     assert trust["Condition"]["ArnLikeIfExists"]["aws:SourceArn"].endswith(":none/*")
 
 
-def _check(api: StudioApi, signed_in: dict[str, Any], path: str, answer: Answer, *, artist: bool) -> None:
+def _check(api: StudioApi, signed_in: dict[str, Any], path: str, response: Response, *, artist: bool) -> None:
     if artist and path.startswith("/reports"):
-        assert answer.status == 403, answer.text
+        assert response.status == 403, response.text
         return
-    assert answer.status == 200, (api.kind, path, answer.text)
-    assert answer.body["path"] == path
-    told = answer.body["who"]
+    assert response.status == 200, (api.kind, path, response.text)
+    assert response.body["path"] == path
+    told = response.body["who"]
     assert (told["login"], told["session_id"], told["permission_group"]) == (
         signed_in["user"]["login"],
         signed_in["refresh_token"].partition(".")[0],

@@ -15,85 +15,85 @@ from oauthlib.oauth2 import LegacyApplicationClient, MissingTokenError
 from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
-from tests.client import OTHER_PAGE, PAGE, Answer, Gateway, expire_access_token
-from tests.local.stand_in import Person
+from tests.site.fake_site import Account
+from tests.support.client import OTHER_PAGE, PAGE, Gateway, Response, expire_access_token
 
 PATH = "/api/v1/auth/access_token"
 SHAPE = {"token_type", "access_token", "expires_in", "refresh_token"}
 
 
-def password(person: Person, **more: str) -> dict[str, str]:
-    return {"grant_type": "password", "username": person.login, "password": person.password, **more}
+def password(user: Account, **more: str) -> dict[str, str]:
+    return {"grant_type": "password", "username": user.login, "password": user.password, **more}
 
 
-def fault(answer: Answer) -> tuple[int, int | None]:
+def fault(response: Response) -> tuple[int, int | None]:
     """Return the status and the site's code; an error must have all that the site's envelope has."""
-    assert answer.headers["content-type"] == "application/json", answer.text
-    assert answer.headers["cache-control"] == "no-store"
-    (error,) = answer.body["errors"]
+    assert response.headers["content-type"] == "application/json", response.text
+    assert response.headers["cache-control"] == "no-store"
+    (error,) = response.body["errors"]
     assert error.keys() == {"id", "status", "code", "title", "source", "detail", "meta"}
-    assert error["status"] == answer.status
-    assert error["id"] == answer.headers["x-request-id"]
-    return answer.status, error["code"]
+    assert error["status"] == response.status
+    assert error["id"] == response.headers["x-request-id"]
+    return response.status, error["code"]
 
 
 # ---- the site's shapes ------------------------------------------------------------------------------------
 
 
 def test_a_password_signs_in_before_the_switch(gateway: Gateway) -> None:
-    person, caller = gateway.person(two_factor=False), gateway.caller()
-    answer = caller.access_token(**password(person))
-    assert answer.status == 200
-    assert answer.body.keys() == SHAPE
-    assert answer.body["token_type"] == "Bearer"
-    assert 0 < answer.body["expires_in"] <= 600
-    assert answer.cookie is None
-    assert caller.session(answer.body["access_token"]).body["user"]["login"] == person.login
+    user, caller = gateway.new_user(two_factor=False), gateway.caller()
+    response = caller.access_token(**password(user))
+    assert response.status == 200
+    assert response.body.keys() == SHAPE
+    assert response.body["token_type"] == "Bearer"
+    assert 0 < response.body["expires_in"] <= 600
+    assert response.cookie is None
+    assert caller.session(response.body["access_token"]).body["user"]["login"] == user.login
     # The handle is the gateway's: good on its other routes, and none of the site's tokens.
-    assert caller.refresh(answer.body["refresh_token"]).status == 200
-    assert answer.body["refresh_token"] not in gateway.site.secrets
-    assert caller.logout(answer.body["refresh_token"]).status == 204
-    assert caller.session(answer.body["access_token"]).status == 401
+    assert caller.refresh(response.body["refresh_token"]).status == 200
+    assert response.body["refresh_token"] not in gateway.site.secrets
+    assert caller.logout(response.body["refresh_token"]).status == 204
+    assert caller.session(response.body["access_token"]).status == 401
 
 
 def test_after_the_switch_it_asks_for_auth_token_as_the_site_does(gateway: Gateway) -> None:
-    person, caller = gateway.person(two_factor=True), gateway.caller()
-    asked = caller.access_token(**password(person))
+    user, caller = gateway.new_user(two_factor=True), gateway.caller()
+    asked = caller.access_token(**password(user))
     assert fault(asked) == (400, 106)
     (error,) = asked.body["errors"]
     assert error["title"] == "Missing argument for 2FA login"
     assert error["source"] == {"auth_token": "missing for 2FA login"}
-    assert fault(caller.access_token(**password(person, auth_token=""))) == (400, 106)
-    code = gateway.site.code(person.login)
-    signed_in = caller.access_token(**password(person, auth_token=f"{code[:3]} {code[3:]}"))
+    assert fault(caller.access_token(**password(user, auth_token=""))) == (400, 106)
+    code = gateway.site.code(user.login)
+    signed_in = caller.access_token(**password(user, auth_token=f"{code[:3]} {code[3:]}"))
     assert signed_in.status == 200
     assert signed_in.body.keys() == SHAPE
 
 
 @pytest.mark.parametrize("wrong_code", [102, 106])
 def test_a_wrong_code_is_what_the_site_says_it_is_and_counts(gateway: Gateway, wrong_code: int) -> None:
-    person, caller = gateway.person(two_factor=True, wrong_code=wrong_code), gateway.caller()
+    user, caller = gateway.new_user(two_factor=True, wrong_code=wrong_code), gateway.caller()
     for _ in range(6):
-        assert fault(caller.access_token(**password(person, auth_token="000000"))) == (400, wrong_code)
-    waits = caller.access_token(**password(person, auth_token=gateway.site.code(person.login)))
+        assert fault(caller.access_token(**password(user, auth_token="000000"))) == (400, wrong_code)
+    waits = caller.access_token(**password(user, auth_token=gateway.site.code(user.login)))
     assert fault(waits) == (429, None)
     assert int(waits.headers["retry-after"]) > 0
     # Being asked for a code is no failed attempt.
-    other = gateway.person(two_factor=True)
+    other = gateway.new_user(two_factor=True)
     for _ in range(8):
         assert fault(gateway.caller().access_token(**password(other))) == (400, 106)
 
 
 def test_the_routes_share_their_counts(gateway: Gateway) -> None:
-    person, caller = gateway.person(two_factor=False), gateway.caller()
+    user, caller = gateway.new_user(two_factor=False), gateway.caller()
     for _ in range(6):
-        assert fault(caller.access_token(**password(person) | {"password": "wrong"})) == (400, 102)
-    assert caller.password(person).code == "too_many_attempts"
+        assert fault(caller.access_token(**password(user) | {"password": "wrong"})) == (400, 102)
+    assert caller.password(user).code == "too_many_attempts"
 
 
 def test_a_refresh_rotates_the_handle(gateway: Gateway) -> None:
-    person, caller = gateway.person(two_factor=False), gateway.caller()
-    first = caller.access_token(**password(person)).body
+    user, caller = gateway.new_user(two_factor=False), gateway.caller()
+    first = caller.access_token(**password(user)).body
     same = caller.access_token(grant_type="refresh_token", refresh_token=first["refresh_token"])
     assert same.body["access_token"] == first["access_token"]
     expire_access_token(gateway, first["refresh_token"])
@@ -105,9 +105,9 @@ def test_a_refresh_rotates_the_handle(gateway: Gateway) -> None:
 
 def test_a_session_that_is_over_is_the_sites_401(gateway: Gateway) -> None:
     caller = gateway.caller()
-    person = gateway.person(two_factor=False)
-    handle = caller.access_token(**password(person)).body["refresh_token"]
-    gateway.site.switch(person, two_factor=True)
+    user = gateway.new_user(two_factor=False)
+    handle = caller.access_token(**password(user)).body["refresh_token"]
+    gateway.site.switch(user, two_factor=True)
     expire_access_token(gateway, handle)
     for ended in (handle, "never.issued", "not a handle"):
         assert fault(caller.access_token(grant_type="refresh_token", refresh_token=ended)) == (401, 102)
@@ -123,7 +123,7 @@ def test_a_session_that_is_over_is_the_sites_401(gateway: Gateway) -> None:
     ],
 )
 def test_what_the_site_does_is_passed_on(gateway: Gateway, switches: dict[str, str], seen: tuple[int, int]) -> None:
-    assert fault(gateway.caller().access_token(**password(gateway.person(**switches)))) == seen
+    assert fault(gateway.caller().access_token(**password(gateway.new_user(**switches)))) == seen
 
 
 # ---- what is refused --------------------------------------------------------------------------------------
@@ -139,9 +139,9 @@ def test_what_the_site_does_is_passed_on(gateway: Gateway, switches: dict[str, s
 def test_scripts_are_sent_straight_to_the_site(gateway: Gateway, form: dict[str, str]) -> None:
     gateway.secrets |= {"a-script-key", "a-session-token"}
     before = sum(gateway.site.asked.values())
-    answer = gateway.caller().access_token(**form)
-    assert fault(answer) == (400, 103)
-    assert f"Scripts go straight to the site, with the same request: {gateway.site.url}{PATH}" in answer.text
+    response = gateway.caller().access_token(**form)
+    assert fault(response) == (400, 103)
+    assert f"Scripts go straight to the site, with the same request: {gateway.site.url}{PATH}" in response.text
     assert sum(gateway.site.asked.values()) == before
 
 
@@ -157,9 +157,9 @@ def test_scripts_are_sent_straight_to_the_site(gateway: Gateway, form: dict[str,
     ],
 )
 def test_a_wrong_form_names_what_is_wrong(gateway: Gateway, form: dict[str, str], named: str) -> None:
-    answer = gateway.caller().access_token(**form)
-    assert fault(answer) == (400, 103)
-    assert named in answer.body["errors"][0]["detail"]
+    response = gateway.caller().access_token(**form)
+    assert fault(response) == (400, 103)
+    assert named in response.body["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -181,23 +181,23 @@ def test_what_is_no_form_is_refused(
 
 
 def test_credentials_in_the_query_string_are_refused_and_not_logged(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=False)
-    gateway.secrets.add(person.password)
-    query = f"?grant_type=password&username={person.login}&password={person.password}"
-    answer = gateway.caller().send("POST", PATH + query, data="", content_type="application/x-www-form-urlencoded")
-    assert fault(answer) == (400, 103)
-    assert gateway.site.asked_for(person, "password") == 0
+    user = gateway.new_user(two_factor=False)
+    gateway.secrets.add(user.password)
+    query = f"?grant_type=password&username={user.login}&password={user.password}"
+    response = gateway.caller().send("POST", PATH + query, data="", content_type="application/x-www-form-urlencoded")
+    assert fault(response) == (400, 103)
+    assert gateway.site.asked_for(user, "password") == 0
 
 
 def test_pages_of_allowed_origins_may_read_it_and_no_others(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=False)
+    user = gateway.new_user(two_factor=False)
     for origin in (PAGE, OTHER_PAGE):
-        answer = gateway.caller(origin=origin).access_token(**password(person))
-        assert answer.status == 200
-        assert answer.headers["access-control-allow-origin"] == origin
+        response = gateway.caller(origin=origin).access_token(**password(user))
+        assert response.status == 200
+        assert response.headers["access-control-allow-origin"] == origin
         preflight = gateway.caller(origin=origin).send("OPTIONS", PATH)
         assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (204, "POST")
-    refused = gateway.caller(origin="https://evil.example").access_token(**password(person))
+    refused = gateway.caller(origin="https://evil.example").access_token(**password(user))
     assert fault(refused) == (403, None)
     assert "access-control-allow-origin" not in refused.headers
 
@@ -231,7 +231,7 @@ def _plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_plain_http")
 def test_requests_oauthlib_signs_in_and_refreshes_by_itself(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=True)
+    user = gateway.new_user(two_factor=True)
     url = f"http://{gateway.host}{PATH}"
     kept: list[Any] = []
     session = OAuth2Session(
@@ -239,9 +239,9 @@ def test_requests_oauthlib_signs_in_and_refreshes_by_itself(gateway: Gateway) ->
     )
     session.mount(f"http://{gateway.host}", OnLoopback())
     with pytest.raises(MissingTokenError):
-        session.fetch_token(url, username=person.login, password=person.password)
+        session.fetch_token(url, username=user.login, password=user.password)
     token = session.fetch_token(
-        url, username=person.login, password=person.password, auth_token=gateway.site.code(person.login)
+        url, username=user.login, password=user.password, auth_token=gateway.site.code(user.login)
     )
     remembered(gateway)(token)
     project = f"{gateway.site.url}/api/v1/entity/projects"
@@ -257,7 +257,7 @@ def test_requests_oauthlib_signs_in_and_refreshes_by_itself(gateway: Gateway) ->
 
 
 def test_authlib_signs_in_and_refreshes_by_itself(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=True)
+    user = gateway.new_user(two_factor=True)
     url = f"http://{gateway.host}{PATH}"
     kept: list[Any] = []
 
@@ -268,10 +268,10 @@ def test_authlib_signs_in_and_refreshes_by_itself(gateway: Gateway) -> None:
         "a_page", token_endpoint=url, token_endpoint_auth_method="none", update_token=keep, scope="anything"
     )
     session.mount(f"http://{gateway.host}", OnLoopback())
-    credentials = {"username": person.login, "password": person.password}
+    credentials = {"username": user.login, "password": user.password}
     with pytest.raises((OAuthError, KeyError)):
         session.fetch_token(url, **credentials)["access_token"]
-    token = session.fetch_token(url, **credentials, auth_token=gateway.site.code(person.login))
+    token = session.fetch_token(url, **credentials, auth_token=gateway.site.code(user.login))
     remembered(gateway)(token)
     project = f"{gateway.site.url}/api/v1/entity/projects"
     assert session.get(project).status_code == 200

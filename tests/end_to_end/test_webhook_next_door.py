@@ -22,12 +22,12 @@ from typing import Any
 
 import pytest
 
-from tests.client import OTHER_PAGE, PAGE, Answer, Gateway, until
-from tests.local.show import make_show
 from tests.local.stack import REGION, ROOT, STACK, LocalAws, sam
-from tests.local.stand_in import StandIn
 from tests.local.webhook import SCRIPT, Delivery, Webhook, deploy_webhook
 from tests.local.webhook import STACK as WEBHOOK
+from tests.site.fake_site import FakeSite
+from tests.site.show import make_show
+from tests.support.client import OTHER_PAGE, PAGE, Gateway, Response, until
 from tests.unit.test_template import FUNCTIONS, resources, statements, template
 
 # Lambda executions at once that the local account has: few, so that a flood can use them up on a small machine.
@@ -35,7 +35,7 @@ ACCOUNT_CONCURRENCY = 12
 FLOOD_THREADS = 18  # more than the account has
 FLOOD_REQUESTS = 300  # at least
 FLOOD_SECONDS = 180  # at most
-CAPPED = "ReservedFunctionConcurrentInvocationLimitExceeded"  # what the emulator answers where a cap is reached,
+CAPPED = "ReservedFunctionConcurrentInvocationLimitExceeded"  # what the emulator responses where a cap is reached,
 STARVED = '"ConcurrentInvocationLimitExceeded"'  # and where the account has nothing left
 SIGN_IN_SECONDS = 1  # what the site takes for a sign-in of the flood, and a function with it
 DELIVERIES = 10  # that must have been made during each phase
@@ -67,7 +67,7 @@ class Studio:
         return self.webhook.aws
 
     @property
-    def site(self) -> StandIn:
+    def site(self) -> FakeSite:
         return self.webhook.site
 
     @contextlib.contextmanager
@@ -96,9 +96,9 @@ class Studio:
         """Let something happen to the gateway, and see that the webhook answered all the while and is as it was."""
         start = time.monotonic()
         yield
-        answers = Counter(delivery.status for delivery in self.delivered_since(start))
-        assert answers.keys() == {200}, (phase, answers)
-        assert answers[200] >= DELIVERIES, (phase, answers)
+        responses = Counter(delivery.status for delivery in self.delivered_since(start))
+        assert responses.keys() == {200}, (phase, responses)
+        assert responses[200] >= DELIVERIES, (phase, responses)
         after = self.record()
         assert {question: said for question, said in after.items() if said != before[question]} == {}, phase
 
@@ -199,8 +199,8 @@ class Studio:
 
     def reserved(self, function: str) -> int | None:
         """Return a function's reserved concurrency, None where it shares what nobody has reserved."""
-        answer = self.aws.client("lambda").get_function_concurrency(FunctionName=function)
-        reserved: int | None = answer.get("ReservedConcurrentExecutions")
+        response = self.aws.client("lambda").get_function_concurrency(FunctionName=function)
+        reserved: int | None = response.get("ReservedConcurrentExecutions")
         return reserved
 
     def unreserved(self) -> int:
@@ -225,13 +225,13 @@ class Studio:
             self.aws.client("lambda").delete_function_concurrency(FunctionName=self.resources_of_the_gateway()[name])
 
 
-def _lasting(answer: Any) -> Any:
+def _lasting(response: Any) -> Any:
     """Leave out what is volatile, and say times as text."""
-    if isinstance(answer, dict):
-        return {name: _lasting(value) for name, value in answer.items() if name not in VOLATILE}
-    if isinstance(answer, list):
-        return [_lasting(value) for value in answer]
-    return answer.isoformat() if isinstance(answer, datetime) else answer
+    if isinstance(response, dict):
+        return {name: _lasting(value) for name, value in response.items() if name not in VOLATILE}
+    if isinstance(response, list):
+        return [_lasting(value) for value in response]
+    return response.isoformat() if isinstance(response, datetime) else response
 
 
 def _sam(aws: LocalAws, command: str, stack: str, *options: str) -> None:
@@ -252,7 +252,7 @@ def studio() -> Iterator[Studio]:
     """An account in which the webhook works, and no gateway yet."""
     with (
         pytest.MonkeyPatch.context() as environment,
-        StandIn(show=make_show(datetime.now(UTC).date())) as site,
+        FakeSite(show=make_show(datetime.now(UTC).date())) as site,
     ):
         environment.setenv("LAMBDA_ACCOUNT_CONCURRENCY", str(ACCOUNT_CONCURRENCY))
         with LocalAws() as aws:
@@ -263,12 +263,12 @@ def studio() -> Iterator[Studio]:
 
 
 def _flood(gateway: Gateway, is_over: Callable[[Counter[str]], Any]) -> Counter[str]:
-    """Ask for sign-ins that cannot succeed, from many addresses at once, and count the answers by kind."""
+    """Ask for sign-ins that cannot succeed, from many addresses at once, and count the responses by kind."""
     numbers, deadline = itertools.count(), time.monotonic() + FLOOD_SECONDS
-    answers: Counter[str] = Counter()
+    responses: Counter[str] = Counter()
     lock = threading.Lock()
 
-    def ask(number: int) -> Answer:
+    def ask(number: int) -> Response:
         caller = gateway.caller()
         match number % 8:
             case 0:
@@ -279,18 +279,18 @@ def _flood(gateway: Gateway, is_over: Callable[[Counter[str]], Any]) -> Counter[
                 return caller.refresh("garbage.handle")
             case 3:
                 return caller.send("GET", "/no-such-route", authorization="Bearer garbage")
-        return caller.password(gateway.person(fault=f"delay:{SIGN_IN_SECONDS}"), "wrong")
+        return caller.password(gateway.new_user(fault=f"delay:{SIGN_IN_SECONDS}"), "wrong")
 
     def ask_until_over() -> None:
-        while not is_over(answers) and time.monotonic() < deadline:
-            answer = ask(next(numbers))
+        while not is_over(responses) and time.monotonic() < deadline:
+            response = ask(next(numbers))
             with lock:
-                answers["capped" if CAPPED in answer.text else str(answer.status)] += 1
+                responses["capped" if CAPPED in response.text else str(response.status)] += 1
 
     with ThreadPoolExecutor(FLOOD_THREADS) as threads:
         for thread in [threads.submit(ask_until_over) for _ in range(FLOOD_THREADS)]:
             thread.result()
-    return answers
+    return responses
 
 
 def test_the_webhook_notices_nothing_of_the_gateways_whole_life(studio: Studio) -> None:
@@ -309,8 +309,8 @@ def test_the_webhook_notices_nothing_of_the_gateways_whole_life(studio: Studio) 
 
         api = outputs["Url"].removeprefix("https://").partition(".")[0]
         gateway = Gateway(aws, site, outputs, host=f"{api}.execute-api.localhost:{aws.port}", base_path="/v1")
-        person = gateway.person()
-        assert gateway.caller().password(person).status == 200
+        user = gateway.new_user()
+        assert gateway.caller().password(user).status == 200
 
         with studio.as_before(untouched, "updated"):
             changes = {"SessionHours": "8", "AllowedOrigins": f"{PAGE},{OTHER_PAGE}", "ReservedConcurrency": "1"}
@@ -322,17 +322,17 @@ def test_the_webhook_notices_nothing_of_the_gateways_whole_life(studio: Studio) 
 
         with studio.as_before(untouched, "flooded"):
             start = time.monotonic()
-            answers = _flood(
+            responses = _flood(
                 gateway,
-                lambda answers: (
-                    answers.total() >= FLOOD_REQUESTS
-                    and answers["401"] >= FLOOD_THREADS // 10
+                lambda responses: (
+                    responses.total() >= FLOOD_REQUESTS
+                    and responses["401"] >= FLOOD_THREADS // 10
                     and len(studio.delivered_since(start)) >= DELIVERIES
                 ),
             )
-        assert answers.total() >= FLOOD_REQUESTS
-        assert answers["401"] > 0, answers  # the site was reached and refused,
-        assert answers["capped"] > 0, answers  # and the caps were reached
+        assert responses.total() >= FLOOD_REQUESTS
+        assert responses["401"] > 0, responses  # the site was reached and refused,
+        assert responses["capped"] > 0, responses  # and the caps were reached
 
     # The same flood starves the webhook where nothing is capped: so it is the caps that kept it from that.
     studio.uncap_the_gateway()
@@ -352,7 +352,7 @@ def test_the_webhook_notices_nothing_of_the_gateways_whole_life(studio: Studio) 
         with studio.as_before(untouched, "two-factor switched on"):
             site.switch(two_factor=True)
             start = time.monotonic()
-            assert gateway.caller().password(person).status == 202
+            assert gateway.caller().password(user).status == 202
             until(lambda: len(studio.delivered_since(start)) >= DELIVERIES)
 
         key = studio.resources_of_the_gateway()["Key"]

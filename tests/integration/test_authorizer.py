@@ -1,4 +1,4 @@
-"""The deployed authorizer, asked by every kind of API: what it answers, what it logs, and when it answers nobody."""
+"""The deployed authorizer, asked by every kind of API: what it responses, what it logs, and when it responses nobody."""
 
 from __future__ import annotations
 
@@ -9,59 +9,58 @@ from typing import Any
 
 import pytest
 
-from tests.authorizer_events import API, SHAPES, STAGE, WITH_401, Event, rest_token
-from tests.client import Gateway, told_of, until
-from tests.unit.test_authorizer_events import policy_for
+from tests.support.authorizer_events import API, SHAPES, STAGE, WITH_401, Event, policy_for, rest_token
+from tests.support.client import Gateway, told_of, until
 
 SHAPES_ONCE = pytest.mark.parametrize("shape", SHAPES)
 
 
 def _ask(gateway: Gateway, event: Any) -> tuple[str | None, Any]:
-    """Return the error that API Gateway would see, if any, and the answer."""
-    answer = gateway.aws.client("lambda").invoke(
+    """Return the error that API Gateway would see, if any, and the response."""
+    response = gateway.aws.client("lambda").invoke(
         FunctionName=gateway.outputs["AuthorizerArn"], Payload=json.dumps(event).encode()
     )
-    payload = json.loads(answer["Payload"].read())
-    return (payload["errorMessage"], None) if answer.get("FunctionError") else (None, payload)
+    payload = json.loads(response["Payload"].read())
+    return (payload["errorMessage"], None) if response.get("FunctionError") else (None, payload)
 
 
 def _assert_refused(gateway: Gateway, shape: str, event: Event) -> None:
-    error, answer = _ask(gateway, event)
+    error, response = _ask(gateway, event)
     if shape in WITH_401:
-        assert error == "Unauthorized"  # API Gateway looks for this text alone, and answers 401
+        assert error == "Unauthorized"  # API Gateway looks for this text alone, and responses 401
         return
     assert error is None
     denied = policy_for(event)
     denied.deny_all_routes()
-    assert answer["policyDocument"] == denied.asdict()["policyDocument"]
-    assert answer.get("isAuthorized") is (False if shape == "http_2" else None)
-    assert "context" not in answer
+    assert response["policyDocument"] == denied.asdict()["policyDocument"]
+    assert response.get("isAuthorized") is (False if shape == "http_2" else None)
+    assert "context" not in response
 
 
 @SHAPES_ONCE
 def test_a_bearer_opens_the_stage_and_says_whose_it_is(gateway: Gateway, shape: str) -> None:
-    person = gateway.person()
-    person.permission_group = "Manager"
-    signed_in = gateway.caller().signed_in(person).body
+    user = gateway.new_user()
+    user.permission_group = "Manager"
+    signed_in = gateway.caller().signed_in(user).body
     event = SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots/12")
-    error, answer = _ask(gateway, event)
+    error, response = _ask(gateway, event)
     assert error is None
     expected = policy_for(event)
     expected.allow_all_routes()
-    assert answer["policyDocument"] == expected.asdict()["policyDocument"]
-    assert answer["principalId"] == f"HumanUser:{person.id}"
-    assert answer.get("isAuthorized") is (True if shape == "http_2" else None)
-    expires_at = answer["context"].pop("expires_at")
+    assert response["policyDocument"] == expected.asdict()["policyDocument"]
+    assert response["principalId"] == f"HumanUser:{user.id}"
+    assert response.get("isAuthorized") is (True if shape == "http_2" else None)
+    expires_at = response["context"].pop("expires_at")
     assert 0 < int(expires_at) - time.time() <= 600
-    assert answer["context"] == told_of(person, signed_in)
+    assert response["context"] == told_of(user, signed_in)
 
 
 @SHAPES_ONCE
 def test_no_answer_holds_a_token(gateway: Gateway, shape: str) -> None:
-    signed_in = gateway.caller().signed_in(gateway.person()).body
-    _, answer = _ask(gateway, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/"))
-    said = json.dumps(answer)
-    assert all(type(value) is str for value in answer["context"].values())
+    signed_in = gateway.caller().signed_in(gateway.new_user()).body
+    _, response = _ask(gateway, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/"))
+    said = json.dumps(response)
+    assert all(type(value) is str for value in response["context"].values())
     for secret in (signed_in["access_token"], signed_in["refresh_token"].partition(".")[2]):
         assert secret not in said
 
@@ -74,7 +73,7 @@ def test_what_is_not_of_this_gateway_is_refused(gateway: Gateway, shape: str, au
 
 @SHAPES_ONCE
 def test_a_bearer_counts_until_it_expires(gateway: Gateway, shape: str) -> None:
-    signed_in = gateway.caller().signed_in(gateway.person()).body
+    signed_in = gateway.caller().signed_in(gateway.new_user()).body
     (bearer,) = gateway.bearers_of(signed_in["refresh_token"])
     gateway.bearers.set(bearer["id"]["S"], expires_at=int(time.time()))
     _assert_refused(gateway, shape, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots"))
@@ -83,7 +82,7 @@ def test_a_bearer_counts_until_it_expires(gateway: Gateway, shape: str) -> None:
 @SHAPES_ONCE
 def test_a_bearer_counts_until_its_person_signs_out(gateway: Gateway, shape: str) -> None:
     caller = gateway.caller()
-    signed_in = caller.signed_in(gateway.person()).body
+    signed_in = caller.signed_in(gateway.new_user()).body
     caller.logout(signed_in["refresh_token"])
     _assert_refused(gateway, shape, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots"))
 
@@ -93,10 +92,10 @@ def test_what_is_no_question_is_refused_and_logged(gateway: Gateway, event: Any)
     before = _refused_events(gateway)
 
     def asked_and_logged() -> bool:  # a line may reach the log only with the next call
-        error, answer = _ask(gateway, event)
+        error, response = _ask(gateway, event)
         assert error is None
-        assert answer["isAuthorized"] is False
-        assert [statement["Effect"] for statement in answer["policyDocument"]["Statement"]] == ["Deny"]
+        assert response["isAuthorized"] is False
+        assert [statement["Effect"] for statement in response["policyDocument"]["Statement"]] == ["Deny"]
         return _refused_events(gateway) > before
 
     until(asked_and_logged)
@@ -129,15 +128,15 @@ def with_rules(other_gateway: Gateway) -> Iterator[Callable[..., None]]:
 def test_a_rule_that_is_not_met_refuses(other_gateway: Gateway, with_rules: Callable[..., None], shape: str) -> None:
     with_rules(f"{API}=Manager|Admin;")
     for group, refused in (("Artist", True), ("Manager", False)):
-        person = other_gateway.person()
-        person.permission_group = group
-        token = other_gateway.caller().signed_in(person).body["access_token"]
+        user = other_gateway.new_user()
+        user.permission_group = group
+        token = other_gateway.caller().signed_in(user).body["access_token"]
         event = SHAPES[shape](f"Bearer {token}", "/")
-        error, answer = _ask(other_gateway, event)
+        error, response = _ask(other_gateway, event)
         assert error is None
-        assert answer["principalId"] == f"HumanUser:{person.id}"
-        assert {one["Effect"] for one in answer["policyDocument"]["Statement"]} == {"Deny" if refused else "Allow"}
-        assert ("context" in answer) is not refused
+        assert response["principalId"] == f"HumanUser:{user.id}"
+        assert {one["Effect"] for one in response["policyDocument"]["Statement"]} == {"Deny" if refused else "Allow"}
+        assert ("context" in response) is not refused
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,7 @@ def test_a_rule_that_is_not_met_refuses(other_gateway: Gateway, with_rules: Call
 def test_a_rule_that_is_wrong_keeps_everybody_out(
     other_gateway: Gateway, with_rules: Callable[..., None], rules: str | None
 ) -> None:
-    token = other_gateway.caller().signed_in(other_gateway.person()).body["access_token"]
+    token = other_gateway.caller().signed_in(other_gateway.new_user()).body["access_token"]
     with_rules("")
     assert _ask(other_gateway, rest_token(f"Bearer {token}"))[0] is None
     with_rules(rules)
@@ -157,8 +156,8 @@ def test_a_rule_that_is_wrong_keeps_everybody_out(
 
 
 def test_the_stage_is_the_askers_own(gateway: Gateway) -> None:
-    token = gateway.caller().signed_in(gateway.person()).body["access_token"]
+    token = gateway.caller().signed_in(gateway.new_user()).body["access_token"]
     event = rest_token(f"Bearer {token}")
-    _, answer = _ask(gateway, event | {"methodArn": event["methodArn"].replace(f"/{STAGE}/", "/test/")})
-    (statement,) = answer["policyDocument"]["Statement"]
+    _, response = _ask(gateway, event | {"methodArn": event["methodArn"].replace(f"/{STAGE}/", "/test/")})
+    (statement,) = response["policyDocument"]["Statement"]
     assert statement["Resource"] == [f"arn:aws:execute-api:eu-west-1:123456789012:{API}/test/*/*"]

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.client import Answer, Gateway, expire_access_token, session_row
 from tests.local.stack import STACK
+from tests.support.client import Gateway, Response, expire_access_token, session_row
 from tests.unit.test_template import FUNCTIONS, ROWS, SEALS
 
 pytestmark = pytest.mark.last
@@ -60,27 +60,27 @@ def test_a_function_calls_all_that_its_role_allows_and_nothing_else(
 
 def _walk(gateway: Gateway) -> None:
     gateway.caller().send("GET", "/shotgrid-login.js")
-    person, caller = gateway.person(two_factor=True), gateway.caller()
-    challenge = caller.password(person)
+    user, caller = gateway.new_user(two_factor=True), gateway.caller()
+    challenge = caller.password(user)
     for _ in range(5):  # all misses that are free, so that the next one is counted with a wait
-        caller.password(person, "wrong")
+        caller.password(user, "wrong")
     assert caller.otp(challenge, "000000").code == "invalid_otp"
-    person, caller = gateway.person(two_factor=False), gateway.caller()
+    user, caller = gateway.new_user(two_factor=False), gateway.caller()
     for _ in range(6):
-        caller.password(person, "wrong")
-    caller.signed_in(gateway.person(two_factor=False))
-    person = gateway.person(two_factor=True)
-    challenge = caller.password(person)
-    gateway.site.switch(person, fault="503")
+        caller.password(user, "wrong")
+    caller.signed_in(gateway.new_user(two_factor=False))
+    user = gateway.new_user(two_factor=True)
+    challenge = caller.password(user)
+    gateway.site.switch(user, fault="503")
     caller.otp(challenge, "123456")
-    gateway.site.switch(person, fault="")
-    handles = [caller.otp(challenge, gateway.site.code(person.login)).body["refresh_token"]]
+    gateway.site.switch(user, fault="")
+    handles = [caller.otp(challenge, gateway.site.code(user.login)).body["refresh_token"]]
     gateway.state.set(session_row(handles[0]), idle_expires_at=int(time.time()) + 60)
     caller.session(caller.refresh(handles[0]).body["access_token"])
     for _ in range(2):
         handles.append(caller.rotate(handles[-1]))
     caller.refresh(handles[0])
-    handles = [caller.signed_in(gateway.person()).body["refresh_token"]]
+    handles = [caller.signed_in(gateway.new_user()).body["refresh_token"]]
     for _ in range(2):
         handles.append(caller.rotate(handles[-1]))
     caller.logout(handles[0])
@@ -88,12 +88,12 @@ def _walk(gateway: Gateway) -> None:
 
 
 def _walk_by_the_sites_own_endpoint(gateway: Gateway) -> None:
-    person, caller = gateway.person(two_factor=False), gateway.caller()
+    user, caller = gateway.new_user(two_factor=False), gateway.caller()
 
-    def sign_in(password: str = person.password) -> Answer:
-        return caller.access_token(grant_type="password", username=person.login, password=password)
+    def sign_in(password: str = user.password) -> Response:
+        return caller.access_token(grant_type="password", username=user.login, password=password)
 
-    def refresh(handle: str) -> Answer:
+    def refresh(handle: str) -> Response:
         return caller.access_token(grant_type="refresh_token", refresh_token=handle)
 
     sign_in("wrong")

@@ -19,10 +19,10 @@ from botocore.exceptions import BotoCoreError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.authorizer_events import API, SHAPES, STAGE_ARN, Event, rest_request, rest_token
-from tests.bench.events import Context
-from tests.client import Gateway
 from tests.local.stack import ROOT, free_port
+from tests.support.authorizer_events import API, SHAPES, STAGE_ARN, Event, rest_request, rest_token
+from tests.support.client import Gateway
+from tests.support.lambda_events import Context
 
 MANY = settings(
     max_examples=10_000, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -58,8 +58,8 @@ def authorizer(gateway: Gateway) -> Iterator[ModuleType]:
 @pytest.fixture(scope="module")
 def bearer(gateway: Gateway) -> str:
     """A bearer that is good all the while."""
-    person = gateway.person(expires_in=6 * 3600)
-    return str(gateway.caller().signed_in(person).body["access_token"])
+    user = gateway.new_user(expires_in=6 * 3600)
+    return str(gateway.caller().signed_in(user).body["access_token"])
 
 
 @pytest.fixture
@@ -68,16 +68,16 @@ def outcome(authorizer: ModuleType) -> Outcome:
 
     def ask(event: Any) -> str:
         try:
-            answer = authorizer.handler(event, Context())
+            response = authorizer.handler(event, Context())
         except Exception as error:
             if (type(error), str(error)) == (Exception, "Unauthorized"):
                 return "refused"
             raise
-        json.dumps(answer)
-        effects = {statement["Effect"] for statement in answer["policyDocument"]["Statement"]}
-        assert answer["principalId"]
-        if effects == {"Deny"} and not answer.get("isAuthorized"):
-            assert "context" not in answer
+        json.dumps(response)
+        effects = {statement["Effect"] for statement in response["policyDocument"]["Statement"]}
+        assert response["principalId"]
+        if effects == {"Deny"} and not response.get("isAuthorized"):
+            assert "context" not in response
             return "refused"
         return "allowed"
 
@@ -201,7 +201,7 @@ def test_no_random_event_gets_in_or_breaks_anything(outcome: Outcome, bearer: st
     assert outcome(event) == "refused"
 
 
-# ---- When the table does not answer ------------------------------------------------------------------------
+# ---- When the table does not response ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("event", [rest_token, rest_request])
@@ -217,7 +217,7 @@ def test_a_table_that_does_not_answer_lets_nobody_in(
         config=Config(connect_timeout=1, retries={"total_max_attempts": 1}),
     )
     monkeypatch.setattr(authorizer, "dynamodb", nobody)
-    # API Gateway answers 500 to that, keeps nothing, and asks again: no reason for anybody to sign in anew.
+    # API Gateway responses 500 to that, keeps nothing, and asks again: no reason for anybody to sign in anew.
     with pytest.raises(BotoCoreError) as failed:
         authorizer.handler(event(f"Bearer {bearer}"), Context())
     assert bearer not in str(failed.value)

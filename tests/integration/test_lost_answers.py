@@ -1,4 +1,4 @@
-"""Writes whose answer was lost, so that the SDK sends them a second time: nothing breaks and nobody is signed out."""
+"""Writes whose response was lost, so that the SDK sends them a second time: nothing breaks and nobody is signed out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shotgrid_login.sessions import Sessions
 from shotgrid_login.sign_in import SignIn
 from shotgrid_login.site import Site
 from shotgrid_login.table import Table
-from tests.client import Gateway
+from tests.support.client import Gateway
 
 
 class SentTwice:
@@ -42,7 +42,7 @@ class SentTwice:
 
 
 class Pieces:
-    """The flows over a connection to DynamoDB that loses the first answer to each write."""
+    """The flows over a connection to DynamoDB that loses the first response to each write."""
 
     def __init__(self, gateway: Gateway) -> None:
         dynamodb: Any = SentTwice(gateway.aws.client("dynamodb"))
@@ -67,11 +67,11 @@ def pieces(gateway: Gateway) -> Pieces:
 
 
 def test_signing_in_with_a_code_makes_one_session(gateway: Gateway, pieces: Pieces) -> None:
-    person = gateway.person(two_factor=True)
-    challenge = pieces.sign_in.with_password(person.login, person.password, "192.0.2.1")
+    user = gateway.new_user(two_factor=True)
+    challenge = pieces.sign_in.with_password(user.login, user.password, "192.0.2.1")
     assert isinstance(challenge, str)
     opened = pieces.sign_in.open_challenge(challenge)
-    first, second = person.backup_codes
+    first, second = user.backup_codes
     signed_in = pieces.sign_in.with_code(opened, first, "192.0.2.1")
     assert len(gateway.bearers_of(str(signed_in.handle))) == 1
     with pytest.raises(ChallengeEnded):
@@ -82,8 +82,8 @@ def test_signing_in_with_a_code_makes_one_session(gateway: Gateway, pieces: Piec
 def test_a_refresh_keeps_the_bearer_it_hands_out(
     gateway: Gateway, pieces: Pieces, retires_refresh_tokens: bool
 ) -> None:
-    person = gateway.person(retires_refresh_tokens=retires_refresh_tokens)
-    signed_in = pieces.sign_in.with_password(person.login, person.password, "192.0.2.1")
+    user = gateway.new_user(retires_refresh_tokens=retires_refresh_tokens)
+    signed_in = pieces.sign_in.with_password(user.login, user.password, "192.0.2.1")
     assert not isinstance(signed_in, str)
     for _ in range(3):
         pieces.now = signed_in.session.fresh_until + 1
@@ -91,12 +91,12 @@ def test_a_refresh_keeps_the_bearer_it_hands_out(
         ids = {row["id"]["S"] for row in gateway.bearers_of(str(signed_in.handle))}
         assert set(signed_in.session.bearers) <= ids
         assert gateway.caller().session(signed_in.access_token).status == 200
-    assert gateway.site.asked_for(person, "refresh_token") == 3
+    assert gateway.site.asked_for(user, "refresh_token") == 3
 
 
 def test_signing_out_leaves_no_bearer(gateway: Gateway, pieces: Pieces) -> None:
-    person = gateway.person()
-    signed_in = pieces.sign_in.with_password(person.login, person.password, "192.0.2.1")
+    user = gateway.new_user()
+    signed_in = pieces.sign_in.with_password(user.login, user.password, "192.0.2.1")
     assert not isinstance(signed_in, str)
     pieces.sessions.sign_out(signed_in.handle, int(pieces.now))
     assert gateway.bearers_of(str(signed_in.handle)) == []

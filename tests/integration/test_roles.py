@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.client import Gateway
 from tests.local.stack import STACK
+from tests.support.client import Gateway
 from tests.unit.test_template import FUNCTIONS
 
 # What a role may do with each thing; everything else in CALLS is refused.

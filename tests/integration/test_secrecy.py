@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Gateway
+from tests.support.client import Gateway
 
 pytestmark = pytest.mark.last
 
@@ -20,23 +20,23 @@ pytestmark = pytest.mark.last
 @pytest.fixture
 def used(gateway: Gateway) -> Gateway:
     """A gateway that has seen each kind of secret, also when these tests run alone."""
-    person = gateway.person(two_factor=True)
+    user = gateway.new_user(two_factor=True)
     caller = gateway.caller(origin="http://pages.login.localhost:8002")
-    challenge = caller.password(person)
+    challenge = caller.password(user)
     caller.otp(challenge, "914827")
     caller.otp("tampered" + challenge.body["challenge"], "914827")
-    token = caller.otp(challenge, gateway.site.code(person.login)).body
+    token = caller.otp(challenge, gateway.site.code(user.login)).body
     caller.refresh(token["refresh_token"])
     caller.session(token["access_token"])
     caller.session(token["access_token"] + "x")
     caller.logout(token["refresh_token"])
-    caller.signed_in(gateway.person(two_factor=True), transport="cookie")
-    caller.password(person, "a wrong password")
-    query = f"?username={person.login}&password={person.password}"
-    caller.send("POST", f"/auth/password{query}", {"username": person.login, "password": person.password})
-    gateway.site.switch(person, fault="html")
-    caller.password(person)
-    assert caller.password(gateway.person(two_factor=True)).status == 202  # a challenge that stays open
+    caller.signed_in(gateway.new_user(two_factor=True), transport="cookie")
+    caller.password(user, "a wrong password")
+    query = f"?username={user.login}&password={user.password}"
+    caller.send("POST", f"/auth/password{query}", {"username": user.login, "password": user.password})
+    gateway.site.switch(user, fault="html")
+    caller.password(user)
+    assert caller.password(gateway.new_user(two_factor=True)).status == 202  # a challenge that stays open
     return gateway
 
 

@@ -1,4 +1,4 @@
-"""The vendor's own clients, unmodified, against the stand-in site: what they take from it, and how it refuses them.
+"""The vendor's own clients, unmodified, against the fake site: what they take from it, and how it refuses them.
 
 `shotgun_api3` speaks the Python API's JSON endpoint, `shotgun-nodejs` the REST API. No gateway is in between.
 """
@@ -28,8 +28,8 @@ from shotgun_api3.shotgun import (
     UserCredentialsNotAllowedForSSOAuthenticationFault,
 )
 
-from tests.local.show import PROJECT, Sequence, Show, link, make_show
-from tests.local.stand_in import Person, StandIn
+from tests.site.fake_site import Account, FakeSite
+from tests.site.show import PROJECT, Sequence, Show, link, make_show
 
 TODAY = date(2026, 11, 23)
 KEY, PASSWORD = "key-of-render", "password-of-a-user"
@@ -47,19 +47,19 @@ def show() -> Show:
 
 
 @pytest.fixture
-def site(show: Show) -> Iterator[StandIn]:
-    with StandIn(show=show) as running:
+def site(show: Show) -> Iterator[FakeSite]:
+    with FakeSite(show=show) as running:
         running.add_script("render", KEY)
         yield running
 
 
 @pytest.fixture
-def person(site: StandIn) -> Person:
-    return site.add_person("a_user", PASSWORD)
+def person(site: FakeSite) -> Account:
+    return site.add_user("a_user", PASSWORD)
 
 
 @pytest.fixture
-def connect(site: StandIn, person: Person) -> Iterator[Connect]:
+def connect(site: FakeSite, person: Account) -> Iterator[Connect]:
     """Make a Python client of the site, with the arguments of the client's own."""
     clients: list[Shotgun] = []
 
@@ -79,7 +79,7 @@ def shots(client: Shotgun) -> int:
 # ---- the Python API: what it reads -----------------------------------------------------------------------
 
 
-def test_what_a_site_says_of_itself_needs_no_credentials(connect: Connect, site: StandIn) -> None:
+def test_what_a_site_says_of_itself_needs_no_credentials(connect: Connect, site: FakeSite) -> None:
     client = connect(login="nobody", password="wrong")
     assert client.info()["full_version"][:3] == client.info()["version"]
     assert client.info()["user_authentication_method"] == "default"
@@ -152,7 +152,7 @@ def test_a_limit_and_a_page_cut_what_was_found(connect: Connect, show: Show) -> 
 @pytest.mark.parametrize(("count", "limit", "calls"), [(1000, 0, 2), (1001, 0, 3), (1001, 600, 2)])
 def test_the_client_reads_page_after_page(count: int, limit: int, calls: int) -> None:
     rows = tuple(Sequence(number, f"S{number:04d}", link(PROJECT)) for number in range(1, count + 1))
-    with StandIn(show=Show(TODAY, sequences=rows)) as site:
+    with FakeSite(show=Show(TODAY, sequences=rows)) as site:
         site.add_script("render", KEY)
         client = Shotgun(site.url, **SCRIPT)
         found: Any = client.find("Sequence", [], ["code"], limit=limit)
@@ -209,10 +209,10 @@ def test_what_the_site_does_not_do_is_a_plain_fault(connect: Connect, show: Show
     assert shots(client) == len(show.shots)
 
 
-def test_a_call_that_no_client_makes_is_a_fault_too(site: StandIn) -> None:
+def test_a_call_that_no_client_makes_is_a_fault_too(site: FakeSite) -> None:
     for body in (b"", b"[]", b'{"method_name": "read"}', b'{"method_name": "read", "params": [1]}'):
-        answer = requests.post(f"{site.url}/api3/json", data=body, timeout=10)
-        assert (answer.status_code, answer.json()["exception"]) == (200, True)
+        response = requests.post(f"{site.url}/api3/json", data=body, timeout=10)
+        assert (response.status_code, response.json()["exception"]) == (200, True)
     empty = requests.post(f"{site.url}/api3/json", json={"method_name": "read", "params": []}, timeout=10)
     assert empty.json()["error_code"] == 102
 
@@ -239,7 +239,7 @@ def test_wrong_credentials_are_an_authentication_fault(connect: Connect) -> None
     ],
 )
 def test_sites_without_passwords_refuse_them_and_nothing_else(
-    connect: Connect, site: StandIn, person: Person, show: Show, method: str, fault: type[Fault]
+    connect: Connect, site: FakeSite, person: Account, show: Show, method: str, fault: type[Fault]
 ) -> None:
     site.switch(authentication_method=method)
     with pytest.raises(fault):
@@ -248,7 +248,7 @@ def test_sites_without_passwords_refuse_them_and_nothing_else(
     assert shots(connect(session_token=site.session_token(person))) == len(show.shots)
 
 
-def test_the_faults_of_a_site_reach_the_client(connect: Connect, site: StandIn, person: Person) -> None:
+def test_the_faults_of_a_site_reach_the_client(connect: Connect, site: FakeSite, person: Account) -> None:
     script, user = connect(**SCRIPT), connect(**LOGIN)
     site.switch(person, fault="503")
     with pytest.raises(ProtocolError) as down:
@@ -264,7 +264,7 @@ def test_the_faults_of_a_site_reach_the_client(connect: Connect, site: StandIn, 
 
 
 def test_there_are_three_ways_in_and_each_call_counts(
-    connect: Connect, site: StandIn, person: Person, show: Show
+    connect: Connect, site: FakeSite, person: Account, show: Show
 ) -> None:
     script, user = connect(**SCRIPT), connect(**LOGIN)
     for client in (script, user):
@@ -279,13 +279,13 @@ def test_there_are_three_ways_in_and_each_call_counts(
     assert not {"render", "a_user"} & site.secrets
 
 
-def test_a_session_token_of_the_python_api_is_good_for_rest(connect: Connect, site: StandIn) -> None:
+def test_a_session_token_of_the_python_api_is_good_for_rest(connect: Connect, site: FakeSite) -> None:
     for credentials in (SCRIPT, LOGIN):
         form = {"grant_type": "session_token", "session_token": connect(**credentials).get_session_token()}
         assert requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).status_code == 200
 
 
-def test_a_script_may_ask_who_a_person_is(connect: Connect, site: StandIn, person: Person) -> None:
+def test_a_script_may_ask_who_a_person_is(connect: Connect, site: FakeSite, person: Account) -> None:
     client = connect(**SCRIPT)
     who = {"type": "HumanUser", "id": person.id, "login": "a_user"}
     assert client.authenticate_human_user("a_user", PASSWORD) == who
@@ -304,7 +304,7 @@ def test_a_script_may_act_as_a_person_and_a_person_may_not(connect: Connect) -> 
             shots(connect(**credentials))
 
 
-def test_two_factor_stops_people_and_no_script(connect: Connect, site: StandIn, show: Show) -> None:
+def test_two_factor_stops_people_and_no_script(connect: Connect, site: FakeSite, show: Show) -> None:
     script, user = connect(**SCRIPT), connect(**LOGIN)
     of_script, of_user = (connect(session_token=client.get_session_token()) for client in (script, user))
     form = {"grant_type": "client_credentials", "client_id": "render", "client_secret": KEY}
@@ -323,7 +323,7 @@ def test_two_factor_stops_people_and_no_script(connect: Connect, site: StandIn, 
             shots(client)
 
 
-def test_a_code_signs_in_once_and_the_session_goes_on(connect: Connect, site: StandIn, show: Show) -> None:
+def test_a_code_signs_in_once_and_the_session_goes_on(connect: Connect, site: FakeSite, show: Show) -> None:
     site.switch(two_factor=True)
     code = site.code("a_user")
     client = connect(auth_token=code, **LOGIN)
@@ -339,14 +339,14 @@ def test_a_code_signs_in_once_and_the_session_goes_on(connect: Connect, site: St
     assert shots(client) == len(show.shots)
 
 
-def test_a_backup_code_works_as_the_apps(connect: Connect, site: StandIn, person: Person) -> None:
+def test_a_backup_code_works_as_the_apps(connect: Connect, site: FakeSite, person: Account) -> None:
     site.switch(person, two_factor=True)
     assert shots(connect(auth_token=min(person.backup_codes), **LOGIN))
 
 
 @pytest.mark.parametrize(("code", "fault"), [(102, AuthenticationFault), (106, MissingTwoFactorAuthenticationFault)])
 def test_a_wrong_code_is_refused_by_either_fault(
-    connect: Connect, site: StandIn, code: int, fault: type[Fault]
+    connect: Connect, site: FakeSite, code: int, fault: type[Fault]
 ) -> None:
     site.switch(two_factor=True, wrong_code=code)
     with pytest.raises(fault):
@@ -357,14 +357,14 @@ def test_a_wrong_code_is_refused_by_either_fault(
     ("first", "fault"), [(True, AuthenticationFault), (False, MissingTwoFactorAuthenticationFault)]
 )
 def test_a_wrong_password_shows_when_the_site_checks_it(
-    connect: Connect, site: StandIn, first: bool, fault: type[Fault]
+    connect: Connect, site: FakeSite, first: bool, fault: type[Fault]
 ) -> None:
     site.switch(two_factor=True, password_checked_first=first)
     with pytest.raises(fault):
         shots(connect(login="a_user", password="wrong"))
 
 
-def test_the_python_client_speaks_to_the_site_alone(connect: Connect, site: StandIn, monkeypatch: Any) -> None:
+def test_the_python_client_speaks_to_the_site_alone(connect: Connect, site: FakeSite, monkeypatch: Any) -> None:
     dialled = set()
     dial = socket.socket.connect
 
@@ -399,7 +399,7 @@ class NodeRun:
         return [call["error"] for call in self.calls]
 
 
-def node(site: StandIn, credentials: dict[str, str], *calls: tuple[str, Any]) -> NodeRun:
+def node(site: FakeSite, credentials: dict[str, str], *calls: tuple[str, Any]) -> NodeRun:
     asked = {"siteUrl": site.url, "credentials": credentials, "calls": calls}
     ran = subprocess.run([NODE, NODE_CLIENT], input=json.dumps(asked), capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
@@ -413,7 +413,7 @@ NODE_LOGIN = {"grant_type": "password", "username": "a_user", "password": PASSWO
 READ = ("entityRead", {"entity": "Shot", "entityId": 862, "fields": ["code"]})
 
 
-def test_node_has_three_grants(site: StandIn, person: Person, show: Show) -> None:
+def test_node_has_three_grants(site: FakeSite, person: Account, show: Show) -> None:
     by_token = {"grant_type": "session_token", "session_token": site.session_token(person)}
     for credentials, who in ((NODE_SCRIPT, "render"), (NODE_LOGIN, "a_user"), (by_token, "a_user")):
         before = site.read[who, "/api/v1/entity/Shot/862"]
@@ -427,7 +427,7 @@ def test_node_has_three_grants(site: StandIn, person: Person, show: Show) -> Non
     }
 
 
-def test_node_reads_lists_searches_and_the_schema(site: StandIn, show: Show) -> None:
+def test_node_reads_lists_searches_and_the_schema(site: FakeSite, show: Show) -> None:
     listed = {"entity": "shots", "fields": ["code", "sg_sequence"], "sort": ["-code"], "pageSize": 25}
     array = {"entity": "Shot", "filters": [["sg_status_list", "is", "ip"]], "fields": "code"}
     conditions = {"logical_operator": "or", "conditions": [["code", "is", "HBR_010"], ["code", "is", "HBR_020"]]}
@@ -455,7 +455,7 @@ def test_node_reads_lists_searches_and_the_schema(site: StandIn, show: Show) -> 
     assert prefs == {"hours_per_day": 8}
 
 
-def test_node_is_asked_for_a_code_as_a_script_is_not(site: StandIn, person: Person) -> None:
+def test_node_is_asked_for_a_code_as_a_script_is_not(site: FakeSite, person: Account) -> None:
     site.switch(two_factor=True)
     (refused,) = node(site, NODE_LOGIN, READ).errors
     assert r"\"code\": 106" in refused
@@ -463,7 +463,7 @@ def test_node_is_asked_for_a_code_as_a_script_is_not(site: StandIn, person: Pers
     assert node(site, NODE_SCRIPT, READ).values
 
 
-def test_node_says_what_the_site_refuses(site: StandIn, person: Person) -> None:
+def test_node_says_what_the_site_refuses(site: FakeSite, person: Account) -> None:
     (wrong,) = node(site, NODE_LOGIN | {"password": "wrong"}, READ).errors
     assert r"\"code\": 102" in wrong
     (wrong_key,) = node(site, NODE_SCRIPT | {"client_secret": "wrong"}, READ).errors
@@ -477,7 +477,7 @@ def test_node_says_what_the_site_refuses(site: StandIn, person: Person) -> None:
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
-def test_node_renews_its_token_where_a_site_takes_its_grant(site: StandIn, retires_refresh_tokens: bool) -> None:
+def test_node_renews_its_token_where_a_site_takes_its_grant(site: FakeSite, retires_refresh_tokens: bool) -> None:
     # It renews three minutes ahead: with a life of one, before every request.
     site.switch(expires_in=60, retires_refresh_tokens=retires_refresh_tokens)
     assert node(site, NODE_SCRIPT, READ, READ, READ).values

@@ -1,4 +1,4 @@
-"""`make run`: the gateway on this machine, with a stand-in for the ShotGrid site unless a real one is named."""
+"""`make run`: the gateway on this machine, with a fake site for the ShotGrid site unless a real one is named."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from tests.local.show import make_show
 from tests.local.stack import CERTIFICATE, DOMAIN, Failed, LocalAws
-from tests.local.stand_in import StandIn
+from tests.site.fake_site import FakeSite
+from tests.site.show import make_show
 
 LOGIN = "a_username"
-PASSWORD = "a_password"  # the stand-in's only account, on loopback
+PASSWORD = "a_password"  # the fake site's only account, on loopback
 STOP = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,11 +29,11 @@ def main() -> None:
         signal.signal(wish, _stop)
     with contextlib.ExitStack() as running:
         if not site_url:
-            site = running.enter_context(StandIn(port + 1, make_show(datetime.now(UTC).date())))
+            site = running.enter_context(FakeSite(port + 1, make_show(datetime.now(UTC).date())))
             site.switch(two_factor=True)
-            site.add_person(LOGIN, PASSWORD)
+            site.add_user(LOGIN, PASSWORD)
             site_url = site.url
-            _say(f"Stand-in site at {site_url}: user {LOGIN}, password {PASSWORD}")
+            _say(f"Fake site at {site_url}: user {LOGIN}, password {PASSWORD}")
             _say(f"  the next code:        curl {site_url}/stand-in/code/{LOGIN}")
         _say("Deploying to local AWS, which takes about ten seconds")
         aws = running.enter_context(LocalAws(port))

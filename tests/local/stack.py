@@ -115,7 +115,7 @@ class LocalAws:
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)  # type: ignore[call-overload]
 
     def deploy(self, parameters: dict[str, str], stack: str = STACK, template: str | None = None) -> dict[str, str]:
-        """Deploy as an ops person would, and return the stack's outputs: our own template, built, or another one."""
+        """Deploy as an ops user would, and return the stack's outputs: our own template, built, or another one."""
         if template is None:
             build()
         overrides = [f'{name}="{value}"' for name, value in parameters.items()]

@@ -1,6 +1,6 @@
 """Every kind of API, told apart by its event, and answered in the form that it takes.
 
-The answers are compared with those that Powertools' classes make, and decided on as API Gateway decides.
+The responses are compared with those that Powertools' classes make, and decided on as API Gateway decides.
 """
 
 from __future__ import annotations
@@ -11,27 +11,23 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import (
-    APIGatewayAuthorizerEventV2,
-    APIGatewayAuthorizerRequestEvent,
-    APIGatewayAuthorizerResponse,
     APIGatewayAuthorizerResponseV2,
-    APIGatewayAuthorizerResponseWebSocket,
-    APIGatewayAuthorizerTokenEvent,
 )
 
 from shotgrid_login.authorizer_events import Kind, Question, UnknownEvent, deny_unknown
 from shotgrid_login.authorizer_rules import Rule, Rules
 from shotgrid_login.configuration import ConfigurationError
 from shotgrid_login.site import LONGEST_TEXT
-from tests.authorizer_events import (
+from tests.support.authorizer_events import (
     API,
+    CONTEXT,
     SHAPES,
     STAGE,
     STAGE_ARN,
-    Event,
     connect,
     http_1,
     http_2,
+    policy_for,
     rest_request,
     rest_token,
     websocket,
@@ -39,32 +35,16 @@ from tests.authorizer_events import (
 )
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6MX0.c2lnbmF0dXJl"
-CONTEXT = {"login": "a_username"}
+
 WHOLE_API = Rule(API, "", frozenset({"Admin"}))
 REPORTS = Rule(API, "/reports", frozenset({"Manager"}))
 
 
-def policy_for(event: Event) -> APIGatewayAuthorizerResponse:
-    """Return Powertools' empty answer to an event, after Powertools has read it."""
-    match event:
-        case {"type": "TOKEN"}:
-            arn = APIGatewayAuthorizerTokenEvent(event).parsed_arn
-        case {"version": "2.0"}:
-            arn = APIGatewayAuthorizerEventV2(event).parsed_arn
-        case {"requestContext": {"eventType": "CONNECT"}}:
-            return APIGatewayAuthorizerResponseWebSocket.from_route_arn(event["methodArn"], "HumanUser:24", CONTEXT)
-        case _:
-            arn = APIGatewayAuthorizerRequestEvent(event).parsed_arn
-    return APIGatewayAuthorizerResponse(
-        "HumanUser:24", arn.region, arn.aws_account_id, arn.api_id, arn.stage, CONTEXT, partition=arn.partition
-    )
-
-
-def decide(answer: dict[str, Any], arn: str) -> bool:
+def decide(response: dict[str, Any], arn: str) -> bool:
     """Decide on a request as API Gateway does: an Allow for it, and no Deny."""
     effects = {
         statement["Effect"]
-        for statement in answer["policyDocument"]["Statement"]
+        for statement in response["policyDocument"]["Statement"]
         if any(fnmatch.fnmatchcase(arn, resource) for resource in statement["Resource"])
     }
     return effects == {"Allow"}
@@ -106,17 +86,17 @@ def test_the_answers_are_those_of_powertools(shape: str) -> None:
 @pytest.mark.parametrize("asked_for", ["/shots/12", "/reports/7", "/"])
 def test_an_answer_counts_for_every_route_whichever_was_asked_for(shape: str, asked_for: str) -> None:
     question = Question.of(SHAPES[shape](f"Bearer {TOKEN}", asked_for))
-    answer = question.allow("HumanUser:24", CONTEXT, ())
+    response = question.allow("HumanUser:24", CONTEXT, ())
     for request in ["GET/", "GET/shots", "POST/shots/12", "DELETE/reports", "GET/shots/sh%20010", "GET/a/b:c/d"]:
-        assert decide(answer, f"{STAGE_ARN}/{request}")
-    assert not decide(answer, f"{STAGE_ARN.replace(API, 'other12345')}/GET/shots")
-    assert not decide(answer, f"{STAGE_ARN.removesuffix(STAGE)}test/GET/shots")
+        assert decide(response, f"{STAGE_ARN}/{request}")
+    assert not decide(response, f"{STAGE_ARN.replace(API, 'other12345')}/GET/shots")
+    assert not decide(response, f"{STAGE_ARN.removesuffix(STAGE)}test/GET/shots")
 
 
 @pytest.mark.parametrize("shape", set(SHAPES) - {"websocket", "websocket_from_a_browser"})
 def test_a_rule_for_a_path_counts_for_that_path_alone(shape: str) -> None:
-    answer = Question.of(SHAPES[shape](f"Bearer {TOKEN}", "/shots")).allow("HumanUser:24", CONTEXT, (REPORTS,))
-    assert answer["context"] == CONTEXT
+    response = Question.of(SHAPES[shape](f"Bearer {TOKEN}", "/shots")).allow("HumanUser:24", CONTEXT, (REPORTS,))
+    assert response["context"] == CONTEXT
     for request in [
         "GET/",
         "GET/shots",
@@ -125,7 +105,7 @@ def test_a_rule_for_a_path_counts_for_that_path_alone(shape: str) -> None:
         "GET/report",
         "PATCH/x/GET/reports",
     ]:
-        assert decide(answer, f"{STAGE_ARN}/{request}"), request
+        assert decide(response, f"{STAGE_ARN}/{request}"), request
     for request in [
         "GET/reports",
         "POST/reports",
@@ -134,7 +114,7 @@ def test_a_rule_for_a_path_counts_for_that_path_alone(shape: str) -> None:
         "GET/reports-old",
         "GET/reports.csv",
     ]:
-        assert not decide(answer, f"{STAGE_ARN}/{request}"), request
+        assert not decide(response, f"{STAGE_ARN}/{request}"), request
 
 
 @pytest.mark.parametrize(
@@ -142,14 +122,14 @@ def test_a_rule_for_a_path_counts_for_that_path_alone(shape: str) -> None:
     ["//reports", "/%72eports", "/./reports", "/x/../reports", "/x//../reports", "/;a=b/reports", "/%2e/reports"],
 )
 def test_no_spelling_of_a_path_gets_around_its_rule(path: str) -> None:
-    answer = Question.of(rest_request(f"Bearer {TOKEN}")).allow("HumanUser:24", CONTEXT, (REPORTS,))
-    assert not decide(answer, f"{STAGE_ARN}/GET{path}")
+    response = Question.of(rest_request(f"Bearer {TOKEN}")).allow("HumanUser:24", CONTEXT, (REPORTS,))
+    assert not decide(response, f"{STAGE_ARN}/GET{path}")
 
 
 @pytest.mark.parametrize("method", ["PROPFIND", "get", "TRACE", "*"])
 def test_no_method_gets_around_a_rule(method: str) -> None:
-    answer = Question.of(rest_request(f"Bearer {TOKEN}")).allow("HumanUser:24", CONTEXT, (REPORTS,))
-    assert not decide(answer, f"{STAGE_ARN}/{method}/reports")
+    response = Question.of(rest_request(f"Bearer {TOKEN}")).allow("HumanUser:24", CONTEXT, (REPORTS,))
+    assert not decide(response, f"{STAGE_ARN}/{method}/reports")
 
 
 @pytest.mark.parametrize(
@@ -163,15 +143,15 @@ def test_no_method_gets_around_a_rule(method: str) -> None:
 def test_a_rule_that_was_written_with_the_stage_counts_without(path: str, refused: list[str]) -> None:
     """As pages call it; API Gateway leaves the stage out."""
     rule = Rule(API, path, frozenset({"Admin"}))
-    answer = Question.of(rest_request(f"Bearer {TOKEN}")).allow("p", {}, (rule,))
+    response = Question.of(rest_request(f"Bearer {TOKEN}")).allow("p", {}, (rule,))
     for request in refused:
-        assert not decide(answer, f"{STAGE_ARN}/{request}"), request
-    assert decide(answer, f"{STAGE_ARN}/GET/shots") == (path != f"/{STAGE}")
+        assert not decide(response, f"{STAGE_ARN}/{request}"), request
+    assert decide(response, f"{STAGE_ARN}/GET/shots") == (path != f"/{STAGE}")
 
 
 def test_what_could_break_a_kept_answer_is_not_in_it() -> None:
-    answer = Question.of(http_2(f"Bearer {TOKEN}")).allow("p", {"name": 'Ann "Annie" O\\Neil'}, ())
-    assert answer["context"] == {"name": "Ann 'Annie' O/Neil"}
+    response = Question.of(http_2(f"Bearer {TOKEN}")).allow("p", {"name": 'Ann "Annie" O\\Neil'}, ())
+    assert response["context"] == {"name": "Ann 'Annie' O/Neil"}
 
 
 @pytest.mark.parametrize("path", ["/a", "/reports", "/a-path/of-some/length/" + "x" * 80])
@@ -208,8 +188,8 @@ def test_a_connection_has_no_path_so_that_every_rule_counts() -> None:
     "path", ["/shots/2026-11-23T10:00:00", "/a:b/c/d", "/", "/:", "/\n", "/arn:aws:execute-api:x/y/z"]
 )
 def test_a_path_cannot_bend_the_policy(path: str) -> None:
-    answer = Question.of(rest_request(f"Bearer {TOKEN}", path)).allow("p", {}, ())
-    assert answer["policyDocument"]["Statement"] == [
+    response = Question.of(rest_request(f"Bearer {TOKEN}", path)).allow("p", {}, ())
+    assert response["policyDocument"]["Statement"] == [
         {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": [f"{STAGE_ARN}/*/*"]}
     ]
 
@@ -348,7 +328,7 @@ def test_anything_else_is_no_question(event: Any) -> None:
 
 
 def test_what_is_no_question_gets_a_no_in_every_format() -> None:
-    answer = deny_unknown()
-    assert not decide(answer, f"{STAGE_ARN}/GET/shots")
-    assert answer["isAuthorized"] is False
-    assert answer["principalId"]
+    response = deny_unknown()
+    assert not decide(response, f"{STAGE_ARN}/GET/shots")
+    assert response["isAuthorized"] is False
+    assert response["principalId"]

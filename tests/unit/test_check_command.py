@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shotgrid_login import __main__ as shotgrid_login_command
-from shotgrid_login.check import command
+from shotgrid_login_ops import cli
+from shotgrid_login_ops.check import command
 
 
 def test_a_failure_of_the_check_itself_shows_nothing_that_was_typed(
@@ -15,7 +15,7 @@ def test_a_failure_of_the_check_itself_shows_nothing_that_was_typed(
         raise ValueError("hunter2")
 
     monkeypatch.setattr(command, "run", run)
-    assert shotgrid_login_command.main(["check", "https://studio.shotgrid.autodesk.com"]) == 3
+    assert cli.main(["check", "https://studio.shotgrid.autodesk.com"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert "ValueError at test_check_command.py:" in err

@@ -5,21 +5,11 @@ from __future__ import annotations
 import pytest
 
 from shotgrid_login.configuration import Configuration, ConfigurationError
-
-GOOD = {
-    "SHOTGRID_SITE_URL": "https://studio.shotgrid.autodesk.com/",
-    "ALLOWED_ORIGINS": "https://a.example,http://localhost:8000",
-    "SESSION_HOURS": "12",
-    "IDLE_MINUTES": "120",
-    "STATE_TABLE": "state",
-    "BEARERS_TABLE": "bearers",
-    "KEY_ARN": "arn",
-    "SERVE_EXAMPLE": "true",
-}
+from tests.support.lambda_events import ENVIRONMENT
 
 
 def test_a_good_environment_is_read() -> None:
-    configuration = Configuration.from_environment(GOOD)
+    configuration = Configuration.from_environment(ENVIRONMENT)
     assert configuration.site_url == "https://studio.shotgrid.autodesk.com"
     assert configuration.allowed_origins == {"https://a.example", "http://localhost:8000"}
     assert configuration.serves_example
@@ -27,13 +17,13 @@ def test_a_good_environment_is_read() -> None:
 
 
 def test_no_origin_at_all_is_fine() -> None:
-    assert Configuration.from_environment({**GOOD, "ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
+    assert Configuration.from_environment({**ENVIRONMENT, "ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
 
 
-@pytest.mark.parametrize("name", [name for name in GOOD if name != "ALLOWED_ORIGINS"])
+@pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "ALLOWED_ORIGINS"])
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
-        Configuration.from_environment({**GOOD, name: ""})
+        Configuration.from_environment({**ENVIRONMENT, name: ""})
 
 
 @pytest.mark.parametrize(
@@ -56,4 +46,4 @@ def test_a_missing_variable_is_named(name: str) -> None:
 )
 def test_a_wrong_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
-        Configuration.from_environment({**GOOD, name: value})
+        Configuration.from_environment({**ENVIRONMENT, name: value})

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,31 +12,9 @@ from hypothesis import strategies as st
 
 from shotgrid_login import http
 from shotgrid_login.errors import InvalidOtp
+from tests.support.lambda_events import Context, event
 
 ORIGIN = "https://pages.example"
-
-
-@dataclass
-class Context:
-    function_name: str = "unit"
-    memory_limit_in_mb: int = 128
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:0:function:unit"
-    aws_request_id: str = "unit"
-
-
-def event(**changes: Any) -> dict[str, Any]:
-    """Return an event as a REST API's proxy integration makes it, as far as it is used."""
-    return {
-        "resource": "/auth/password",
-        "path": "/auth/password",
-        "httpMethod": "POST",
-        "headers": {"Content-Type": "application/json"},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "requestContext": {"requestId": "request-id", "identity": {"sourceIp": "192.0.2.1"}},
-        "body": "{}",
-        "isBase64Encoded": False,
-    } | changes
 
 
 @http.endpoint("POST", frozenset({ORIGIN}))
@@ -59,8 +35,8 @@ def refused(request: http.Request) -> http.Response:
 
 def test_a_base64_body_is_the_same_body() -> None:
     body = base64.b64encode('{"username": "ä"}'.encode()).decode()
-    answer = echo(event(body=body, isBase64Encoded=True), Context())
-    assert json.loads(answer["body"]) == {"username": "ä"}
+    response = echo(event(body=body, isBase64Encoded=True), Context())
+    assert json.loads(response["body"]) == {"username": "ä"}
 
 
 @pytest.mark.parametrize("body", ["not base64", base64.b64encode(b"\xff\xfe").decode()])
@@ -70,9 +46,9 @@ def test_a_base64_body_that_is_none_is_refused(body: str) -> None:
 
 def test_header_names_have_no_letter_case() -> None:
     headers = {"CONTENT-TYPE": "application/json", "oRiGiN": ORIGIN}
-    answer = echo(event(headers=headers, body='{"username": "a"}'), Context())
-    assert answer["statusCode"] == 200
-    assert answer["headers"]["access-control-allow-origin"] == ORIGIN
+    response = echo(event(headers=headers, body='{"username": "a"}'), Context())
+    assert response["statusCode"] == 200
+    assert response["headers"]["access-control-allow-origin"] == ORIGIN
 
 
 def test_what_nobody_expected_is_an_answer_and_a_log_line_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,11 +56,11 @@ def test_what_nobody_expected_is_an_answer_and_a_log_line_without_its_text(capsy
     logger = logging.getLogger(http.logger.name)
     logger.addHandler(handler)
     try:
-        answer = broken(event(headers={"content-type": "application/json"}, body='{"username": "me"}'), Context())
+        response = broken(event(headers={"content-type": "application/json"}, body='{"username": "me"}'), Context())
     finally:
         logger.removeHandler(handler)
-    assert answer["statusCode"] == 500
-    problem = json.loads(answer["body"])
+    assert response["statusCode"] == 500
+    problem = json.loads(response["body"])
     assert problem["code"] == "internal_error"
     assert problem["request_id"] == "request-id"
     assert any("ValueError" in line for line in handler.lines)
@@ -93,14 +69,14 @@ def test_what_nobody_expected_is_an_answer_and_a_log_line_without_its_text(capsy
 
 
 def test_a_problem_says_all_that_the_contract_asks_for() -> None:
-    answer = refused(event(), Context())
-    assert answer["statusCode"] == 401
-    assert answer["headers"]["content-type"] == "application/problem+json"
-    assert json.loads(answer["body"]) == {
+    response = refused(event(), Context())
+    assert response["statusCode"] == 401
+    assert response["headers"]["content-type"] == "application/problem+json"
+    assert json.loads(response["body"]) == {
         "status": 401,
         "code": "invalid_otp",
         "title": "Code refused",
-        "detail": json.loads(answer["body"])["detail"],
+        "detail": json.loads(response["body"])["detail"],
         "request_id": "request-id",
         "attempts_left": 3,
     }
@@ -147,17 +123,17 @@ objects = st.dictionaries(st.sampled_from(["username", "transport", "x"]) | st.t
 def test_no_request_raises_and_no_foreign_origin_is_let_in(
     body: str | None, headers: dict[str, str], query: dict[str, str] | None, encoded: bool
 ) -> None:
-    answer = echo(
+    response = echo(
         event(body=body, headers=headers, queryStringParameters=query, isBase64Encoded=encoded),
         Context(),
     )
-    assert answer["statusCode"] in (200, 400, 403, 413, 415)
+    assert response["statusCode"] in (200, 400, 403, 413, 415)
     origin = {name.lower(): value for name, value in headers.items()}.get("origin")
     if origin not in (None, ORIGIN):
-        assert answer["statusCode"] == 403
-        assert "access-control-allow-origin" not in answer["headers"]
+        assert response["statusCode"] == 403
+        assert "access-control-allow-origin" not in response["headers"]
     if query:
-        assert answer["statusCode"] != 200
+        assert response["statusCode"] != 200
 
 
 @pytest.mark.parametrize(
@@ -174,9 +150,9 @@ def test_no_request_raises_and_no_foreign_origin_is_let_in(
 def test_the_pages_that_the_gateway_serves_need_not_be_listed(origin: str, status: int) -> None:
     asked = event(headers={"content-type": "application/json", "origin": origin}, body='{"username": "a"}')
     asked["requestContext"]["domainName"] = "gateway.example"
-    answer = echo(asked, Context())
-    assert answer["statusCode"] == status
-    assert answer["headers"].get("access-control-allow-origin") == (origin if status == 200 else None)
+    response = echo(asked, Context())
+    assert response["statusCode"] == status
+    assert response["headers"].get("access-control-allow-origin") == (origin if status == 200 else None)
 
 
 def test_a_host_that_is_not_known_allows_no_origin() -> None:

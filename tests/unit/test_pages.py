@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from tests.local.stack import ROOT
-from tests.unit.test_configuration import GOOD
-from tests.unit.test_http import Context, event
+from tests.support.lambda_events import ENVIRONMENT, Context, event
 
 
 @pytest.fixture
 def handler(monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in GOOD.items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     spec = importlib.util.spec_from_file_location("pages_app", ROOT / "functions" / "pages" / "app.py")
     assert spec
@@ -31,8 +30,8 @@ def root(path_with_stage: str) -> dict[str, Any]:
 
 
 def test_a_stage_without_its_slash_is_sent_to_where_the_examples_files_are(handler: Any) -> None:
-    answer = handler(root("/v1"), Context())
-    assert (answer["statusCode"], answer["headers"]["location"]) == (308, "/v1/")
+    response = handler(root("/v1"), Context())
+    assert (response["statusCode"], response["headers"]["location"]) == (308, "/v1/")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/"])

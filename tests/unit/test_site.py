@@ -10,16 +10,14 @@ import gc
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
 from shotgrid_login import site as site_module
 from shotgrid_login.errors import InvalidCredentials, PasswordSignInDisabled, SiteError, SiteUnavailable
 from shotgrid_login.site import OtpRequired, Person, RefreshTokenRefused, Site, Tokens
+from tests.support.replay import http, receive_request, replaying
 
 # Headers of a token answer as recorded in 2021 (version 8.26; shotgrid_api_ruby, spec/fixtures/vcr_cassettes,
 # ShotgridApiRuby_Auth). The recording has placeholders for the two tokens; they stand here as they stand there.
@@ -63,80 +61,8 @@ def _error(code: int, title: str, status: int = 400, source: str = "{}") -> str:
     )
 
 
-class Replay:
-    """What the server was sent."""
-
-    def __init__(self) -> None:
-        self.requests: list[bytes] = []
-        self.url = ""
-
-    @property
-    def form(self) -> dict[str, list[str]]:
-        return parse_qs(self.requests[-1].partition(b"\r\n\r\n")[2].decode(), strict_parsing=True)
-
-    @property
-    def head(self) -> str:
-        return self.requests[-1].partition(b"\r\n\r\n")[0].decode().lower()
-
-
-@contextmanager
-def answering(*answers: bytes | None) -> Iterator[Replay]:
-    """Serve each answer to one connection; None never answers. Then refuse."""
-    replay = Replay()
-    done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        replay.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-        def serve() -> None:
-            for answer in answers:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    replay.requests.append(_received(connection))
-                    if answer is None:
-                        done.wait(30)
-                    else:
-                        connection.sendall(answer)
-
-        server = threading.Thread(target=serve, daemon=True)
-        server.start()
-        yield replay
-        done.set()
-        listener.shutdown(socket.SHUT_RDWR)
-    server.join(5)
-
-
-def _received(connection: socket.socket) -> bytes:
-    connection.settimeout(5)
-    received = b""
-    while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < _length(received):
-        part = connection.recv(65536)
-        received += part
-        if not part or not received.startswith(b"POST"):
-            break  # a caller that speaks TLS, or hung up
-    return received
-
-
-def _length(received: bytes) -> int:
-    head = received.partition(b"\r\n\r\n")[0].decode().lower()
-    return next(int(line[15:]) for line in head.splitlines() if line.startswith("content-length:"))
-
-
-def http(status: int, body: str, headers: list[str] | None = None, *, chunked: bool = False) -> bytes:
-    """Return a whole HTTP answer."""
-    lines = [f"HTTP/1.1 {status} Whatever", *(headers or ["content-type: application/json; charset=utf-8"])]
-    payload = body.encode()
-    if chunked:
-        payload = f"{len(payload):x}\r\n".encode() + payload + b"\r\n0\r\n\r\n"
-    elif not any(line.lower().startswith("content-length") for line in lines):
-        lines.append(f"content-length: {len(payload)}")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
-
-
 def test_the_recorded_success_goes_through_unchanged() -> None:
-    with answering(http(200, RECORDED_TOKENS, RECORDED_HEADERS, chunked=True)) as replay:
+    with replaying(http(200, RECORDED_TOKENS, RECORDED_HEADERS, chunked=True)) as replay:
         tokens = Site(replay.url).password("a_username", "a password&more")
     assert tokens == Tokens("<ACCESS_TOKEN>", "<REFRESH_TOKEN>", 600)
     assert replay.form == {"grant_type": ["password"], "username": ["a_username"], "password": ["a password&more"]}
@@ -146,13 +72,13 @@ def test_the_recorded_success_goes_through_unchanged() -> None:
 
 
 def test_a_code_is_sent_along_as_auth_token() -> None:
-    with answering(http(200, RECORDED_TOKENS.replace("600", "3600"))) as replay:
+    with replaying(http(200, RECORDED_TOKENS.replace("600", "3600"))) as replay:
         assert Site(replay.url).password("a", "b", "123456").expires_in == 3600
     assert replay.form["auth_token"] == ["123456"]
 
 
 def test_a_refresh_sends_the_token_alone() -> None:
-    with answering(http(200, RECORDED_TOKENS)) as replay:
+    with replaying(http(200, RECORDED_TOKENS)) as replay:
         Site(replay.url).refresh_token("the refresh token")
     assert replay.form == {"grant_type": ["refresh_token"], "refresh_token": ["the refresh token"]}
 
@@ -202,7 +128,7 @@ def test_a_refresh_sends_the_token_alone() -> None:
     ],
 )
 def test_each_answer_to_a_password_is_one_outcome(status: int, body: str, outcome: type[Exception]) -> None:
-    with answering(http(status, body)) as replay, pytest.raises(outcome) as caught:
+    with replaying(http(status, body)) as replay, pytest.raises(outcome) as caught:
         Site(replay.url).password("a_username", "b")
     assert "a_username" not in str(caught.value)
     assert "a_username" not in str(getattr(caught.value, "reason", ""))
@@ -225,20 +151,20 @@ def test_each_answer_to_a_password_is_one_outcome(status: int, body: str, outcom
     ],
 )
 def test_each_answer_to_a_refresh_token_is_one_outcome(status: int, body: str, outcome: type[Exception]) -> None:
-    with answering(http(status, body)) as replay, pytest.raises(outcome):
+    with replaying(http(status, body)) as replay, pytest.raises(outcome):
         Site(replay.url).refresh_token("x")
 
 
 def test_a_page_that_says_401_is_not_the_site_ending_a_session() -> None:
     page = http(401, "<html>sign in to the proxy</html>", ["content-type: text/html"])
-    with answering(page) as replay, pytest.raises(SiteError):
+    with replaying(page) as replay, pytest.raises(SiteError):
         Site(replay.url).refresh_token("x")
 
 
 def test_a_redirect_is_not_followed() -> None:
-    with answering(http(200, RECORDED_TOKENS)) as elsewhere:
+    with replaying(http(200, RECORDED_TOKENS)) as elsewhere:
         redirect = http(307, "", [f"location: {elsewhere.url}/api/v1/auth/access_token"])
-        with answering(redirect) as replay, pytest.raises(SiteError):
+        with replaying(redirect) as replay, pytest.raises(SiteError):
             Site(replay.url).password("a", "b")
         assert elsewhere.requests == []
 
@@ -248,14 +174,14 @@ def test_a_redirect_is_not_followed() -> None:
     [("retry-after: 17", 17), ("retry-after: 99999", 300), ("retry-after: soon", 5), ("a: b", 5)],
 )
 def test_a_busy_site_says_when_to_come_back(given: str, passed_on: int) -> None:
-    with answering(http(503, "", [given])) as replay, pytest.raises(SiteUnavailable) as caught:
+    with replaying(http(503, "", [given])) as replay, pytest.raises(SiteUnavailable) as caught:
         Site(replay.url).password("a", "b")
     assert caught.value.retry_after == passed_on
 
 
 def test_a_site_that_does_not_answer_in_time_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_module, "READ_SECONDS", 0.1)
-    with answering(None) as replay, pytest.raises(SiteUnavailable) as caught:
+    with replaying(None) as replay, pytest.raises(SiteUnavailable) as caught:
         Site(replay.url).password("a", "b", "123456")
     assert caught.value.reason == "timed out"
     assert len(replay.requests) == 1  # a code is never sent twice
@@ -272,7 +198,7 @@ def test_a_site_that_answers_drop_by_drop_is_unavailable(dripping: str, monkeypa
         def drip() -> None:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError):
-                _received(connection)
+                receive_request(connection)
                 connection.sendall(whole[:start])
                 for byte in whole[start:-1]:
                     if dropped.wait(0.05):
@@ -292,19 +218,19 @@ def test_a_site_that_answers_drop_by_drop_is_unavailable(dripping: str, monkeypa
 
 def test_the_site_after_one_that_was_too_slow_is_asked_on_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_module, "ANSWER_SECONDS", 0.1)
-    with answering(None) as silent:
+    with replaying(None) as silent:
         site = Site(silent.url)
         with pytest.raises(SiteUnavailable):
             site.password("a", "b")
     monkeypatch.setattr(site_module, "ANSWER_SECONDS", 5)
-    with answering(http(200, RECORDED_TOKENS)) as replay:
+    with replaying(http(200, RECORDED_TOKENS)) as replay:
         monkeypatch.setattr(site, "_url", f"{replay.url}/api/v1")
         assert site.password("a", "b").expires_in == 600
 
 
 def test_a_cookie_of_one_persons_answer_is_not_sent_with_the_next_persons_password() -> None:
     headers = ["set-cookie: _session_id=alice; Path=/", "content-type: application/json"]
-    with answering(http(200, RECORDED_TOKENS, headers), http(200, RECORDED_TOKENS)) as replay:
+    with replaying(http(200, RECORDED_TOKENS, headers), http(200, RECORDED_TOKENS)) as replay:
         site = Site(replay.url)
         site.password("alice", "a")
         site.password("bob", "b")
@@ -314,25 +240,25 @@ def test_a_cookie_of_one_persons_answer_is_not_sent_with_the_next_persons_passwo
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{", b"nonsense\r\n\r\n"])
 def test_a_connection_that_breaks_is_unavailable_and_nothing_is_sent_twice(answer: bytes) -> None:
-    with answering(answer, http(200, RECORDED_TOKENS)) as replay, pytest.raises(SiteUnavailable):
+    with replaying(answer, http(200, RECORDED_TOKENS)) as replay, pytest.raises(SiteUnavailable):
         Site(replay.url).password("a", "b", "123456")
     assert len(replay.requests) == 1
 
 
 def test_a_site_that_nobody_serves_is_unavailable() -> None:
-    with answering() as replay:
+    with replaying() as replay:
         url = replay.url
     with pytest.raises(SiteUnavailable):
         Site(url).password("a", "b")
 
 
 def test_a_certificate_that_does_not_hold_is_unavailable() -> None:
-    with answering(b"not TLS") as replay, pytest.raises(SiteUnavailable):
+    with replaying(b"not TLS") as replay, pytest.raises(SiteUnavailable):
         Site(replay.url.replace("http:", "https:")).password("a", "b")
 
 
 def test_the_environment_does_not_redirect_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(http(200, RECORDED_TOKENS)) as proxy, answering(http(200, RECORDED_TOKENS)) as replay:
+    with replaying(http(200, RECORDED_TOKENS)) as proxy, replaying(http(200, RECORDED_TOKENS)) as replay:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)
         monkeypatch.delenv("NO_PROXY", raising=False)
@@ -343,7 +269,7 @@ def test_the_environment_does_not_redirect_passwords(monkeypatch: pytest.MonkeyP
 
 def test_a_connection_that_rested_is_not_used_again() -> None:
     clock = [0.0]
-    with answering(http(200, RECORDED_TOKENS), http(200, RECORDED_TOKENS)) as replay:
+    with replaying(http(200, RECORDED_TOKENS), http(200, RECORDED_TOKENS)) as replay:
         site = Site(replay.url, seconds=lambda: clock[0])
         site.password("a", "b")
         clock[0] += site_module.KEPT_CONNECTION_SECONDS + 1
@@ -364,7 +290,7 @@ def _attributes(**changes: Any) -> str:
 
 
 def test_the_person_is_read_with_their_own_token() -> None:
-    with answering(http(200, _row())) as replay:
+    with replaying(http(200, _row())) as replay:
         person = Site(replay.url).person("HumanUser", 24, "the access token")
     assert person == Person("a_username", "Ann Username", "ann@studio.example", "Artist")
     assert replay.head.startswith(
@@ -398,7 +324,7 @@ def test_the_person_is_read_with_their_own_token() -> None:
     ],
 )
 def test_what_a_site_says_of_a_person_is_taken_as_far_as_it_goes(body: str, expected: Person) -> None:
-    with answering(http(200, body)) as replay:
+    with replaying(http(200, body)) as replay:
         assert Site(replay.url).person("HumanUser", 24, "t") == expected
 
 
@@ -421,7 +347,7 @@ def test_what_a_site_says_of_a_person_is_taken_as_far_as_it_goes(body: str, expe
     ],
 )
 def test_what_is_not_this_person_is_nobody(status: int, body: str) -> None:
-    with answering(http(status, body)) as replay, pytest.raises(SiteError):
+    with replaying(http(status, body)) as replay, pytest.raises(SiteError):
         Site(replay.url).person("HumanUser", 24, "t")
 
 
@@ -430,7 +356,7 @@ def test_what_is_not_this_person_is_nobody(status: int, body: str) -> None:
 @pytest.mark.parametrize("location", [b"http://[", b"/caf\xe9", b"//", b"\x00"])
 def test_a_redirect_to_nowhere_is_an_answer_like_others(location: bytes) -> None:
     answer = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
-    with answering(answer, answer) as replay:
+    with replaying(answer, answer) as replay:
         with pytest.raises((SiteError, SiteUnavailable)):
             Site(replay.url).person("HumanUser", 24, "t")
         with pytest.raises((SiteError, SiteUnavailable)):
@@ -439,18 +365,18 @@ def test_a_redirect_to_nowhere_is_an_answer_like_others(location: bytes) -> None
 
 
 def test_a_token_that_no_header_can_hold_is_an_answer_like_others() -> None:
-    with answering() as replay, pytest.raises(SiteUnavailable):
+    with replaying() as replay, pytest.raises(SiteUnavailable):
         Site(replay.url).person("HumanUser", 24, "t\u2028")
 
 
 def test_only_people_are_read() -> None:
-    with answering() as replay, pytest.raises(SiteError):
+    with replaying() as replay, pytest.raises(SiteError):
         Site(replay.url).person("ApiUser", 24, "t")
     assert replay.requests == []
 
 
 def test_the_person_is_waited_for_less_than_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_module, "PERSON_SECONDS", 0.1)
-    with answering(None) as silent, pytest.raises(SiteUnavailable) as caught:
+    with replaying(None) as silent, pytest.raises(SiteUnavailable) as caught:
         Site(silent.url).person("HumanUser", 24, "t")
     assert caught.value.reason == "answer too slow"

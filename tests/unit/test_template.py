@@ -291,7 +291,7 @@ def test_the_rest_example_is_deployed_anew_with_each_deployment(monkeypatch: pyt
     """A stage goes on as it was deployed, so another CacheSeconds would not count. The emulator is not so strict."""
 
     def deployments() -> set[str]:
-        source = yaml_parse((ROOT / "tests" / "examples" / "rest_api.yaml").read_text())
+        source = yaml_parse((ROOT / "docs" / "examples" / "rest_api.yaml").read_text())
         made = transform(source, {}, _NoManagedPolicies())["Resources"]
         return {name for name, resource in made.items() if resource["Type"] == "AWS::ApiGateway::Deployment"}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import requests
 
 from tests.local.stack import LocalAws
-from tests.local.stand_in import StandIn
+from tests.site.fake_site import FakeSite
 
 STACK = "studio-webhook"
 SCRIPT = "shot_webhook"
@@ -20,7 +20,7 @@ SCRIPT = "shot_webhook"
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event, delivered to the webhook. Times are the monotonic clock's; status 0 is no answer."""
+    """One event, delivered to the webhook. Times are the monotonic clock's; status 0 is no response."""
 
     started: float
     ended: float
@@ -33,7 +33,7 @@ class Webhook:
     """The deployed webhook, as the site knows it."""
 
     aws: LocalAws
-    site: StandIn
+    site: FakeSite
     host: str
     secret_token: str
 
@@ -46,13 +46,13 @@ class Webhook:
         headers = {"host": self.host, "content-type": "application/json", "x-sg-signature": f"sha1={signature}"}
         started = time.monotonic()
         try:
-            answer = requests.post(f"{self.aws.endpoint}/live/shots", data=body, headers=headers, timeout=30)
+            response = requests.post(f"{self.aws.endpoint}/live/shots", data=body, headers=headers, timeout=30)
         except requests.RequestException as lost:
             return Delivery(started, time.monotonic(), 0, repr(lost))
-        return Delivery(started, time.monotonic(), answer.status_code, answer.text)
+        return Delivery(started, time.monotonic(), response.status_code, response.text)
 
 
-def deploy_webhook(aws: LocalAws, site: StandIn) -> Webhook:
+def deploy_webhook(aws: LocalAws, site: FakeSite) -> Webhook:
     """Deploy it, with a script key of its own at the site."""
     key, secret_token = secrets.token_hex(16), secrets.token_hex(16)
     site.add_script(SCRIPT, key)

@@ -12,11 +12,11 @@ from typing import Any
 
 from shotgun_api3.shotgun import Shotgun
 
-SITE_SECONDS = 5  # for each call; the site waits six for the answer to a delivery
+SITE_SECONDS = 5  # for each call; the site waits six for the response to a delivery
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer one delivery with the name of its shot."""
+    """Response one delivery with the name of its shot."""
     body = event["body"] or ""
     signature = hmac.new(os.environ["SECRET_TOKEN"].encode(), body.encode(), hashlib.sha1).hexdigest()
     headers = {name.lower(): value for name, value in event["headers"].items()}

@@ -1,4 +1,4 @@
-"""The least that a function that asks the site could be: two clients, `requests`, a logger, and no answer."""
+"""The least that a function that asks the site could be: two clients, `requests`, a logger, and no response."""
 
 from typing import Any
 
@@ -13,5 +13,5 @@ kms = boto3.client("kms")
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer nothing."""
+    """Response nothing."""
     return {}

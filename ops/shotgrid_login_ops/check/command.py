@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shotgrid_login.check import gateway_check, gateway_user, report, saved, site_check
-from shotgrid_login.check.addresses import NotAnAddress, gateway_url, origin, site_url
-from shotgrid_login.check.connection import Connection
-from shotgrid_login.check.findings import Finding, Status
-from shotgrid_login.check.person import Credentials, NoTerminal, Person
-from shotgrid_login.check.report import Report
+from shotgrid_login_ops.check import gateway_check, gateway_user, report, saved, site_check
+from shotgrid_login_ops.check.addresses import NotAnAddress, gateway_url, origin, site_url
+from shotgrid_login_ops.check.connection import Connection
+from shotgrid_login_ops.check.findings import Finding, Status
+from shotgrid_login_ops.check.person import Credentials, NoTerminal, Person
+from shotgrid_login_ops.check.report import Report
 
 SCRIPT_NAME = "SHOTGRID_SCRIPT_NAME"
 SCRIPT_KEY = "SHOTGRID_SCRIPT_KEY"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shotgrid_login.check.findings import Finding, Status, shown
+from shotgrid_login_ops.check.findings import Finding, Status, shown
 
 FORMAT = "shotgrid_login check"
 VERSION = 1

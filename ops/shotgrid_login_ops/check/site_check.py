@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from shotgrid_login.check.connection import Answer, Connection, NoAnswer
-from shotgrid_login.check.findings import Finding, ok, problem, shown, unknown
-from shotgrid_login.check.person import Credentials, Person
 from shotgrid_login.errors import InvalidCredentials, PasswordSignInDisabled, SiteError, SiteUnavailable
 from shotgrid_login.site import OtpRequired, Site
+from shotgrid_login_ops.check.connection import Answer, Connection, NoAnswer
+from shotgrid_login_ops.check.findings import Finding, ok, problem, shown, unknown
+from shotgrid_login_ops.check.person import Credentials, Person
 
 # `user_authentication_method`: which need the person's password, and what the others are called.
 PASSWORD_METHODS = {"default": "the site's own user names and passwords", "ldap": "user names and passwords of LDAP"}

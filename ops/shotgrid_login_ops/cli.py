@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from shotgrid_login.check import command
+from shotgrid_login_ops.check import command
 
 EXITS = "Exit codes: 0 nothing would break, 1 something would or does, 2 usage, 3 the check itself failed."
 SECRETS = (

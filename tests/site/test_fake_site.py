@@ -1,4 +1,4 @@
-"""The stand-in site against `site-contract.md`: what the rest of the suite takes for a real site."""
+"""The fake site against `site-contract.md`: what the rest of the suite takes for a real site."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import pyotp
 import pytest
 import requests
 
-from tests.local.stand_in import StandIn
+from tests.site.fake_site import FakeSite
 
 
 @pytest.fixture
-def site() -> Iterator[StandIn]:
-    with StandIn() as running:
+def site() -> Iterator[FakeSite]:
+    with FakeSite() as running:
         yield running
 
 
-def ask(site: StandIn, grant_type: str, **arguments: str) -> requests.Response:
+def ask(site: FakeSite, grant_type: str, **arguments: str) -> requests.Response:
     form = {"grant_type": grant_type, **arguments}
     return requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10)
 
@@ -32,8 +32,8 @@ def error(answer: requests.Response) -> dict[str, Any]:
     return dict(only)
 
 
-def test_a_success_has_the_observed_shape(site: StandIn) -> None:
-    person = site.add_person("a", "b")
+def test_a_success_has_the_observed_shape(site: FakeSite) -> None:
+    user = site.add_user("a", "b")
     answer = ask(site, "password", username="a", password="b")
     assert answer.json().keys() == {"token_type", "access_token", "expires_in", "refresh_token"}
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
@@ -43,10 +43,10 @@ def test_a_success_has_the_observed_shape(site: StandIn) -> None:
     assert claims.keys() == {
         "iss", "aud", "exp", "iat", "jti", "user", "sudo_as_login", "auth_type", "session_uuid"
     }  # fmt: skip
-    assert claims["user"] == {"type": "HumanUser", "id": person.id}
+    assert claims["user"] == {"type": "HumanUser", "id": user.id}
 
 
-def test_only_forms_and_only_four_grants_are_taken(site: StandIn) -> None:
+def test_only_forms_and_only_four_grants_are_taken(site: FakeSite) -> None:
     url = f"{site.url}/api/v1/auth/access_token"
     refused = requests.post(url, json={"grant_type": "password"}, timeout=10)
     assert (refused.status_code, error(refused)["code"]) == (415, 103)
@@ -57,27 +57,27 @@ def test_only_forms_and_only_four_grants_are_taken(site: StandIn) -> None:
     assert error(ask(site, "password"))["title"] == "Missing or invalid authentication arguments"
 
 
-def test_credentials_in_the_query_string_are_accepted_as_real_sites_do(site: StandIn) -> None:
-    site.add_person("a", "b")
+def test_credentials_in_the_query_string_are_accepted_as_real_sites_do(site: FakeSite) -> None:
+    site.add_user("a", "b")
     query = {"grant_type": "password", "username": "a", "password": "b"}
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = requests.post(f"{site.url}/api/v1/auth/access_token", params=query, headers=headers, timeout=10)
     assert answer.status_code == 200
 
 
-def test_a_missing_code_is_106_and_codes_have_one_step_of_tolerance(site: StandIn) -> None:
-    person = site.add_person("a", "b", two_factor=True)
+def test_a_missing_code_is_106_and_codes_have_one_step_of_tolerance(site: FakeSite) -> None:
+    user = site.add_user("a", "b", two_factor=True)
     missing = error(ask(site, "password", username="a", password="b"))
     assert (missing["code"], missing["title"]) == (106, "Missing argument for 2FA login")
     assert missing["source"] == {"auth_token": "missing for 2FA login"}
-    totp, now = pyotp.TOTP(person.otp_secret), int(time.time())
+    totp, now = pyotp.TOTP(user.otp_secret), int(time.time())
     for steps, status in ((-3, 400), (-1, 200), (0, 200), (3, 400)):
         answer = ask(site, "password", username="a", password="b", auth_token=totp.at(now + steps * 30))
         assert answer.status_code == status
 
 
 @pytest.mark.parametrize(("method", "code"), [("saml2", 108), ("oxygen", 110)])
-def test_sites_without_passwords_say_so_and_what_they_are(site: StandIn, method: str, code: int) -> None:
+def test_sites_without_passwords_say_so_and_what_they_are(site: FakeSite, method: str, code: int) -> None:
     site.switch(authentication_method=method)
     assert error(ask(site, "password", username="a", password="b"))["code"] == code
     about = requests.get(f"{site.url}/api/v1", timeout=10).json()["data"]
@@ -86,9 +86,9 @@ def test_sites_without_passwords_say_so_and_what_they_are(site: StandIn, method:
 
 
 @pytest.mark.parametrize("two_factor", [False, True])
-def test_script_keys_know_nothing_of_two_factor(site: StandIn, two_factor: bool) -> None:
+def test_script_keys_know_nothing_of_two_factor(site: FakeSite, two_factor: bool) -> None:
     site.add_script("render", "key")
-    site.add_person("a", "b")
+    site.add_user("a", "b")
     site.switch(two_factor=two_factor)
     assert ask(site, "client_credentials", client_id="render", client_secret="key").status_code == 200
     scope = "sudo_as_login:a"
@@ -101,8 +101,8 @@ def test_script_keys_know_nothing_of_two_factor(site: StandIn, two_factor: bool)
     assert (wrong.status_code, error(wrong)["title"]) == (400, "Can't authenticate script 'render'")
 
 
-def test_a_session_token_is_not_used_up(site: StandIn) -> None:
-    token = site.session_token(site.add_person("a", "b"))
+def test_a_session_token_is_not_used_up(site: FakeSite) -> None:
+    token = site.session_token(site.add_user("a", "b"))
     for _ in range(2):
         answer = ask(site, "session_token", session_token=token)
         claims = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
@@ -112,29 +112,29 @@ def test_a_session_token_is_not_used_up(site: StandIn) -> None:
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
-def test_a_refresh_token_works_once_or_always(site: StandIn, retires_refresh_tokens: bool) -> None:
-    site.add_person("a", "b", retires_refresh_tokens=retires_refresh_tokens)
+def test_a_refresh_token_works_once_or_always(site: FakeSite, retires_refresh_tokens: bool) -> None:
+    site.add_user("a", "b", retires_refresh_tokens=retires_refresh_tokens)
     token = ask(site, "password", username="a", password="b").json()["refresh_token"]
     statuses = [ask(site, "refresh_token", refresh_token=token).status_code for _ in range(2)]
     assert statuses == [200, 401 if retires_refresh_tokens else 200]
     assert ask(site, "refresh_token", refresh_token="fake").status_code == 401
 
 
-def test_a_bearer_reads_a_person_until_two_factor_is_switched_on(site: StandIn) -> None:
-    person = site.add_person("a", "b")
+def test_a_bearer_reads_a_person_until_two_factor_is_switched_on(site: FakeSite) -> None:
+    user = site.add_user("a", "b")
     bearer = {"authorization": f"Bearer {ask(site, 'password', username='a', password='b').json()['access_token']}"}
     url = f"{site.url}/api/v1/entity/human_users"
     fields = {"fields": "login,permission_rule_set"}
-    read = requests.get(f"{url}/{person.id}", params=fields, headers=bearer, timeout=10).json()["data"]
+    read = requests.get(f"{url}/{user.id}", params=fields, headers=bearer, timeout=10).json()["data"]
     assert read["attributes"] == {"login": "a"}
     assert read["relationships"]["permission_rule_set"]["data"]["name"] == "Artist"
     missing = requests.get(f"{url}/4000", headers=bearer, timeout=10)
     assert (missing.status_code, error(missing)["code"]) == (404, 104)
-    assert requests.get(f"{url}/{person.id}", timeout=10).status_code == 401
+    assert requests.get(f"{url}/{user.id}", timeout=10).status_code == 401
     site.switch(two_factor=True)
-    assert requests.get(f"{url}/{person.id}", headers=bearer, timeout=10).status_code == 401
+    assert requests.get(f"{url}/{user.id}", headers=bearer, timeout=10).status_code == 401
 
 
-def test_switches_that_do_not_exist_are_named(site: StandIn) -> None:
+def test_switches_that_do_not_exist_are_named(site: FakeSite) -> None:
     answer = requests.put(f"{site.url}/stand-in/switches", json={"two_facter": True}, timeout=10)
     assert (answer.status_code, answer.text) == (400, "unknown switches: two_facter\n")

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from shotgrid_login.check.addresses import is_of_this_machine
-from shotgrid_login.check.findings import Finding, ok, problem
 from shotgrid_login.site import ANSWER_SECONDS, CONNECT_SECONDS, READ_SECONDS
+from shotgrid_login_ops.check.addresses import is_of_this_machine
+from shotgrid_login_ops.check.findings import Finding, ok, problem
 
 # For all requests to one host together. Seconds.
 TOTAL_SECONDS = 60

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.local.filters import Refused
-from tests.local.show import SCHEMA, EntityType, Field
+from tests.site.filters import Refused
+from tests.site.show import SCHEMA, EntityType, Field
 
 # A few of the preferences that a site shows to whoever is signed in (recorded; the duration's: probed).
 PREFERENCES: dict[str, Any] = {

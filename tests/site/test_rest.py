@@ -1,4 +1,4 @@
-"""The stand-in's data routes: what a page reads of a real site, and how a real site refuses it."""
+"""The fake site's data routes: what a page reads of a real site, and how a real site refuses it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.local.rest import ARRAY, HASH
-from tests.local.show import FIRST_PERSON_ID, Link, Shot, Show, Task, make_show
-from tests.local.stand_in import Person, StandIn
+from tests.site.fake_site import Account, FakeSite
+from tests.site.rest import ARRAY, HASH
+from tests.site.show import FIRST_PERSON_ID, Link, Shot, Show, Task, make_show
 
 TODAY = date(2026, 11, 23)
 PAGE = "http://pages.login.localhost:8002"
@@ -22,9 +22,9 @@ PLURALS = ("projects", "sequences", "shots", "tasks", "steps", "human_users", "s
 class Reader:
     """Someone with an access token."""
 
-    def __init__(self, site: StandIn, person: Person) -> None:
+    def __init__(self, site: FakeSite, user: Account) -> None:
         self.site = site
-        self.headers = {"authorization": f"Bearer {site.sign_in_directly(person)['access_token']}"}
+        self.headers = {"authorization": f"Bearer {site.sign_in_directly(user)['access_token']}"}
 
     def get(self, path: str, **query: str) -> requests.Response:
         return requests.get(f"{self.site.url}/api/v1/entity/{path}", params=query, headers=self.headers, timeout=10)
@@ -49,13 +49,13 @@ class Reader:
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
     """A reader of a site that no test changes."""
-    with StandIn(show=make_show(TODAY)) as site:
-        yield Reader(site, site.add_person("reader", "p"))
+    with FakeSite(show=make_show(TODAY)) as site:
+        yield Reader(site, site.add_user("reader", "p"))
 
 
 @pytest.fixture
-def site() -> Iterator[StandIn]:
-    with StandIn(show=make_show(TODAY)) as running:
+def site() -> Iterator[FakeSite]:
+    with FakeSite(show=make_show(TODAY)) as running:
         yield running
 
 
@@ -186,7 +186,7 @@ def test_a_listing_filters_by_its_query_and_a_search_does_not(reader: Reader, sh
 
 
 def test_those_with_an_account_and_those_in_the_show_are_different_people(reader: Reader) -> None:
-    account, in_show = reader.site.people["reader"].id, FIRST_PERSON_ID
+    account, in_show = reader.site.accounts["reader"].id, FIRST_PERSON_ID
     assert reader.get(f"human_users/{account}", fields="login").json()["data"]["attributes"] == {"login": "reader"}
     assert reader.get(f"human_users/{in_show}", fields="login").json()["data"]["attributes"] == {"login": "amara"}
     assert error(reader.get("human_users/4000"))[:2] == (404, 104)
@@ -472,11 +472,11 @@ def test_a_wrong_summary_or_grouping_gets_the_list_of_the_right_ones(reader: Rea
 # ---- who may read, and from where ------------------------------------------------------------------------
 
 
-def test_without_a_good_bearer_every_data_route_is_401(site: StandIn) -> None:
-    person = site.add_person("a", "b")
-    reader, other = Reader(site, person), Reader(site, site.add_person("other", "c"))
+def test_without_a_good_bearer_every_data_route_is_401(site: FakeSite) -> None:
+    user = site.add_user("a", "b")
+    reader, other = Reader(site, user), Reader(site, site.add_user("other", "c"))
     site.switch(expires_in=-1)
-    expired = Reader(site, person).headers["authorization"]
+    expired = Reader(site, user).headers["authorization"]
     good = reader.headers["authorization"]
     assert reader.get("tasks").status_code == 200
     for authorization in ("", "Bearer", "Bearer x.y.z", good.replace("Bearer", "Basic"), good[:-2] + "xx", expired):
@@ -485,11 +485,11 @@ def test_without_a_good_bearer_every_data_route_is_401(site: StandIn) -> None:
         answers += [reader.post(f"tasks/{route}", {"filters": []}) for route in ("_search", "_summarize")]
         assert [error(answer)[0] for answer in answers] == [401] * 5
     reader.headers = {"authorization": good}
-    site.end_sessions(person)
+    site.end_sessions(user)
     assert (reader.get("tasks").status_code, other.get("tasks").status_code) == (401, 200)
 
 
-def preflight(site: StandIn, path: str, method: str = "POST", headers: str = "authorization,content-type") -> Any:
+def preflight(site: FakeSite, path: str, method: str = "POST", headers: str = "authorization,content-type") -> Any:
     asked = {"origin": PAGE, "access-control-request-method": method, "access-control-request-headers": headers}
     answer = requests.options(f"{site.url}{path}", headers=asked, timeout=10)
     assert (answer.status_code, answer.content) == (200, b"")
@@ -515,8 +515,8 @@ def test_a_preflight_for_more_than_that_gets_nothing(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("cors_on_refusals", [True, False])
-def test_a_page_may_read_answers_and_perhaps_refusals(site: StandIn, cors_on_refusals: bool) -> None:
-    reader = Reader(site, site.add_person("a", "b"))
+def test_a_page_may_read_answers_and_perhaps_refusals(site: FakeSite, cors_on_refusals: bool) -> None:
+    reader = Reader(site, site.add_user("a", "b"))
     site.switch(cors_on_refusals=cors_on_refusals)
     reader.headers |= {"origin": PAGE}
     answers = [reader.get("tasks"), reader.get("tasks/1"), reader.post("tasks/_search", {"filters": [["x", "is", 1]]})]
@@ -532,25 +532,25 @@ def test_a_page_may_read_answers_and_perhaps_refusals(site: StandIn, cors_on_ref
     assert "Origin" in answers[0].headers["vary"]
 
 
-def test_data_can_fail_while_tokens_work(site: StandIn) -> None:
-    person, other = site.add_person("a", "b"), site.add_person("other", "c")
-    reader, others = Reader(site, person), Reader(site, other)
-    site.switch(person, data_fault="502")
+def test_data_can_fail_while_tokens_work(site: FakeSite) -> None:
+    user, other = site.add_user("a", "b"), site.add_user("other", "c")
+    reader, others = Reader(site, user), Reader(site, other)
+    site.switch(user, data_fault="502")
     assert (reader.get("tasks").status_code, others.get("tasks").status_code) == (502, 200)
-    site.switch(person, data_fault="html")
+    site.switch(user, data_fault="html")
     assert reader.post("tasks/_search", {"filters": []}).text.startswith("<html>")
     for fault in ("drop", "drop_answer"):
-        site.switch(person, data_fault=fault)
+        site.switch(user, data_fault=fault)
         with pytest.raises(requests.ConnectionError):
             reader.get("tasks")
     form = {"grant_type": "password", "username": "a", "password": "b"}
     assert requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).status_code == 200
-    assert site.read_by(person) == 4
+    assert site.read_by(user) == 4
 
 
-def test_what_was_read_and_from_what_address_is_remembered(site: StandIn) -> None:
-    person = site.add_person("a", "b")
-    reader = Reader(site, person)
+def test_what_was_read_and_from_what_address_is_remembered(site: FakeSite) -> None:
+    user = site.add_user("a", "b")
+    reader = Reader(site, user)
     reader.post("tasks/_search", {"filters": []}, origin=PAGE, referer=f"{PAGE}/late.html?x=1")
     reader.get("shots", fields="code")
     requests.get(f"{site.url}/api/v1/entity/shots", timeout=10)
@@ -559,7 +559,7 @@ def test_what_was_read_and_from_what_address_is_remembered(site: StandIn) -> Non
         ("a", "/api/v1/entity/shots"): 1,
         ("", "/api/v1/entity/shots"): 1,
     }
-    assert site.read_by(person) == 2
+    assert site.read_by(user) == 2
     assert site.seen_addresses == {
         f"{site.url}/api/v1/entity/tasks/_search",
         f"{site.url}/api/v1/entity/shots?fields=code",
@@ -570,8 +570,8 @@ def test_what_was_read_and_from_what_address_is_remembered(site: StandIn) -> Non
 
 
 def test_a_site_without_a_show_has_only_those_with_an_account() -> None:
-    with StandIn() as site:
-        reader = Reader(site, site.add_person("a", "b"))
+    with FakeSite() as site:
+        reader = Reader(site, site.add_user("a", "b"))
         assert [len(reader.get(plural).json()["data"]) for plural in PLURALS] == [0, 0, 0, 0, 0, 1, 0]
         site.show = make_show(TODAY)
         assert len(reader.get("tasks").json()["data"]) == 180

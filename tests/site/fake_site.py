@@ -1,9 +1,9 @@
-"""A stand-in for a ShotGrid site: it answers as `site-contract.md` says real ones were seen to.
+"""A fake site for a ShotGrid site: it answers as `site-contract.md` says real ones were seen to.
 
-What nobody has seen is a switch (`Switches`), for the whole site or for one person, and can be turned while it
+What nobody has seen is a switch (`Switches`), for the whole site or for one user, and can be turned while it
 runs. It is for tests and the demo and is never deployed. The data that it serves is a `Show`, none unless one is given.
 
-Unlike a real site it has routes under `/stand-in`: the next code of a person, the switches, and what was asked.
+Unlike a real site it has routes under `/stand-in`: the next code of a user, the switches, and what was asked.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import pyotp
 from flask import Flask, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.local import api3, schema
-from tests.local.filters import Refused
-from tests.local.rest import Data, Request, entity_type
-from tests.local.show import HumanUser, Link, Row, Show
+from tests.site import api3, schema
+from tests.site.filters import Refused
+from tests.site.rest import Data, Request, entity_type
+from tests.site.show import HumanUser, Link, Row, Show
 
 ANSWER_HEADERS = {
     "cache-control": "private, max-age=0, must-revalidate",
@@ -84,7 +84,7 @@ class Switches:
             `redirect`, a status from 500 on, `drop` (hang up unasked), `drop_answer` (do it, then hang up),
             `delay:SECONDS`, `hold` (wait until `release`). Empty for none.
         data_fault: likewise what the data routes do,
-        person_fault: but for a person who reads their own row, as a gateway does to know who has signed in.
+        user_fault: but for a user who reads their own row, as a gateway does to know who has signed in.
         cors_on_refusals: a 401 or 5xx of a data route says, as other answers do, that a page may read it. Seen on 200,
             400 and 415 (probed), on these unknown.
     """
@@ -98,12 +98,12 @@ class Switches:
     expires_in: int = 600
     fault: str = ""
     data_fault: str = ""
-    person_fault: str = ""
+    user_fault: str = ""
     cors_on_refusals: bool = True
 
 
 @dataclass
-class Person:
+class Account:
     """Someone with an account, or a script. `own` are switches that differ from the site's for them alone."""
 
     id: int
@@ -120,7 +120,7 @@ class Person:
 
     @property
     def row(self) -> HumanUser:
-        """The person as the data routes show them."""
+        """The user as the data routes show them."""
         rule_set = Link("PermissionRuleSet", 8, self.permission_group)
         return HumanUser(self.id, self.name, self.login, self.email, rule_set)
 
@@ -133,13 +133,13 @@ class SiteAnswer(Exception):
         self.response = response
 
 
-class StandIn:
+class FakeSite:
     """The site's state, and the server that shows it on loopback."""
 
     def __init__(self, port: int = 0, show: Show | None = None) -> None:
         self.switches = Switches()
         self.show = show or Show(datetime.now(UTC).date())
-        self.people: dict[str, Person] = {}
+        self.accounts: dict[str, Account] = {}
         self.scripts: dict[str, str] = {}  # keys by name
         self.asked: Counter[tuple[str, str]] = Counter()  # by login, or a script's name, and grant
         self.answered: Counter[tuple[str, str]] = Counter()
@@ -151,7 +151,7 @@ class StandIn:
         self._closing = threading.Event()
         self._lock = threading.RLock()
         self._key = secrets.token_urlsafe(32)
-        # By whom: a person's login or a script's name.
+        # By whom: a user's login or a script's name.
         self._sessions: dict[str, str] = {}  # session uuid: whose
         self._refresh_tokens: dict[str, tuple[str, str]] = {}  # token: whose, session uuid
         self._session_tokens: dict[str, str] = {}  # token: whose
@@ -159,7 +159,7 @@ class StandIn:
         self._server = make_server("127.0.0.1", port, self._app(), threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> StandIn:
+    def __enter__(self) -> FakeSite:
         # How soon it sees that it is told to stop, in seconds: half of one is the default, and a wait for every test.
         serve = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         serve.start()
@@ -173,11 +173,11 @@ class StandIn:
 
     # ---- for tests and the demo ------------------------------------------------------------------------
 
-    def add_person(self, login: str, password: str, **own: Any) -> Person:
-        """Open an account with two backup codes; `own` are switches for this person alone."""
+    def add_user(self, login: str, password: str, **own: Any) -> Account:
+        """Open an account with two backup codes; `own` are switches for this user alone."""
         with self._lock:
-            person = Person(
-                id=24 + len(self.people),
+            user = Account(
+                id=24 + len(self.accounts),
                 login=login,
                 password=password,
                 name=login.replace("_", " ").title(),
@@ -185,54 +185,54 @@ class StandIn:
                 backup_codes={f"{secrets.randbelow(10**8):08d}" for _ in range(2)},
                 own=own,
             )
-            self.people[login] = person
-            self.secrets |= {password, *person.backup_codes}
-            return person
+            self.accounts[login] = user
+            self.secrets |= {password, *user.backup_codes}
+            return user
 
     def add_script(self, name: str, key: str) -> None:
         """Give a script a key. Its name is nobody's login."""
         with self._lock:
-            if name in self.people:
-                raise ValueError(f"{name} is a person's login")
+            if name in self.accounts:
+                raise ValueError(f"{name} is a user's login")
             self.scripts[name] = key
             self.secrets.add(key)
 
     def code(self, login: str) -> str:
-        """Return a code that the person's app shows and that was not used yet."""
-        person = self.people[login]
-        totp = pyotp.TOTP(person.otp_secret)
+        """Return a code that the user's app shows and that was not used yet."""
+        user = self.accounts[login]
+        totp = pyotp.TOTP(user.otp_secret)
         now = int(time.time())
         codes = [totp.at(now + step * totp.interval) for step in (0, 1, -1)]
-        code = next((code for code in codes if code not in person.used_codes), None)
+        code = next((code for code in codes if code not in user.used_codes), None)
         if code is None:
             raise LookupError("all codes of this minute are used; wait for the next one")
         self.secrets.add(code)
         return code
 
-    def switch(self, person: Person | None = None, **changes: Any) -> None:
-        """Turn switches, for the site or for one person. Turning two-factor on ends the sessions it is for."""
+    def switch(self, user: Account | None = None, **changes: Any) -> None:
+        """Turn switches, for the site or for one user. Turning two-factor on ends the sessions it is for."""
         with self._lock:
             checked = asdict(replace(self.switches, **changes))
-            if person is None:
+            if user is None:
                 self.switches = Switches(**checked)
             else:
-                person.own.update(changes)
+                user.own.update(changes)
             if changes.get("two_factor"):
-                self.end_sessions(person)
+                self.end_sessions(user)
 
-    def end_sessions(self, person: Person | None = None) -> None:
-        """End all people's sessions and session tokens, or one person's. A script's go on."""
+    def end_sessions(self, user: Account | None = None) -> None:
+        """End all people's sessions and session tokens, or one user's. A script's go on."""
         with self._lock:
             for sessions in (self._sessions, self._session_tokens):
                 for session, login in list(sessions.items()):
-                    if login == person.login if person else login in self.people:
+                    if login == user.login if user else login in self.accounts:
                         del sessions[session]
 
-    def end_access_tokens(self, person: Person) -> None:
-        """End a person's access tokens before their time, and not the sessions that they came from."""
+    def end_access_tokens(self, user: Account) -> None:
+        """End a user's access tokens before their time, and not the sessions that they came from."""
         with self._lock:
             for token, login in list(self._access_tokens.items()):
-                if login == person.login:
+                if login == user.login:
                     del self._access_tokens[token]
 
     def release(self) -> None:
@@ -240,31 +240,31 @@ class StandIn:
         holding, self._release = self._release, threading.Event()
         holding.set()
 
-    def sign_in_directly(self, person: Person) -> dict[str, Any]:
+    def sign_in_directly(self, user: Account) -> dict[str, Any]:
         """Return the tokens of a sign-in that no gateway has seen."""
-        answer = self._success(person, "user", self._switches_of(person.login), self._new_session(person))
+        answer = self._success(user, "user", self._switches_of(user.login), self._new_session(user))
         tokens: dict[str, Any] = json.loads(answer.get_data())
         return tokens
 
-    def asked_for(self, person: Person, grant: str) -> int:
-        """Return how often a grant was asked for this person."""
-        return self.asked[person.login, grant]
+    def asked_for(self, user: Account, grant: str) -> int:
+        """Return how often a grant was asked for this user."""
+        return self.asked[user.login, grant]
 
     def own_row(self, login: str) -> str | None:
-        """Return the address of a person's own row, None for nobody's and a script's."""
-        person = self.people.get(login)
-        return f"/api/v1/entity/human_users/{person.id}" if person else None
+        """Return the address of a user's own row, None for nobody's and a script's."""
+        user = self.accounts.get(login)
+        return f"/api/v1/entity/human_users/{user.id}" if user else None
 
-    def read_by(self, person: Person) -> int:
-        """Return how many requests to data routes came with a valid bearer of this person, but for their own row."""
+    def read_by(self, user: Account) -> int:
+        """Return how many requests to data routes came with a valid bearer of this user, but for their own row."""
         with self._lock:
-            read = [(path, count) for (login, path), count in self.read.items() if login == person.login]
-        return sum(count for path, count in read if path != self.own_row(person.login))
+            read = [(path, count) for (login, path), count in self.read.items() if login == user.login]
+        return sum(count for path, count in read if path != self.own_row(user.login))
 
     # ---- what a site does ------------------------------------------------------------------------------
 
     def _app(self) -> Flask:
-        app = Flask("stand-in")
+        app = Flask("fake site")
         app.add_url_rule("/api/v1", view_func=self._about)
         app.add_url_rule("/api/v1/auth/access_token", view_func=self._access_token, methods=["POST"])
         app.add_url_rule("/api/v1/entity/<plural>", view_func=self._list_rows)
@@ -292,10 +292,10 @@ class StandIn:
             200,
             {
                 "data": {
-                    "shotgun_version": "v8.89.0.1234 (build stand-in)",
+                    "shotgun_version": "v8.89.0.1234 (build fake site)",
                     "api_version": "v1",
                     "shotgun_version_number": "8.89.0.1234",
-                    "shotgun_build_number": "stand-in",
+                    "shotgun_build_number": "fake site",
                     "portfolio_version": "8.89.0.1234",
                     "unified_login_flow_enabled": True,
                     "user_authentication_method": self.switches.authentication_method,
@@ -336,17 +336,17 @@ class StandIn:
         return answer  # type: ignore[no-any-return]
 
     def _password(self, asked: dict[str, str], switches: Switches) -> Response:
-        person = self._sign_in(asked.get("username"), asked.get("password"), asked.get("auth_token"), switches)
-        return self._success(person, "user", switches, self._new_session(person))
+        user = self._sign_in(asked.get("username"), asked.get("password"), asked.get("auth_token"), switches)
+        return self._success(user, "user", switches, self._new_session(user))
 
-    def _sign_in(self, login: str | None, password: str | None, code: str | None, switches: Switches) -> Person:
+    def _sign_in(self, login: str | None, password: str | None, code: str | None, switches: Switches) -> Account:
         """Return who signs in with a password and, where one is wanted, a code. Raises `Refused`."""
         if not login or not password:
             raise Refused("Missing or invalid authentication arguments")
         if elsewhere := METHODS_WITHOUT_PASSWORD.get(switches.authentication_method):
             raise Refused("Password authentication is not allowed on this site", code=elsewhere)
-        person = self.people.get(login)
-        right = person is not None and secrets.compare_digest(person.password.encode(), password.encode())
+        user = self.accounts.get(login)
+        right = user is not None and secrets.compare_digest(user.password.encode(), password.encode())
         unknown = f"Can't authenticate user '{login}'."
         if not right and (not switches.two_factor or switches.password_checked_first):
             raise Refused(unknown, code=102)
@@ -354,11 +354,11 @@ class StandIn:
             if not code:
                 source = {"auth_token": "missing for 2FA login"}
                 raise Refused("Missing argument for 2FA login", source, code=106)
-            if person is None or not right or not self._spend(person, code):
+            if user is None or not right or not self._spend(user, code):
                 title = unknown if switches.wrong_code == 102 else "Invalid 2FA code"
                 raise Refused(title, code=switches.wrong_code)
-        assert person is not None
-        return person
+        assert user is not None
+        return user
 
     def _refresh_token(self, asked: dict[str, str], switches: Switches) -> Response:
         token = asked.get("refresh_token", "")
@@ -378,31 +378,31 @@ class StandIn:
         self._check_sudo(script, login)
         return self._success(script, "script", switches, self._new_session(script), sudo_as_login=login)
 
-    def _script(self, name: str, key: str) -> Person:
+    def _script(self, name: str, key: str) -> Account:
         """Return the script of a name and key. Raises `Refused`. No switch is asked: scripts know no second factor."""
         if name not in self.scripts or not secrets.compare_digest(self.scripts[name].encode(), key.encode()):
             raise Refused(f"Can't authenticate script '{name}'", code=102)
         return self._account(name)
 
-    def _check_sudo(self, caller: Person, login: str | None) -> None:
-        """Raise `Refused` for one who may not act as a person. Whoever calls stays who they are (probed)."""
+    def _check_sudo(self, caller: Account, login: str | None) -> None:
+        """Raise `Refused` for one who may not act as a user. Whoever calls stays who they are (probed)."""
         if login is not None and caller.type != "ApiUser":
             raise Refused(f"The user does not have permission to 'sudo': '{caller.login}'", code=102)  # client
-        if login is not None and login not in self.people:
+        if login is not None and login not in self.accounts:
             raise Refused(f"Cannot 'sudo' - unknown or retired user: '{login}'", code=102)  # probed
 
     def _session_token(self, asked: dict[str, str], switches: Switches) -> Response:
         holder = self._holder(asked.get("session_token", ""))
         return self._success(holder, "session_token", switches, self._new_session(holder))
 
-    def _holder(self, session_token: str) -> Person:
+    def _holder(self, session_token: str) -> Account:
         """Return whose session token it is. Raises `Refused`. Who has one is not asked for a code."""
         login = self._session_tokens.get(session_token)
         if login is None:
             raise Refused(f"Can't authenticate session token ending with '{session_token[-4:]}'", code=102)
         return self._account(login)
 
-    def session_token(self, holder: Person) -> str:
+    def session_token(self, holder: Account) -> str:
         """Mint a session token, as the desktop tools hold one."""
         token = secrets.token_hex(16)
         with self._lock:
@@ -410,12 +410,12 @@ class StandIn:
             self.secrets.add(token)
         return token
 
-    def _account(self, name: str) -> Person:
-        """Return the person or script of a name."""
-        if name in self.people:
-            return self.people[name]
+    def _account(self, name: str) -> Account:
+        """Return the user or script of a name."""
+        if name in self.accounts:
+            return self.accounts[name]
         number = 1 + list(self.scripts).index(name)
-        return Person(id=number, login=name, password="", name=name, email="", type="ApiUser")
+        return Account(id=number, login=name, password="", name=name, email="", type="ApiUser")
 
     # ---- the Python API ----------------------------------------------------------------------------------
 
@@ -457,7 +457,7 @@ class StandIn:
         self._fault_before(switches.data_fault)
         return api3.Api3(self._rows(), self.show.today).call(call)
 
-    def _api3_caller(self, sent: dict[str, Any], switches: Switches) -> Person:
+    def _api3_caller(self, sent: dict[str, Any], switches: Switches) -> Account:
         """Return who calls, by any of the three credentials. Raises `Refused`."""
         if "user_login" in sent:
             login, password, code = (str(sent.get(name, "")) for name in ("user_login", "user_password", "auth_token"))
@@ -476,9 +476,9 @@ class StandIn:
     def _rows(self) -> dict[str, dict[int, Row]]:
         """Return the show's rows, with a row for everyone who has an account."""
         with self._lock:
-            people = {person.id: person.row for person in self.people.values()}
+            users = {user.id: user.row for user in self.accounts.values()}
         rows = self.show.rows
-        return rows | {"HumanUser": rows["HumanUser"] | people}
+        return rows | {"HumanUser": rows["HumanUser"] | users}
 
     def _show_schema(self, name: str = "", *, of_fields: bool = False) -> Response:
         def answer(_: Data, asked: Request) -> dict[str, Any]:
@@ -510,7 +510,7 @@ class StandIn:
         with self._lock:
             self.read[login, request.path] += 1
         switches = self._switches_of(login)
-        fault = switches.person_fault if request.path == self.own_row(login) else switches.data_fault
+        fault = switches.user_fault if request.path == self.own_row(login) else switches.data_fault
         self._fault_before(fault)
         if not login:
             return _error(401, 102, "Unauthorized")
@@ -566,7 +566,7 @@ class StandIn:
 
     def _success(
         self,
-        person: Person,
+        user: Account,
         auth_type: str,
         switches: Switches,
         session: str,
@@ -580,7 +580,7 @@ class StandIn:
             | {
                 "exp": now + switches.expires_in,
                 "jti": str(uuid.uuid4()),
-                "user": {"type": person.type, "id": person.id},
+                "user": {"type": user.type, "id": user.id},
                 "sudo_as_login": sudo_as_login,
                 "auth_type": auth_type,
             },
@@ -588,8 +588,8 @@ class StandIn:
         )
         refresh_token = jwt.encode(claims | {"exp": now + REFRESH_TOKEN_SECONDS, "jti": str(uuid.uuid4())}, self._key)
         with self._lock:
-            self._access_tokens[access_token] = person.login
-            self._refresh_tokens[refresh_token] = (person.login, session)
+            self._access_tokens[access_token] = user.login
+            self._refresh_tokens[refresh_token] = (user.login, session)
             self.secrets |= {access_token, refresh_token}
         return _json(
             200,
@@ -601,23 +601,23 @@ class StandIn:
             },
         )
 
-    def _new_session(self, person: Person) -> str:
+    def _new_session(self, user: Account) -> str:
         session = str(uuid.uuid4())
         with self._lock:
-            self._sessions[session] = person.login
+            self._sessions[session] = user.login
         return session
 
     def _switches_of(self, login: str) -> Switches:
-        person = self.people.get(login)
-        return replace(self.switches, **person.own) if person else self.switches
+        user = self.accounts.get(login)
+        return replace(self.switches, **user.own) if user else self.switches
 
-    def _spend(self, person: Person, code: str) -> bool:
+    def _spend(self, user: Account, code: str) -> bool:
         with self._lock:
-            if code in person.used_codes:
+            if code in user.used_codes:
                 return False
-            right = code in person.backup_codes or pyotp.TOTP(person.otp_secret).verify(code, valid_window=1)
+            right = code in user.backup_codes or pyotp.TOTP(user.otp_secret).verify(code, valid_window=1)
             if right:
-                person.used_codes.add(code)
+                user.used_codes.add(code)
             return right
 
     def _fault_before(self, fault: str) -> None:
@@ -638,10 +638,10 @@ class StandIn:
             status, mimetype, body = GARBAGE[fault]
             raise SiteAnswer(Response(body, status=status, mimetype=mimetype))
 
-    # ---- what only a stand-in has ------------------------------------------------------------------------
+    # ---- what only a fake site has ------------------------------------------------------------------------
 
     def _show_code(self, login: str) -> Response:
-        if login not in self.people:
+        if login not in self.accounts:
             return Response(f"nobody here is called {login}\n", status=404, mimetype="text/plain")
         try:
             return Response(self.code(login), mimetype="text/plain")

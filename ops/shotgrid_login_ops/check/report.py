@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from shotgrid_login.check.findings import Finding, Status
+from shotgrid_login_ops.check.findings import Finding, Status
 
 # Columns: of the status, of a name, and of the whole where no terminal says, or says more than is easy to read.
 STATUS_COLUMNS = 9

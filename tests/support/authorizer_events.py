@@ -10,6 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import (
+    APIGatewayAuthorizerEventV2,
+    APIGatewayAuthorizerRequestEvent,
+    APIGatewayAuthorizerResponse,
+    APIGatewayAuthorizerResponseWebSocket,
+    APIGatewayAuthorizerTokenEvent,
+)
+
 Event = dict[str, Any]
 
 API = "abcdef1234"
@@ -146,5 +154,24 @@ SHAPES: dict[str, Callable[[str, str], Event]] = {
     "websocket": websocket,
     "websocket_from_a_browser": websocket_from_a_browser,
 }
-# Those whose APIs answer 401 where the function fails with "Unauthorized"; the others know 403 only.
+# Those whose APIs response 401 where the function fails with "Unauthorized"; the others know 403 only.
 WITH_401 = {"rest_token", "rest_request", "websocket", "websocket_from_a_browser"}
+
+
+CONTEXT = {"login": "a_username"}
+
+
+def policy_for(event: Event) -> APIGatewayAuthorizerResponse:
+    """Return Powertools' empty response to an event, after Powertools has read it."""
+    match event:
+        case {"type": "TOKEN"}:
+            arn = APIGatewayAuthorizerTokenEvent(event).parsed_arn
+        case {"version": "2.0"}:
+            arn = APIGatewayAuthorizerEventV2(event).parsed_arn
+        case {"requestContext": {"eventType": "CONNECT"}}:
+            return APIGatewayAuthorizerResponseWebSocket.from_route_arn(event["methodArn"], "HumanUser:24", CONTEXT)
+        case _:
+            arn = APIGatewayAuthorizerRequestEvent(event).parsed_arn
+    return APIGatewayAuthorizerResponse(
+        "HumanUser:24", arn.region, arn.aws_account_id, arn.api_id, arn.stage, CONTEXT, partition=arn.partition
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from tests.local.show import SCHEMA, EntityType, Field, Link, Row
+from tests.site.show import SCHEMA, EntityType, Field, Link, Row
 
 Predicate = Callable[[Row], bool]
 Rows = Mapping[str, Mapping[int, Row]]

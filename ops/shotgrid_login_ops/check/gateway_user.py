@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Callable
 
-from shotgrid_login.check.addresses import root
-from shotgrid_login.check.connection import Answer, Connection, NoAnswer
-from shotgrid_login.check.findings import Finding, ok, problem, unknown
-from shotgrid_login.check.gateway_check import PASSWORD, in_words, said, same_site, what_to_do
-from shotgrid_login.check.person import Credentials, Person
+from shotgrid_login_ops.check.addresses import root
+from shotgrid_login_ops.check.connection import Answer, Connection, NoAnswer
+from shotgrid_login_ops.check.findings import Finding, ok, problem, unknown
+from shotgrid_login_ops.check.gateway_check import PASSWORD, in_words, said, same_site, what_to_do
+from shotgrid_login_ops.check.person import Credentials, Person
 
 COOKIE = "__Host-shotgrid_login"
 COOKIE_ATTRIBUTES = {"secure", "httponly", "samesite=strict", "path=/"}

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.local import schema
-from tests.local.filters import Refused, path, values
-from tests.local.rest import PAGE_SIZE, Data
-from tests.local.show import SCHEMA, EntityType, Link, Row
+from tests.site import schema
+from tests.site.filters import Refused, path, values
+from tests.site.rest import PAGE_SIZE, Data
+from tests.site.show import SCHEMA, EntityType, Link, Row
 
 PATH = "/api3/json"
 VERSION = [8, 89, 0, 1234]

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from shotgrid_login.check.connection import Answer, Connection, NoAnswer
-from shotgrid_login.check.findings import Finding, ok, problem, shown, unknown
+from shotgrid_login_ops.check.connection import Answer, Connection, NoAnswer
+from shotgrid_login_ops.check.findings import Finding, ok, problem, shown, unknown
 
 # A page that no deployment names: the top-level domain is reserved for what does not exist (RFC 6761, 6.4).
 STRANGER = "https://not-allowed.invalid"

@@ -1,4 +1,4 @@
-"""A little show for the stand-in site to serve: a project and what a dashboard asks about it.
+"""A little show for the fake site to serve: a project and what a dashboard asks about it.
 
 Field names are those that sites have by default, status codes those that sites ship with. Everything hangs together,
 and the same day gives the same show. The people are made up.
@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 WEEKS_BEFORE = 8  # how long before today the first tasks begin; the last are due some six weeks after
 MINUTES_PER_DAY = 480  # a working day of eight hours; a duration is in minutes (probed)
-FIRST_PERSON_ID = 9001  # far from the ids of those who have an account on the stand-in
+FIRST_PERSON_ID = 9001  # far from the ids of those who have an account on the fake site
 FINISHED = ("fin", "apr", "omt")
 
 
@@ -73,7 +73,7 @@ class HumanUser:
     login: Text
     email: Text
     permission_rule_set: Annotated[Link, Field("entity", ("PermissionRuleSet",))]
-    sg_status_list: StatusCode = "act"  # the Python API asks for it when it signs a person in (client)
+    sg_status_list: StatusCode = "act"  # the Python API asks for it when it signs a user in (client)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ STATUSES = (
     Status(6, "fin", "Final", "139,201,121"),
     Status(7, "hld", "On Hold", "240,170,166"),
     Status(8, "omt", "Omit", "180,180,190"),
-    Status(9, "act", "Active", "160,214,160"),  # a person's
+    Status(9, "act", "Active", "160,214,160"),  # a user's
 )
 # Each with the working days that a task takes, and the two people who do it.
 STEPS = (

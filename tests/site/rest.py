@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.local.filters import Path, Predicate, Refused, Site, group, path, triple, triples, values
-from tests.local.show import SCHEMA, EntityType, Link, Row
+from tests.site.filters import Path, Predicate, Refused, Site, group, path, triple, triples, values
+from tests.site.show import SCHEMA, EntityType, Link, Row
 
 # The content type says which of two languages the filters are in (recorded, probed).
 ARRAY, HASH = "application/vnd+shotgun.api3_array+json", "application/vnd+shotgun.api3_hash+json"

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import requests
 
 from tests.local.stack import STACK, LocalAws
-from tests.local.stand_in import Person, StandIn
+from tests.site.fake_site import Account, FakeSite
 
 COOKIE = "__Host-shotgrid_login"
 PAGE = "http://pages.login.localhost:8002"
@@ -23,7 +23,7 @@ ORIGINS = f"{PAGE},{OTHER_PAGE}"
 
 
 @dataclass
-class Answer:
+class Response:
     """What came back."""
 
     status: int
@@ -47,7 +47,7 @@ class Answer:
 
     @property
     def cookie(self) -> str | None:
-        """The handle that the answer sets as a cookie, "" where it clears it, None where it sets none."""
+        """The handle that the response sets as a cookie, "" where it clears it, None where it sets none."""
         match = re.match(rf"{COOKIE}=([^;]*)", self.headers.get("set-cookie", ""))
         return match[1] if match else None
 
@@ -57,7 +57,7 @@ class Gateway:
     """A deployed stack and the site behind it."""
 
     aws: LocalAws
-    site: StandIn
+    site: FakeSite
     outputs: Mapping[str, str]
     host: str
     base_path: str = ""
@@ -65,12 +65,12 @@ class Gateway:
     secrets: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
 
-    def person(self, **switches: Any) -> Person:
+    def new_user(self, **switches: Any) -> Account:
         """Open an account at the site that no other test uses."""
         login = f"artist_{secrets.token_hex(4)}"
-        person = self.site.add_person(login, f"pass-{secrets.token_hex(8)}", **switches)
-        self.names |= {login, person.name, person.email}
-        return person
+        user = self.site.add_user(login, f"pass-{secrets.token_hex(8)}", **switches)
+        self.names |= {login, user.name, user.email}
+        return user
 
     def caller(self, **headers: str) -> Caller:
         """Be someone at an address that no other test uses."""
@@ -149,7 +149,7 @@ class Caller:
 
     def send(
         self, method: str, path: str, body: Any = None, *, data: str | bytes | None = None, **headers: str
-    ) -> Answer:
+    ) -> Response:
         """Send one request; `body` as JSON, or `data` as it is."""
         sent = {"host": self.gateway.host} | self._headers
         if body is not None:
@@ -157,7 +157,7 @@ class Caller:
         if data is not None:
             sent["content-type"] = "application/json"
         sent |= _named(headers)
-        response = requests.request(
+        http_response = requests.request(
             method,
             f"{self.gateway.aws.endpoint}{self.gateway.base_path}{path}",
             data=data,
@@ -165,75 +165,75 @@ class Caller:
             timeout=60,
             allow_redirects=False,
         )
-        answer = Answer(response.status_code, response.headers, response.text)
-        self._remember(answer)
-        return answer
+        response = Response(http_response.status_code, http_response.headers, http_response.text)
+        self._remember(response)
+        return response
 
-    def password(self, person: Person, password: str | None = None, **fields: Any) -> Answer:
-        given = person.password if password is None else password
+    def password(self, user: Account, password: str | None = None, **fields: Any) -> Response:
+        given = user.password if password is None else password
         self.gateway.secrets.add(given)
-        return self.send("POST", "/auth/password", {"username": person.login, "password": given, **fields})
+        return self.send("POST", "/auth/password", {"username": user.login, "password": given, **fields})
 
-    def otp(self, challenge: Answer | str, code: str, **fields: Any) -> Answer:
+    def otp(self, challenge: Response | str, code: str, **fields: Any) -> Response:
         self.gateway.secrets.add(code)
         text = challenge if isinstance(challenge, str) else challenge.body["challenge"]
         return self.send("POST", "/auth/otp", {"challenge": text, "code": code, **fields})
 
-    def refresh(self, handle: str, **fields: Any) -> Answer:
+    def refresh(self, handle: str, **fields: Any) -> Response:
         return self.send("POST", "/auth/refresh", {"refresh_token": handle, **fields})
 
-    def logout(self, handle: str) -> Answer:
+    def logout(self, handle: str) -> Response:
         return self.send("POST", "/auth/logout", {"refresh_token": handle})
 
-    def session(self, access_token: str) -> Answer:
+    def session(self, access_token: str) -> Response:
         return self.send("GET", "/auth/session", authorization=f"Bearer {access_token}")
 
-    def access_token(self, **form: str) -> Answer:
+    def access_token(self, **form: str) -> Response:
         """Ask as an existing page asks the site's own token endpoint."""
         self.gateway.secrets |= {form[name] for name in ("password", "auth_token") if form.get(name)}
         return self.send(
             "POST", "/api/v1/auth/access_token", data=urlencode(form), content_type="application/x-www-form-urlencoded"
         )
 
-    def signed_in(self, person: Person, **fields: Any) -> Answer:
+    def signed_in(self, user: Account, **fields: Any) -> Response:
         """Sign in with whatever the site asks for."""
-        answer = self.password(person, **fields)
-        if answer.status == 202:
-            answer = self.otp(answer, self.gateway.site.code(person.login), **fields)
-        assert answer.status == 200, answer.text
-        return answer
+        response = self.password(user, **fields)
+        if response.status == 202:
+            response = self.otp(response, self.gateway.site.code(user.login), **fields)
+        assert response.status == 200, response.text
+        return response
 
     def rotate(self, handle: str) -> str:
         """Refresh when the stored access token is about to expire, and return the new handle."""
         expire_access_token(self.gateway, handle)
-        answer = self.refresh(handle)
-        assert answer.status == 200, answer.text
-        return str(answer.body["refresh_token"])
+        response = self.refresh(handle)
+        assert response.status == 200, response.text
+        return str(response.body["refresh_token"])
 
-    def _remember(self, answer: Answer) -> None:
-        if answer.cookie:
-            self.gateway.secrets |= {answer.cookie, answer.cookie.partition(".")[2]}
-        if answer.status < 300 and answer.headers["content-type"] == "application/json" and answer.text:
+    def _remember(self, response: Response) -> None:
+        if response.cookie:
+            self.gateway.secrets |= {response.cookie, response.cookie.partition(".")[2]}
+        if response.status < 300 and response.headers["content-type"] == "application/json" and response.text:
             for name in ("access_token", "refresh_token", "challenge"):
-                if name in answer.body:
-                    self.gateway.secrets.add(answer.body[name])
-            if "refresh_token" in answer.body:
-                self.gateway.secrets.add(answer.body["refresh_token"].partition(".")[2])
+                if name in response.body:
+                    self.gateway.secrets.add(response.body[name])
+            if "refresh_token" in response.body:
+                self.gateway.secrets.add(response.body["refresh_token"].partition(".")[2])
 
 
 def _named(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def told_of(person: Person, signed_in: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the authorizer tells an API of a person who has signed in, but for when the bearer expires."""
+def told_of(user: Account, signed_in: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the authorizer tells an API of a user who has signed in, but for when the bearer expires."""
     return {
-        "user_id": str(person.id),
+        "user_id": str(user.id),
         "user_type": "HumanUser",
-        "login": person.login,
-        "name": person.name,
-        "email": person.email,
-        "permission_group": person.permission_group,
+        "login": user.login,
+        "name": user.name,
+        "email": user.email,
+        "permission_group": user.permission_group,
         "session_id": signed_in["refresh_token"].partition(".")[0],
     }
 

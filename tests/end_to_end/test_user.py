@@ -7,69 +7,67 @@ from typing import Any
 
 import pytest
 
-from tests.client import Answer, Gateway, until
+from tests.support.client import Gateway, Response, until
 
 FAULTS = ["503", "drop", "delay:30", "html", "empty", "truncated_json", "not_an_object", "huge", "teapot", "redirect"]
 
 
-def _known(gateway: Gateway, answer: Answer) -> dict[str, str]:
-    """Return what the authorizer would say of the person that has just signed in."""
-    (row,) = gateway.bearers_of(answer.body["refresh_token"])
+def _known(gateway: Gateway, response: Response) -> dict[str, str]:
+    """Return what the authorizer would say of the user that has just signed in."""
+    (row,) = gateway.bearers_of(response.body["refresh_token"])
     return {name: row[name]["S"] for name in ("login", "name", "email", "permission_group")}
 
 
 @pytest.mark.parametrize("two_factor", [False, True])
 def test_the_site_is_asked_once_who_it_is(gateway: Gateway, two_factor: bool) -> None:
-    person, caller = gateway.person(two_factor=two_factor), gateway.caller()
-    person.permission_group = "Manager"
-    signed_in = caller.signed_in(person)
-    known = {"login": person.login, "name": person.name, "email": person.email, "permission_group": "Manager"}
+    user, caller = gateway.new_user(two_factor=two_factor), gateway.caller()
+    user.permission_group = "Manager"
+    signed_in = caller.signed_in(user)
+    known = {"login": user.login, "name": user.name, "email": user.email, "permission_group": "Manager"}
     assert _known(gateway, signed_in) == known
     caller.rotate(signed_in.body["refresh_token"])
     assert [
         {name: row[name]["S"] for name in known} for row in gateway.bearers_of(signed_in.body["refresh_token"])
     ] == [known, known]
-    assert gateway.site.read[person.login, gateway.site.own_row(person.login) or ""] == 1
+    assert gateway.site.read[user.login, gateway.site.own_row(user.login) or ""] == 1
 
 
 def test_the_sites_own_endpoint_asks_too(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=False)
-    answer = gateway.caller().access_token(grant_type="password", username=person.login, password=person.password)
-    assert answer.status == 200
-    assert _known(gateway, answer)["permission_group"] == "Artist"
+    user = gateway.new_user(two_factor=False)
+    response = gateway.caller().access_token(grant_type="password", username=user.login, password=user.password)
+    assert response.status == 200
+    assert _known(gateway, response)["permission_group"] == "Artist"
 
 
 def test_who_types_their_address_is_known_by_their_login(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=False)
-    gateway.names.add(person.email)
-    gateway.site.people[person.email] = person
+    user = gateway.new_user(two_factor=False)
+    gateway.names.add(user.email)
+    gateway.site.accounts[user.email] = user
     try:
-        answer = gateway.caller().send(
-            "POST", "/auth/password", {"username": person.email, "password": person.password}
-        )
+        response = gateway.caller().send("POST", "/auth/password", {"username": user.email, "password": user.password})
     finally:
-        del gateway.site.people[person.email]
-    assert answer.status == 200, answer.text
-    assert answer.body["user"]["login"] == person.login
-    assert _known(gateway, answer)["login"] == person.login
+        del gateway.site.accounts[user.email]
+    assert response.status == 200, response.text
+    assert response.body["user"]["login"] == user.login
+    assert _known(gateway, response)["login"] == user.login
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_site_that_does_not_say_who_it_is_keeps_nobody_out(gateway: Gateway, fault: str) -> None:
-    person = gateway.person(two_factor=False, person_fault=fault)
-    answer = gateway.caller().password(person)
-    assert answer.status == 200, answer.text
-    assert answer.body["user"] == {"type": "HumanUser", "id": person.id, "login": person.login}
-    assert _known(gateway, answer) == {"login": person.login, "name": "", "email": "", "permission_group": ""}
-    assert gateway.caller().session(answer.body["access_token"]).status == 200
+    user = gateway.new_user(two_factor=False, user_fault=fault)
+    response = gateway.caller().password(user)
+    assert response.status == 200, response.text
+    assert response.body["user"] == {"type": "HumanUser", "id": user.id, "login": user.login}
+    assert _known(gateway, response) == {"login": user.login, "name": "", "email": "", "permission_group": ""}
+    assert gateway.caller().session(response.body["access_token"]).status == 200
 
 
 def test_a_site_that_does_not_say_is_told_to_the_log(gateway: Gateway) -> None:
-    person = gateway.person(two_factor=False, person_fault="503")
-    request_id = gateway.caller().password(person).headers["x-request-id"]
+    user = gateway.new_user(two_factor=False, user_fault="503")
+    request_id = gateway.caller().password(user).headers["x-request-id"]
 
     def lines() -> list[dict[str, Any]]:
-        gateway.caller().password(gateway.person())  # a line may reach the log only with the next call
+        gateway.caller().password(gateway.new_user())  # a line may reach the log only with the next call
         events = gateway.aws.client("logs").filter_log_events(
             logGroupName=gateway.log_group("Password"), filterPattern="person_unknown"
         )["events"]
@@ -82,7 +80,7 @@ def test_a_site_that_does_not_say_is_told_to_the_log(gateway: Gateway) -> None:
 
 def test_a_session_from_before_the_site_was_asked_goes_on(gateway: Gateway) -> None:
     caller = gateway.caller()
-    signed_in = caller.signed_in(gateway.person()).body
+    signed_in = caller.signed_in(gateway.new_user()).body
     session = "session#" + signed_in["refresh_token"].partition(".")[0]
     (bearer,) = gateway.bearers_of(signed_in["refresh_token"])
     gateway.state.remove(session, "name", "email", "permission_group")

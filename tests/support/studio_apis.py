@@ -12,8 +12,8 @@ from typing import Any
 import requests
 from websockets.sync.client import ClientConnection, connect
 
-from tests.client import Answer
 from tests.local.stack import CERTIFICATE, ROOT, LocalAws
+from tests.support.client import Response
 
 KINDS = ("rest", "http")
 
@@ -44,24 +44,24 @@ class StudioApi:
         """What AuthorizerRules has of it, without the semicolon at the end of all."""
         return f"{self.id}={EVERYWHERE},{self.id}/reports={REPORTS}"
 
-    def get(self, path: str, access_token: str | None = None, **headers: str) -> Answer:
+    def get(self, path: str, access_token: str | None = None, **headers: str) -> Response:
         """Call as a page would, with a bearer if there is one."""
         sent = {"host": self.host} | headers
         if access_token is not None:
             sent["authorization"] = f"Bearer {access_token}"
         response = requests.get(f"{self.aws.endpoint}{path}", headers=sent, timeout=60)
-        return Answer(response.status_code, response.headers, response.text)
+        return Response(response.status_code, response.headers, response.text)
 
     def who(self, path: str, access_token: str) -> dict[str, Any]:
-        """Return what the API was told of the person."""
-        answer = self.get(path, access_token)
-        assert answer.status == 200, answer.text
-        assert answer.body["path"] == path
-        told: dict[str, Any] = answer.body["who"]
+        """Return what the API was told of the user."""
+        response = self.get(path, access_token)
+        assert response.status == 200, response.text
+        assert response.body["path"] == path
+        told: dict[str, Any] = response.body["who"]
         return told
 
     def cache_for(self, seconds: int) -> None:
-        """Change how long an answer of the authorizer counts, as a new value of CacheSeconds would."""
+        """Change how long a response of the authorizer counts, as a new value of CacheSeconds would."""
         if self.kind == "rest":
             apigateway = self.aws.client("apigateway")
             (authorizer,) = apigateway.get_authorizers(restApiId=self.id)["items"]
@@ -82,7 +82,7 @@ def host_of(kind: str, aws: LocalAws) -> str:
 
 def deploy_api(aws: LocalAws, kind: str, page: str) -> StudioApi:
     """Deploy an example for a page's origin, under a domain of its own."""
-    outputs = aws.deploy({"AllowedOrigin": page}, f"{kind}-api", f"tests/examples/{kind}_api.yaml")
+    outputs = aws.deploy({"AllowedOrigin": page}, f"{kind}-api", f"docs/examples/{kind}_api.yaml")
     api = StudioApi(aws, kind, outputs["AuthorizerApi"])
     domain, _, _ = api.host.partition(":")
     if kind == "rest":
@@ -131,9 +131,9 @@ class LiveApi:
 
 
 def deploy_live_api(aws: LocalAws) -> LiveApi:
-    """Deploy the example, without the one resource that the emulator has no name for, and sends answers without."""
-    example = (ROOT / "tests" / "examples" / "websocket_api.yaml").read_text()
-    known, found = re.subn(r"  Answer:\n    Type: AWS::ApiGatewayV2::RouteResponse\n(    .*\n)+\n", "", example)
+    """Deploy the example, without the one resource that the emulator has no name for, and sends responses without."""
+    example = (ROOT / "docs" / "examples" / "websocket_api.yaml").read_text()
+    known, found = re.subn(r"  Response:\n    Type: AWS::ApiGatewayV2::RouteResponse\n(    .*\n)+\n", "", example)
     assert found == 1
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as template:
         template.write(known)

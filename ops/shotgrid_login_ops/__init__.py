@@ -1,0 +1,1 @@
+"""Commands for ops people: `shotgrid-login check`. Nothing here runs on Lambda."""
