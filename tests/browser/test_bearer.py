@@ -119,7 +119,7 @@ def test_an_api_that_refuses_a_good_token_is_asked_once(
     code = "login.addOrigin(values.named); return (await login.fetch(`${values.named}/refused`)).status;"
     assert run(page, code, named=api.origin) == 401
     assert len(api.seen) == 1
-    assert gateway.site.asked_for(user, "refresh_token") == 0
+    assert gateway.site.requests_for(user, "refresh_token") == 0
     watch.expect_status(401, "/refused")
 
 
@@ -232,5 +232,5 @@ def test_requests_without_an_answer_make_one_refresh(page: Page, user: Account, 
             assert run(page, "await login.fetch(`${login.site}/api/v1/entity/shots`);") == "TypeError"
     finally:
         gateway.site.switch(cors_on_refusals=True)
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
     watch.expect("blocked by CORS policy", "net::ERR_FAILED")

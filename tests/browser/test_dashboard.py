@@ -149,7 +149,7 @@ def test_tokens_expire_every_few_seconds_while_it_is_used(
         field.fill(show.shots[turn % len(show.shots)].code)
         expect(page.locator("#search-results")).to_contain_text(show.shots[turn % len(show.shots)].code)
         turn += 1
-        return gateway.site.asked_for(user, "refresh_token") >= 3
+        return gateway.site.requests_for(user, "refresh_token") >= 3
 
     until(use)
     expect(page.locator("#trouble")).to_be_hidden()

@@ -50,7 +50,7 @@ def test_tokens_that_expire_while_the_page_is_used_are_renewed_unseen(
     user = gateway.new_user(two_factor=True, expires_in=3)
     watch.tolerate_expiry()
     form.sign_in(user)
-    until(lambda: (read(page) == 200) and gateway.site.asked_for(user, "refresh_token") >= 3)
+    until(lambda: (read(page) == 200) and gateway.site.requests_for(user, "refresh_token") >= 3)
     form.expect_signed_in(user)
     assert len(watch.asked("/auth/password")) == 1
 
@@ -63,7 +63,7 @@ def test_requests_at_once_on_an_expired_token_make_one_refresh(form: Form, page:
     expire_access_token(gateway, page.context.cookies()[0]["value"])
     statuses = page.evaluate(f"path => Promise.all(Array.from({{ length: 10 }}, () => ({READ})(path)))", PROJECTS)
     assert statuses == [200] * 10
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 def test_ten_tabs_on_an_expired_token_make_one_refresh(
@@ -81,7 +81,7 @@ def test_ten_tabs_on_an_expired_token_make_one_refresh(
     for tab in tabs:
         Form(tab, gateway).expect_signed_in(user)
         assert read(tab) == 200
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
     assert len(watch.asked("/auth/refresh")) - before < len(tabs)  # most have it from another tab
 
 
@@ -98,7 +98,7 @@ def test_it_works_in_browsers_that_lack_what_tabs_share(
     for tab in tabs:
         tab.goto(page.url)
         Form(tab, gateway).expect_signed_in(user)
-    until(lambda: all(read(tab) == 200 for tab in tabs) and gateway.site.asked_for(user, "refresh_token") >= 2)
+    until(lambda: all(read(tab) == 200 for tab in tabs) and gateway.site.requests_for(user, "refresh_token") >= 2)
 
 
 def test_signing_out_in_one_tab_signs_out_the_others(form: Form, context: BrowserContext, gateway: Gateway) -> None:
@@ -137,8 +137,8 @@ def test_tabs_of_another_site_share_the_session_that_each_could_lose(
     tab.goto(page.url)
     Form(tab, gateway).expect_signed_in(user)  # asked the first one, as its own storage is empty
     # The handle rotates with every refresh; a tab that kept an old one would end the session of both.
-    until(lambda: read(tab) == 200 and gateway.site.asked_for(user, "refresh_token") >= 3)
-    until(lambda: read(page) == 200 and gateway.site.asked_for(user, "refresh_token") >= 6)
+    until(lambda: read(tab) == 200 and gateway.site.requests_for(user, "refresh_token") >= 3)
+    until(lambda: read(page) == 200 and gateway.site.requests_for(user, "refresh_token") >= 6)
     page.close()
     tab.reload()
     Form(tab, gateway).expect_signed_in(user)
@@ -156,7 +156,7 @@ def test_a_duplicated_tab_of_another_site_does_not_end_the_session(
         page.evaluate("open(location.href)")  # takes a copy of sessionStorage along
     copy = opened.value
     Form(copy, gateway).expect_signed_in(user)
-    until(lambda: read(page) == 200 and gateway.site.asked_for(user, "refresh_token") >= 3)
+    until(lambda: read(page) == 200 and gateway.site.requests_for(user, "refresh_token") >= 3)
     copy.reload()
     Form(copy, gateway).expect_signed_in(user)
     assert read(copy) == 200
@@ -203,7 +203,7 @@ def test_a_token_that_the_site_ends_early_is_replaced_unseen(
     gateway.site.end_access_tokens(user)
     assert read(page) == 200
     watch.expect_status(401, PROJECTS)
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 def test_a_laptop_that_slept_past_expiry(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
@@ -330,7 +330,7 @@ def test_a_token_is_renewed_before_it_expires(form: Form, page: Page, gateway: G
     page.clock.fast_forward("09:40")  # of ten minutes
     expire_access_token(gateway, page.context.cookies()[0]["value"])
     assert read(page) == 200
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 def test_a_token_that_is_still_good_is_used_while_it_cannot_be_renewed(

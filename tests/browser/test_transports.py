@@ -119,4 +119,4 @@ def test_a_page_that_is_not_allowed_reads_nothing(context: BrowserContext, gatew
         response = hosted.post("password", {"username": user.login, "password": user.password}, credentials)
         assert response == {"error": "TypeError: Failed to fetch"}
     assert context.cookies() == []
-    assert gateway.site.asked_for(user, "password") == 0
+    assert gateway.site.requests_for(user, "password") == 0

@@ -230,7 +230,7 @@ def test_a_wrong_password_is_said_once_and_not_tried_again(studio: FakeSite) -> 
     assert done.code == 1
     assert done.lines["site.user"]["value"] == "refused"
     assert_says_what_to_do(done.lines["site.user"])
-    assert studio.asked_for(user, "password") == 1
+    assert studio.requests_for(user, "password") == 1
     assert "not-the-password" not in done.out + done.terminal
 
 
@@ -702,7 +702,7 @@ def test_a_password_that_the_site_refuses_is_not_tried_at_the_gateway(gateway: G
     answers: Answers = [(LOGIN, user.login), (PASSWORD, "not-the-password")]
     done = check_at_terminal(gateway.site.url, "--user", "--json", "--gateway", url(gateway), answers=answers)
     assert (done.code, done.statuses()["user.sign-in"]) == (1, "UNKNOWN")
-    assert gateway.site.asked_for(user, "password") == 1
+    assert gateway.site.requests_for(user, "password") == 1
     assert gateway.state.all() == rows
 
 

@@ -24,7 +24,7 @@ def test_after_five_misses_a_user_waits_longer_each_time(gateway: Gateway) -> No
         _wait_is_over(gateway, user, caller)
     for wait, expected in zip(waits, [30, 60, 120, 240, 480, 900, 900], strict=True):
         assert expected - 10 <= wait <= expected
-    assert gateway.site.asked_for(user, "password") == 5 + 7
+    assert gateway.site.requests_for(user, "password") == 5 + 7
     assert caller.password(user).status == 200
 
 
@@ -42,7 +42,7 @@ def test_guesses_from_many_addresses_are_slowed_down_too(gateway: Gateway) -> No
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
             list(pool.map(lambda caller: caller.password(user, "wrong"), callers))
-    assert gateway.site.asked_for(user, "password") <= 50 + 1
+    assert gateway.site.requests_for(user, "password") <= 50 + 1
     assert gateway.caller().password(user).code == "too_many_attempts"
 
 
@@ -101,7 +101,7 @@ def test_passwords_guessed_at_once_are_counted_before_they_are_tried(gateway: Ga
     user, caller = gateway.new_user(), gateway.caller()
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda guess: caller.password(user, f"guess {guess}"), range(24)))
-    assert gateway.site.asked_for(user, "password") <= 5 + 1
+    assert gateway.site.requests_for(user, "password") <= 5 + 1
 
 
 def test_wrong_codes_count_for_the_user_and_leave_the_challenge_its_attempts(gateway: Gateway) -> None:

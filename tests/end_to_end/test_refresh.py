@@ -24,7 +24,7 @@ def test_a_fresh_token_is_handed_out_again_without_asking_the_site(gateway: Gate
     for name in ("access_token", "refresh_token", "user"):
         assert again.body[name] == first[name]
     assert again.body["expires_in"] <= first["expires_in"]
-    assert gateway.site.asked_for(user, "refresh_token") == 0
+    assert gateway.site.requests_for(user, "refresh_token") == 0
 
 
 def test_an_expiring_token_is_renewed_and_the_handle_rotated(gateway: Gateway) -> None:
@@ -38,7 +38,7 @@ def test_an_expiring_token_is_renewed_and_the_handle_rotated(gateway: Gateway) -
     assert second["session"]["expires_at"] == first["session"]["expires_at"]
     assert caller.session(second["access_token"]).status == 200
     assert caller.session(first["access_token"]).status == 200  # it has a minute left, and another tab uses it
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
@@ -54,7 +54,7 @@ def test_twenty_refreshes_at_once_are_one_for_the_site(gateway: Gateway, retires
     assert len({response.body["access_token"] for response in responses}) == 1
     assert len({response.body["refresh_token"] for response in responses}) == 1
     assert responses[0].body["access_token"] != first["access_token"]
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 @pytest.mark.parametrize("expires_in", [60, 119])
@@ -65,7 +65,7 @@ def test_a_site_with_short_lived_tokens_is_not_asked_for_every_tab(gateway: Gate
     with ThreadPoolExecutor(4) as pool:
         responses = list(pool.map(lambda _: caller.refresh(handle), range(4)))
     assert [response.status for response in responses] == [200] * 4
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 def test_the_previous_handle_gets_the_current_one_for_half_a_minute(gateway: Gateway) -> None:
@@ -77,7 +77,7 @@ def test_the_previous_handle_gets_the_current_one_for_half_a_minute(gateway: Gat
     assert again.status == 200
     assert again.body["refresh_token"] == second["refresh_token"]
     assert again.body["access_token"] == second["access_token"]
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
     until_30 = int(gateway.state.get(session_row(first))["previous_until"]["N"]) - time.time()
     assert 20 < until_30 <= 30
 
@@ -175,7 +175,7 @@ def test_a_session_that_the_site_ended_is_over_at_the_next_expiry(gateway: Gatew
     refused = caller.refresh(signed_in["refresh_token"])
     assert (refused.status, refused.code) == (401, "session_ended")
     assert caller.session(signed_in["access_token"]).status == 401
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 def test_tabs_whose_token_the_site_refused_ask_it_once(gateway: Gateway) -> None:
@@ -186,7 +186,7 @@ def test_tabs_whose_token_the_site_refused_ask_it_once(gateway: Gateway) -> None
         responses = list(pool.map(lambda _: caller.refresh(first["refresh_token"], **refused), range(5)))
     assert [response.status for response in responses] == [200] * 5
     assert {response.body["access_token"] for response in responses}.isdisjoint({first["access_token"]})
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 def test_a_token_that_the_site_refused_is_no_bearer_any_more(gateway: Gateway) -> None:
@@ -238,7 +238,7 @@ def test_tabs_that_wait_for_a_site_in_trouble_do_not_queue_up_for_it(gateway: Ga
         others = [pool.submit(caller.refresh, handle) for _ in range(5)]
         gateway.site.switch(user, fault="")
         assert [response.result().status for response in (first, *others)] == [200] * 6
-    assert gateway.site.asked_for(user, "refresh_token") == 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
@@ -329,7 +329,7 @@ def test_a_session_about_to_end_is_not_refreshed_over_and_over(
     for _ in range(3):
         again = caller.refresh(first["refresh_token"])
         assert again.body["refresh_token"] == first["refresh_token"]
-    assert gateway.site.asked_for(user, "refresh_token") == 0
+    assert gateway.site.requests_for(user, "refresh_token") == 0
 
 
 def test_signing_out_while_a_refresh_waits_for_the_site_stays_signed_out(gateway: Gateway) -> None:

@@ -97,7 +97,7 @@ def test_credentials_in_the_address_are_refused(gateway: Gateway, path: str) -> 
     assert (response.status, response.code) == (400, "invalid_request")
     assert response.body["detail"].startswith("query string: ")
     assert user.password not in response.text
-    assert gateway.site.asked_for(user, "password") == 0
+    assert gateway.site.requests_for(user, "password") == 0
 
 
 @pytest.mark.parametrize("origin", [PAGE, OTHER_PAGE])
@@ -158,7 +158,7 @@ def test_a_page_that_is_not_allowed_gets_nothing_it_can_use(gateway: Gateway, or
         assert (response.status, response.code) == (403, "origin_not_allowed")
         assert not any(name.lower().startswith("access-control-") for name in response.headers)
         assert "set-cookie" not in response.headers
-    assert gateway.site.asked_for(user, "password") == 1
+    assert gateway.site.requests_for(user, "password") == 1
 
 
 def test_a_page_of_the_same_site_gets_the_cookie_by_default(gateway: Gateway) -> None:
@@ -203,7 +203,7 @@ def test_a_cookie_that_the_browser_would_drop_is_not_promised(gateway: Gateway) 
     assert (response.status, response.code) == (400, "invalid_request")
     assert response.body["detail"].startswith("transport: ")
     assert gateway.caller().password(user, transport="cookie").code == "origin_not_allowed"
-    assert gateway.site.asked_for(user, "password") == 0
+    assert gateway.site.requests_for(user, "password") == 0
 
 
 def test_the_cookie_lives_through_refresh_and_sign_out(gateway: Gateway) -> None:

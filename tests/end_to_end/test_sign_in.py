@@ -118,7 +118,7 @@ def test_the_sixth_attempt_finds_the_challenge_ended(gateway: Gateway) -> None:
     assert left == [4, 3, 2, 1, 0]
     sixth = caller.otp(challenge, gateway.site.code(user.login))
     assert (sixth.status, sixth.code) == (410, "challenge_ended")
-    assert gateway.site.asked_for(user, "password") == 1 + 5
+    assert gateway.site.requests_for(user, "password") == 1 + 5
 
 
 def test_codes_guessed_at_once_share_no_attempt(gateway: Gateway) -> None:
@@ -126,7 +126,7 @@ def test_codes_guessed_at_once_share_no_attempt(gateway: Gateway) -> None:
     challenge = caller.password(user)
     with ThreadPoolExecutor(12) as pool:
         responses = list(pool.map(lambda guess: caller.otp(challenge, f"{guess:06d}"), range(12)))
-    assert gateway.site.asked_for(user, "password") <= 1 + 5
+    assert gateway.site.requests_for(user, "password") <= 1 + 5
     assert {response.status for response in responses} <= {401, 410, 429}
 
 
@@ -138,7 +138,7 @@ def test_an_expired_challenge_is_over(gateway: Gateway) -> None:
     gateway.state.set(row_id, expires_at=int(time.time()))
     response = caller.otp(challenge, gateway.site.code(user.login))
     assert (response.status, response.code) == (410, "challenge_ended")
-    assert gateway.site.asked_for(user, "password") == 1
+    assert gateway.site.requests_for(user, "password") == 1
 
 
 def test_a_challenge_makes_one_session(gateway: Gateway) -> None:
@@ -147,7 +147,7 @@ def test_a_challenge_makes_one_session(gateway: Gateway) -> None:
     assert caller.otp(challenge, gateway.site.code(user.login)).status == 200
     again = caller.otp(challenge, gateway.site.code(user.login))
     assert (again.status, again.code) == (410, "challenge_ended")
-    assert gateway.site.asked_for(user, "password") == 2
+    assert gateway.site.requests_for(user, "password") == 2
 
 
 def test_two_right_codes_at_once_make_one_session(gateway: Gateway) -> None:
@@ -173,7 +173,7 @@ def test_a_challenge_that_was_tampered_with_does_not_open(gateway: Gateway) -> N
         response = caller.otp(tampered, gateway.site.code(user.login))
         assert (response.status, response.code) == (400, "invalid_request")
         assert response.body["detail"].startswith("challenge: ")
-    assert gateway.site.asked_for(user, "password") == 1
+    assert gateway.site.requests_for(user, "password") == 1
 
 
 def test_another_stacks_challenge_does_not_open(gateway: Gateway, other_gateway: Gateway) -> None:

@@ -186,7 +186,7 @@ def test_credentials_in_the_query_string_are_refused_and_not_logged(gateway: Gat
     query = f"?grant_type=password&username={user.login}&password={user.password}"
     response = gateway.caller().send("POST", PATH + query, data="", content_type="application/x-www-form-urlencoded")
     assert fault(response) == (400, 103)
-    assert gateway.site.asked_for(user, "password") == 0
+    assert gateway.site.requests_for(user, "password") == 0
 
 
 def test_pages_of_allowed_origins_may_read_it_and_no_others(gateway: Gateway) -> None:

@@ -91,7 +91,7 @@ def test_a_refresh_keeps_the_bearer_it_hands_out(
         ids = {row["id"]["S"] for row in gateway.bearers_of(str(signed_in.handle))}
         assert set(signed_in.session.bearers) <= ids
         assert gateway.caller().session(signed_in.access_token).status == 200
-    assert gateway.site.asked_for(user, "refresh_token") == 3
+    assert gateway.site.requests_for(user, "refresh_token") == 3
 
 
 def test_signing_out_leaves_no_bearer(gateway: Gateway, pieces: Pieces) -> None:

@@ -246,7 +246,7 @@ class FakeSite:
         tokens: dict[str, Any] = json.loads(answer.get_data())
         return tokens
 
-    def asked_for(self, user: Account, grant: str) -> int:
+    def requests_for(self, user: Account, grant: str) -> int:
         """Return how often a grant was asked for this user."""
         return self.asked[user.login, grant]
 
