@@ -185,7 +185,7 @@ def test_before_and_after_the_switch(studio: FakeSite, tmp_path: Path) -> None:
     assert second.statuses() == first.statuses() | {"site.user": "CHANGED"}
     assert second.lines["site.user"]["value"] == "asks for a code"
     assert second.lines["site.user"]["was"] == "signs in without a code"
-    assert studio.asked["a_username", "password"] == 3
+    assert studio.requests["a_username", "password"] == 3
 
     for done, file in ((first, before), (second, after)):
         saved = file.read_text()
@@ -299,7 +299,7 @@ def test_half_a_script_key_is_not_sent(studio: FakeSite) -> None:
     assert (done.code, done.out) == (2, "")
     assert "SHOTGRID_SCRIPT_NAME" in done.terminal
     assert "the-key-of-a-webhook" not in done.terminal
-    assert not studio.asked
+    assert not studio.requests
 
 
 # ---- sites where people sign in otherwise ------------------------------------------------------------------
@@ -509,7 +509,7 @@ def test_what_cannot_be_run_is_said_and_not_repeated(studio: FakeSite, arguments
     assert (done.code, done.out) == (2, "")
     assert said in done.terminal
     assert "hunter2" not in done.terminal
-    assert not studio.asked
+    assert not studio.requests
 
 
 # ---- files -----------------------------------------------------------------------------------------------
@@ -637,7 +637,7 @@ def url(gateway: Gateway) -> str:
 
 
 def test_a_gateway_is_walked_and_nothing_is_left_behind(gateway: Gateway) -> None:
-    rows, asked = gateway.state.all(), dict(gateway.site.asked)
+    rows, asked = gateway.state.all(), dict(gateway.site.requests)
     done = check(gateway.site.url, "--json", "--gateway", url(gateway), "--origin", PAGE, "--origin", OTHER_PAGE)
     assert done.code == 0, done
     found = {name: line for name, line in done.lines.items() if name.startswith("gateway.")}
@@ -650,7 +650,7 @@ def test_a_gateway_is_walked_and_nothing_is_left_behind(gateway: Gateway) -> Non
     }
     assert found["gateway.site"]["value"] == gateway.site.url
     assert gateway.state.all() == rows
-    assert dict(gateway.site.asked) == asked
+    assert dict(gateway.site.requests) == asked
 
 
 @pytest.mark.parametrize("two_factor", [False, True])
@@ -715,7 +715,7 @@ def test_a_gateway_of_another_site_gets_no_password(gateway: Gateway, studio: Fa
     assert done.lines["gateway.site"]["status"] == "PROBLEM"
     assert done.lines["gateway.site"]["value"] == gateway.site.url
     assert done.statuses()["user.sign-in"] == "UNKNOWN"
-    assert gateway.site.asked["a_username_elsewhere", "password"] == 0
+    assert gateway.site.requests["a_username_elsewhere", "password"] == 0
 
 
 def test_pages_that_a_deployment_does_not_name_are_a_problem(gateway: Gateway) -> None:

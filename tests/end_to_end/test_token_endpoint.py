@@ -138,11 +138,11 @@ def test_what_the_site_does_is_passed_on(gateway: Gateway, switches: dict[str, s
 )
 def test_scripts_are_sent_straight_to_the_site(gateway: Gateway, form: dict[str, str]) -> None:
     gateway.secrets |= {"a-script-key", "a-session-token"}
-    before = sum(gateway.site.asked.values())
+    before = sum(gateway.site.requests.values())
     response = gateway.caller().access_token(**form)
     assert fault(response) == (400, 103)
     assert f"Scripts go straight to the site, with the same request: {gateway.site.url}{PATH}" in response.text
-    assert sum(gateway.site.asked.values()) == before
+    assert sum(gateway.site.requests.values()) == before
 
 
 @pytest.mark.parametrize(

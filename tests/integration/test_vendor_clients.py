@@ -84,7 +84,7 @@ def test_what_a_site_says_of_itself_needs_no_credentials(connect: Connect, site:
     assert client.info()["full_version"][:3] == client.info()["version"]
     assert client.info()["user_authentication_method"] == "default"
     assert client.server_caps.ensure_paging_info_without_counts_support()
-    assert not site.asked
+    assert not site.requests
     site.switch(authentication_method="oxygen")
     assert client.info()["user_authentication_method"] == "oxygen"
 
@@ -158,7 +158,7 @@ def test_the_client_reads_page_after_page(count: int, limit: int, calls: int) ->
         found: Any = client.find("Sequence", [], ["code"], limit=limit)
         client.close()
         assert [row["code"] for row in found] == [row.code for row in rows[: limit or count]]
-        assert site.asked["render", "api3"] == calls
+        assert site.requests["render", "api3"] == calls
 
 
 def test_a_summary_counts_by_group(connect: Connect, show: Show) -> None:
@@ -272,8 +272,8 @@ def test_there_are_three_ways_in_and_each_call_counts(
     tokens = [client.get_session_token() for client in (script, user)]
     for token in tokens:
         assert shots(connect(session_token=token)) == len(show.shots)
-    assert site.asked == {("render", "api3"): 3, ("a_user", "api3"): 3}
-    assert site.answered == site.asked
+    assert site.requests == {("render", "api3"): 3, ("a_user", "api3"): 3}
+    assert site.answered == site.requests
     assert site.read_by(person) == 2
     assert {KEY, PASSWORD, *tokens} <= site.secrets
     assert not {"render", "a_user"} & site.secrets
@@ -328,7 +328,7 @@ def test_a_code_signs_in_once_and_the_session_goes_on(connect: Connect, site: Fa
     code = site.code("a_user")
     client = connect(auth_token=code, **LOGIN)
     assert [shots(client) for _ in range(2)] == [len(show.shots)] * 2
-    assert site.asked["a_user", "api3"] == 3
+    assert site.requests["a_user", "api3"] == 3
     assert code in site.secrets
     with pytest.raises(AuthenticationFault):
         connect(auth_token=code, **LOGIN)
@@ -420,7 +420,7 @@ def test_node_has_three_grants(site: FakeSite, person: Account, show: Show) -> N
         (shot,) = node(site, credentials, READ).values
         assert shot["attributes"] == {"code": show.shots[0].code}
         assert site.read[who, "/api/v1/entity/Shot/862"] == before + 1
-    assert site.asked == {
+    assert site.requests == {
         ("render", "client_credentials"): 1,
         ("a_user", "password"): 1,
         ("a_user", "session_token"): 1,
@@ -481,7 +481,7 @@ def test_node_renews_its_token_where_a_site_takes_its_grant(site: FakeSite, reti
     # It renews three minutes ahead: with a life of one, before every request.
     site.switch(expires_in=60, retires_refresh_tokens=retires_refresh_tokens)
     assert node(site, NODE_SCRIPT, READ, READ, READ).values
-    assert site.asked["render", "refresh_token"] == 2
+    assert site.requests["render", "refresh_token"] == 2
     site.switch(takes_refresh=False)
     _, second = node(site, NODE_SCRIPT, READ, READ).calls
     assert "Unsupported grant_type" in second["error"]
