@@ -39,7 +39,7 @@ ANSWER_HEADERS = {
 REFRESH_TOKEN_SECONDS = 24 * 3600
 GRANTS = ("password", "client_credentials", "refresh_token", "session_token")
 NAMES = ("grant_type", "username", "client_id", "scope")  # of what is sent for a token and is no secret
-API3 = "api3"  # the name that `asked` has for a call of the Python API, which is no grant
+API3 = "api3"  # the name that `requests` has for a call of the Python API, which is no grant
 # What a page on another origin may do (probed): any origin is echoed, with credentials; these methods; these request
 # headers, and with any other none of the answer's own. Nothing is exposed beyond what a browser exposes by itself.
 CORS_METHODS = "GET, POST, PUT, PATCH, DELETE"
@@ -141,7 +141,7 @@ class FakeSite:
         self.show = show or Show(datetime.now(UTC).date())
         self.accounts: dict[str, Account] = {}
         self.scripts: dict[str, str] = {}  # keys by name
-        self.asked: Counter[tuple[str, str]] = Counter()  # by login, or a script's name, and grant
+        self.requests: Counter[tuple[str, str]] = Counter()  # by login, or a script's name, and grant
         self.answered: Counter[tuple[str, str]] = Counter()
         self.read: Counter[tuple[str, str]] = Counter()  # by login, empty for no valid bearer, and path of a data route
         self.seen_addresses: set[str] = set()  # at data routes: addresses with their query, referrers and origins
@@ -248,7 +248,7 @@ class FakeSite:
 
     def requests_for(self, user: Account, grant: str) -> int:
         """Return how often a grant was asked for this user."""
-        return self.asked[user.login, grant]
+        return self.requests[user.login, grant]
 
     def own_row(self, login: str) -> str | None:
         """Return the address of a user's own row, None for nobody's and a script's."""
@@ -322,7 +322,7 @@ class FakeSite:
         if grant == "refresh_token":
             login, _ = self._refresh_tokens.get(asked.get("refresh_token", ""), ("", ""))
         switches = self._switches_of(login)
-        self.asked[login, grant] += 1
+        self.requests[login, grant] += 1
         self._fault_before(switches.fault)
         try:
             answer = getattr(self, f"_{grant}")(asked, switches)
@@ -428,7 +428,7 @@ class FakeSite:
         name = self._name_in(call)
         switches = self._switches_of(name)
         if call.method != api3.UNAUTHENTICATED:
-            self.asked[name, API3] += 1
+            self.requests[name, API3] += 1
             self.secrets |= call.secrets
         self._fault_before(switches.fault)
         try:
@@ -658,7 +658,7 @@ class FakeSite:
         return _json(200, asdict(self.switches))
 
     def _show_asked(self) -> Response:
-        return _json(200, {f"{login} {grant}": count for (login, grant), count in sorted(self.asked.items())})
+        return _json(200, {f"{login} {grant}": count for (login, grant), count in sorted(self.requests.items())})
 
 
 class _Quiet(WSGIRequestHandler):
