@@ -266,7 +266,7 @@ def test_a_function_killed_before_it_could_write_delays_the_next_one_by_its_leas
         _kill_the_function_that_waits_for_the_site(gateway)
         assert killed.result().status >= 500
         gateway.site.release()  # the site does what it was asked for; nobody is left to hear its response
-        until(lambda: gateway.site.answered[user.login, "refresh_token"])
+        until(lambda: gateway.site.responses[user.login, "refresh_token"])
         lease_until = int(gateway.state.get(session_row(handle))["lease_until"]["N"])
         assert 0 < lease_until - time.time() <= 20
         waiting = pool.submit(caller.refresh, handle)

@@ -368,7 +368,7 @@ def test_the_webhook_notices_nothing_of_the_gateways_whole_life(studio: Studio) 
     assert {delivery.status for delivery in studio.deliveries} == {200}
     assert {delivery.text for delivery in studio.deliveries} == {json.dumps(first_shot)}
     # Each was read at the site with the script's key, and with nothing else.
-    assert site.answered[SCRIPT, "api3"] >= len(studio.deliveries)
+    assert site.responses[SCRIPT, "api3"] >= len(studio.deliveries)
 
 
 # ---- The translated template -------------------------------------------------------------------------------

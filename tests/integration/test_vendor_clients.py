@@ -273,7 +273,7 @@ def test_there_are_three_ways_in_and_each_call_counts(
     for token in tokens:
         assert shots(connect(session_token=token)) == len(show.shots)
     assert site.requests == {("render", "api3"): 3, ("a_user", "api3"): 3}
-    assert site.answered == site.requests
+    assert site.responses == site.requests
     assert site.read_by(person) == 2
     assert {KEY, PASSWORD, *tokens} <= site.secrets
     assert not {"render", "a_user"} & site.secrets

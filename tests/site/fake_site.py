@@ -142,7 +142,7 @@ class FakeSite:
         self.accounts: dict[str, Account] = {}
         self.scripts: dict[str, str] = {}  # keys by name
         self.requests: Counter[tuple[str, str]] = Counter()  # by login, or a script's name, and grant
-        self.answered: Counter[tuple[str, str]] = Counter()
+        self.responses: Counter[tuple[str, str]] = Counter()
         self.read: Counter[tuple[str, str]] = Counter()  # by login, empty for no valid bearer, and path of a data route
         self.seen_addresses: set[str] = set()  # at data routes: addresses with their query, referrers and origins
         self.secrets: set[str] = set()  # every password, code and token that came in or went out
@@ -330,7 +330,7 @@ class FakeSite:
             answer = refused.response
         except Refused as refused:
             answer = _error(refused.status, refused.code, refused.title, refused.source)
-        self.answered[login, grant] += 1
+        self.responses[login, grant] += 1
         if switches.fault == "drop_answer":
             _hang_up()
         return answer  # type: ignore[no-any-return]
@@ -436,7 +436,7 @@ class FakeSite:
         except Refused as refused:
             answer = api3.exception(refused)
         if call.method != api3.UNAUTHENTICATED:
-            self.answered[name, API3] += 1
+            self.responses[name, API3] += 1
         if "drop_answer" in (switches.fault, switches.data_fault):
             _hang_up()
         return _json(200, answer)
