@@ -92,7 +92,7 @@ def test_the_bearer_goes_to_the_site_and_the_named_origins_and_nowhere_else(
     assert other_api.seen == [("GET", "/b", None)]
     (own,) = watch.asked("/")
     assert "authorization" not in own.headers
-    assert gateway.site.read_by(user) == 2  # the page itself, and this
+    assert gateway.site.reads_by(user) == 2  # the page itself, and this
 
 
 def test_a_redirect_to_another_origin_takes_no_bearer_along(
@@ -176,11 +176,11 @@ def test_what_the_page_aborts_asks_nobody_else(page: Page, user: Account, watch:
 def test_after_sign_out_nothing_is_sent(page: Page, user: Account, form: Form, gateway: Gateway) -> None:
     form.sign_out.click()
     form.username.wait_for()
-    before = gateway.site.read_by(user)
+    before = gateway.site.reads_by(user)
     assert run(page, f"await login.fetch('{gateway.site.url}/api/v1/entity/shots');") == "signed_out"
     assert run(page, "return login.accessToken();") == "signed_out"
     assert run(page, "return [login.user, login.site, login.state];") == [None, None, "signed_out"]
-    assert gateway.site.read_by(user) == before
+    assert gateway.site.reads_by(user) == before
 
 
 def test_a_page_that_gives_up_is_not_kept_waiting(page: Page, user: Account, watch: Watch, gateway: Gateway) -> None:
@@ -221,7 +221,7 @@ def test_nothing_of_one_person_is_sent_as_another(
     held[0].continue_()  # with the bearer of the one who has signed out
     assert page.evaluate("outcome") == "session_ended"
     watch.expect_status(401, "/entity/shots")
-    assert gateway.site.read[other.login, "/api/v1/entity/shots"] == 0
+    assert gateway.site.reads[other.login, "/api/v1/entity/shots"] == 0
 
 
 def test_requests_without_an_answer_make_one_refresh(page: Page, user: Account, watch: Watch, gateway: Gateway) -> None:

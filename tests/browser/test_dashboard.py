@@ -181,7 +181,7 @@ def test_nothing_of_a_production_is_left_behind(
     other = gateway.new_user(two_factor=False)
     dashboard.sign_in(other)
     ready(page)
-    assert gateway.site.read_by(other) > 0
+    assert gateway.site.reads_by(other) > 0
 
 
 def test_two_factor_switched_on_under_it(

@@ -451,4 +451,4 @@ def test_the_next_person_sees_nothing_of_the_one_before(form: Form, page: Page, 
     gateway.site.switch(other, data_fault="")
     gateway.site.release()
     expect(form.projects).not_to_be_empty()
-    assert gateway.site.read_by(other) == 1
+    assert gateway.site.reads_by(other) == 1

@@ -29,7 +29,7 @@ def test_the_site_is_asked_once_who_it_is(gateway: Gateway, two_factor: bool) ->
     assert [
         {name: row[name]["S"] for name in known} for row in gateway.bearers_of(signed_in.body["refresh_token"])
     ] == [known, known]
-    assert gateway.site.read[user.login, gateway.site.own_row(user.login) or ""] == 1
+    assert gateway.site.reads[user.login, gateway.site.own_row(user.login) or ""] == 1
 
 
 def test_the_sites_own_endpoint_asks_too(gateway: Gateway) -> None:

@@ -274,7 +274,7 @@ def test_there_are_three_ways_in_and_each_call_counts(
         assert shots(connect(session_token=token)) == len(show.shots)
     assert site.requests == {("render", "api3"): 3, ("a_user", "api3"): 3}
     assert site.responses == site.requests
-    assert site.read_by(person) == 2
+    assert site.reads_by(person) == 2
     assert {KEY, PASSWORD, *tokens} <= site.secrets
     assert not {"render", "a_user"} & site.secrets
 
@@ -416,10 +416,10 @@ READ = ("entityRead", {"entity": "Shot", "entityId": 862, "fields": ["code"]})
 def test_node_has_three_grants(site: FakeSite, person: Account, show: Show) -> None:
     by_token = {"grant_type": "session_token", "session_token": site.session_token(person)}
     for credentials, who in ((NODE_SCRIPT, "render"), (NODE_LOGIN, "a_user"), (by_token, "a_user")):
-        before = site.read[who, "/api/v1/entity/Shot/862"]
+        before = site.reads[who, "/api/v1/entity/Shot/862"]
         (shot,) = node(site, credentials, READ).values
         assert shot["attributes"] == {"code": show.shots[0].code}
-        assert site.read[who, "/api/v1/entity/Shot/862"] == before + 1
+        assert site.reads[who, "/api/v1/entity/Shot/862"] == before + 1
     assert site.requests == {
         ("render", "client_credentials"): 1,
         ("a_user", "password"): 1,

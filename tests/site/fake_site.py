@@ -143,7 +143,7 @@ class FakeSite:
         self.scripts: dict[str, str] = {}  # keys by name
         self.requests: Counter[tuple[str, str]] = Counter()  # by login, or a script's name, and grant
         self.responses: Counter[tuple[str, str]] = Counter()
-        self.read: Counter[tuple[str, str]] = Counter()  # by login, empty for no valid bearer, and path of a data route
+        self.reads: Counter[tuple[str, str]] = Counter()  # by login, empty for no valid bearer, and path of a data route
         self.seen_addresses: set[str] = set()  # at data routes: addresses with their query, referrers and origins
         self.secrets: set[str] = set()  # every password, code and token that came in or went out
         self.held = threading.Semaphore(0)  # released once for each request that a `hold` has reached
@@ -255,10 +255,10 @@ class FakeSite:
         user = self.accounts.get(login)
         return f"/api/v1/entity/human_users/{user.id}" if user else None
 
-    def read_by(self, user: Account) -> int:
+    def reads_by(self, user: Account) -> int:
         """Return how many requests to data routes came with a valid bearer of this user, but for their own row."""
         with self._lock:
-            read = [(path, count) for (login, path), count in self.read.items() if login == user.login]
+            read = [(path, count) for (login, path), count in self.reads.items() if login == user.login]
         return sum(count for path, count in read if path != self.own_row(user.login))
 
     # ---- what a site does ------------------------------------------------------------------------------
@@ -453,7 +453,7 @@ class FakeSite:
         if call.method == "get_session_token":
             return {"session_id": self.session_token(caller)}  # client
         with self._lock:
-            self.read[caller.login, api3.PATH] += 1
+            self.reads[caller.login, api3.PATH] += 1
         self._fault_before(switches.data_fault)
         return api3.Api3(self._rows(), self.show.today).call(call)
 
@@ -508,7 +508,7 @@ class FakeSite:
         """Answer a data route: faults first, then 401, whose shape is that of a refused refresh: unknown here."""
         login = self._bearer()
         with self._lock:
-            self.read[login, request.path] += 1
+            self.reads[login, request.path] += 1
         switches = self._switches_of(login)
         fault = switches.user_fault if request.path == self.own_row(login) else switches.data_fault
         self._fault_before(fault)

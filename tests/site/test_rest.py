@@ -545,7 +545,7 @@ def test_data_can_fail_while_tokens_work(site: FakeSite) -> None:
             reader.get("tasks")
     form = {"grant_type": "password", "username": "a", "password": "b"}
     assert requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).status_code == 200
-    assert site.read_by(user) == 4
+    assert site.reads_by(user) == 4
 
 
 def test_what_was_read_and_from_what_address_is_remembered(site: FakeSite) -> None:
@@ -554,12 +554,12 @@ def test_what_was_read_and_from_what_address_is_remembered(site: FakeSite) -> No
     reader.post("tasks/_search", {"filters": []}, origin=PAGE, referer=f"{PAGE}/late.html?x=1")
     reader.get("shots", fields="code")
     requests.get(f"{site.url}/api/v1/entity/shots", timeout=10)
-    assert site.read == {
+    assert site.reads == {
         ("a", "/api/v1/entity/tasks/_search"): 1,
         ("a", "/api/v1/entity/shots"): 1,
         ("", "/api/v1/entity/shots"): 1,
     }
-    assert site.read_by(user) == 2
+    assert site.reads_by(user) == 2
     assert site.seen_addresses == {
         f"{site.url}/api/v1/entity/tasks/_search",
         f"{site.url}/api/v1/entity/shots?fields=code",
