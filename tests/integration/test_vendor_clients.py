@@ -482,6 +482,6 @@ def test_node_renews_its_token_where_a_site_takes_its_grant(site: FakeSite, reti
     site.switch(expires_in=60, retires_refresh_tokens=retires_refresh_tokens)
     assert node(site, NODE_SCRIPT, READ, READ, READ).values
     assert site.requests["render", "refresh_token"] == 2
-    site.switch(takes_refresh=False)
+    site.switch(accepts_refresh_grant=False)
     _, second = node(site, NODE_SCRIPT, READ, READ).calls
     assert "Unsupported grant_type" in second["error"]

@@ -76,7 +76,7 @@ class Switches:
         password_checked_first: a wrong password is refused before a code is asked for.
         wrong_code: the error code for a refused code, 102 or 106.
         retires_refresh_tokens: a refresh token works once.
-        takes_refresh: the grant `refresh`, which shotgun-nodejs asks for when it renews a token, is `refresh_token`.
+        accepts_refresh_grant: the grant `refresh`, which shotgun-nodejs asks for when it renews a token, is `refresh_token`.
             No other client sends it, and nobody has seen what a site says to it.
         authentication_method: `default`, or `saml2` or `oxygen`, which refuse passwords.
         expires_in: the life of an access token in seconds.
@@ -93,7 +93,7 @@ class Switches:
     password_checked_first: bool = True
     wrong_code: int = 102
     retires_refresh_tokens: bool = True
-    takes_refresh: bool = True
+    accepts_refresh_grant: bool = True
     authentication_method: str = "default"
     expires_in: int = 600
     fault: str = ""
@@ -312,7 +312,7 @@ class FakeSite:
             return _error(415, 103, "Unsupported content type", detail)
         asked = {**request.args.to_dict(), **request.form.to_dict()}
         grant = asked.get("grant_type", "")
-        if grant == "refresh" and self.switches.takes_refresh:
+        if grant == "refresh" and self.switches.accepts_refresh_grant:
             grant = "refresh_token"
         if grant not in GRANTS:
             return _error(400, 103, "Unsupported grant_type")
