@@ -147,12 +147,12 @@ def test_what_had_no_answer_is_sent_again_only_if_it_only_reads(
     page: Page, user: Account, watch: Watch, gateway: Gateway, method: str, route: str, sent: int
 ) -> None:
     gateway.site.switch(user, data_fault="503")
-    gateway.site.switch(cors_on_refusals=False)
+    gateway.site.switch(cors_on_errors=False)
     try:
         code = "await login.fetch(`${login.site}/api/v1/entity/${values.route}`, { method: values.method });"
         assert run(page, code, method=method, route=route) == "TypeError"
     finally:
-        gateway.site.switch(cors_on_refusals=True)
+        gateway.site.switch(cors_on_errors=True)
     assert len(watch.asked(f"/api/v1/entity/{route}")) == sent
     watch.expect("blocked by CORS policy", "net::ERR_FAILED")
 
@@ -226,11 +226,11 @@ def test_nothing_of_one_person_is_sent_as_another(
 
 def test_requests_without_an_answer_make_one_refresh(page: Page, user: Account, watch: Watch, gateway: Gateway) -> None:
     gateway.site.switch(user, data_fault="503")
-    gateway.site.switch(cors_on_refusals=False)
+    gateway.site.switch(cors_on_errors=False)
     try:
         for _ in range(4):
             assert run(page, "await login.fetch(`${login.site}/api/v1/entity/shots`);") == "TypeError"
     finally:
-        gateway.site.switch(cors_on_refusals=True)
+        gateway.site.switch(cors_on_errors=True)
     assert gateway.site.requests_for(user, "refresh_token") == 1
     watch.expect("blocked by CORS policy", "net::ERR_FAILED")

@@ -185,11 +185,11 @@ def test_the_same_on_a_site_whose_refusal_no_page_can_read(form: Form, watch: Wa
     user = gateway.new_user(two_factor=False)
     form.sign_in(user)
     gateway.site.switch(user, two_factor=True)
-    gateway.site.switch(cors_on_refusals=False)
+    gateway.site.switch(cors_on_errors=False)
     try:
         assert read(form.page) == "session_ended"
     finally:
-        gateway.site.switch(cors_on_refusals=True)
+        gateway.site.switch(cors_on_errors=True)
     watch.expect("blocked by CORS policy", "net::ERR_FAILED")
     watch.expect_status(401, "/auth/refresh")
     expect(form.element).to_contain_text("Your session has ended.")

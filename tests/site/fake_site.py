@@ -85,7 +85,7 @@ class Switches:
             `delay:SECONDS`, `hold` (wait until `release`). Empty for none.
         data_fault: likewise what the data routes do,
         user_fault: but for a user who reads their own row, as a gateway does to know who has signed in.
-        cors_on_refusals: a 401 or 5xx of a data route says, as other answers do, that a page may read it. Seen on 200,
+        cors_on_errors: a 401 or 5xx of a data route says, as other answers do, that a page may read it. Seen on 200,
             400 and 415 (probed), on these unknown.
     """
 
@@ -99,7 +99,7 @@ class Switches:
     fault: str = ""
     data_fault: str = ""
     user_fault: str = ""
-    cors_on_refusals: bool = True
+    cors_on_errors: bool = True
 
 
 @dataclass
@@ -550,7 +550,7 @@ class FakeSite:
         response.headers["vary"] = "Origin, Access-Control-Request-Method"
         origin = request.headers.get("origin")
         refuses = response.status_code == 401 or response.status_code >= 500
-        if origin is None or (refuses and not self.switches.cors_on_refusals):
+        if origin is None or (refuses and not self.switches.cors_on_errors):
             return response
         shared = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
         if request.method == "OPTIONS":

@@ -514,10 +514,10 @@ def test_a_preflight_for_more_than_that_gets_nothing(reader: Reader) -> None:
     assert preflight(reader.site, "/stand-in/asked") == {}
 
 
-@pytest.mark.parametrize("cors_on_refusals", [True, False])
-def test_a_page_may_read_answers_and_perhaps_refusals(site: FakeSite, cors_on_refusals: bool) -> None:
+@pytest.mark.parametrize("cors_on_errors", [True, False])
+def test_a_page_may_read_answers_and_perhaps_refusals(site: FakeSite, cors_on_errors: bool) -> None:
     reader = Reader(site, site.add_user("a", "b"))
-    site.switch(cors_on_refusals=cors_on_refusals)
+    site.switch(cors_on_errors=cors_on_errors)
     reader.headers |= {"origin": PAGE}
     answers = [reader.get("tasks"), reader.get("tasks/1"), reader.post("tasks/_search", {"filters": [["x", "is", 1]]})]
     assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [PAGE] * 3
@@ -527,7 +527,7 @@ def test_a_page_may_read_answers_and_perhaps_refusals(site: FakeSite, cors_on_re
     site.end_sessions()
     answers += [reader.get("tasks")]
     assert [answer.status_code for answer in answers] == [503, 401]
-    allowed = PAGE if cors_on_refusals else None
+    allowed = PAGE if cors_on_errors else None
     assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [allowed] * 2
     assert "Origin" in answers[0].headers["vary"]
 
