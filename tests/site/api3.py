@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.site import schema
-from tests.site.filters import Refused, path, values
+from tests.site.filters import Rejected, path, values
 from tests.site.rest import PAGE_SIZE, Data
 from tests.site.show import SCHEMA, EntityType, Link, Row
 
@@ -35,16 +35,16 @@ class Call:
 
     @classmethod
     def parsed(cls, body: bytes) -> Call:
-        """Read a request's body. Raises `Refused` on one that the client does not send; what a site says is unknown."""
+        """Read a request's body. Raises `Rejected` on one that the client does not send; what a site says is unknown."""
         try:
             sent = json.loads(body)
             method, params = sent["method_name"], sent["params"]
             credentials = {} if method == UNAUTHENTICATED else params[0] if params else {}
             arguments = params[1] if len(params) > 1 else {}
         except (ValueError, TypeError, KeyError):
-            raise Refused("Invalid API request") from None
+            raise Rejected("Invalid API request") from None
         if not isinstance(method, str) or not isinstance(credentials, dict):
-            raise Refused("Invalid API request")
+            raise Rejected("Invalid API request")
         return cls(method, credentials, arguments if isinstance(arguments, dict) else {})
 
     @property
@@ -53,7 +53,7 @@ class Call:
         return {value for name, value in self.credentials.items() if isinstance(value, str) and name not in NAMES}
 
 
-def exception(refused: Refused) -> dict[str, Any]:
+def exception(refused: Rejected) -> dict[str, Any]:
     """Return a refusal as the client knows one: by `exception`, and what it is by `error_code` (client)."""
     return {"exception": True, "message": refused.title, "error_code": refused.code}
 
@@ -75,7 +75,7 @@ class Api3(Data):
     """The methods that read, over the rows of a site."""
 
     def call(self, call: Call) -> Any:
-        """Return the results of a method. Raises `Refused`, also for what would change data: this site is read-only.
+        """Return the results of a method. Raises `Rejected`, also for what would change data: this site is read-only.
 
         What a site says of a method that it does not have is unknown.
         """
@@ -90,14 +90,14 @@ class Api3(Data):
             "preferences_read": lambda asked: schema.preferences(asked.get("prefs") or []),
         }
         if call.method not in methods:
-            raise Refused(f"API {call.method}() is not available on this site.", code=104)
+            raise Rejected(f"API {call.method}() is not available on this site.", code=104)
         return methods[call.method](call.arguments)
 
     def read(self, asked: dict[str, Any]) -> dict[str, Any]:
         """`find` and `find_one`: rows with their fields side by side, and whether there are more (client)."""
         kind = _kind("read", asked)
         if asked.get("additional_filter_presets"):  # a fault for one that is wrong (client); here all are
-            raise Refused("API read() additional_filter_presets are not available on this site.")
+            raise Rejected("API read() additional_filter_presets are not available on this site.")
         meets = self._predicate(kind, _group(asked.get("filters")), "read", is_array=False)
         sort = ",".join(
             f"{'-' if one.get('direction') == 'desc' else ''}{one.get('field_name')}"
@@ -144,7 +144,7 @@ def _kind(method: str, asked: dict[str, Any]) -> EntityType:
     """Return the type that is asked about, by its own name only (client)."""
     name = asked.get("type")
     if name not in SCHEMA:
-        raise Refused(f"API {method}() Entity type '{name}' does not exist.")  # its words are unknown
+        raise Rejected(f"API {method}() Entity type '{name}' does not exist.")  # its words are unknown
     return SCHEMA[name]
 
 

@@ -26,7 +26,7 @@ from flask import Flask, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.site import api3, schema
-from tests.site.filters import Refused
+from tests.site.filters import Rejected
 from tests.site.rest import Data, Request, entity_type
 from tests.site.show import HumanUser, Link, Row, Show
 
@@ -328,7 +328,7 @@ class FakeSite:
             answer = getattr(self, f"_{grant}")(asked, switches)
         except SiteAnswer as refused:
             answer = refused.response
-        except Refused as refused:
+        except Rejected as refused:
             answer = _error(refused.status, refused.code, refused.title, refused.source)
         self.responses[login, grant] += 1
         if switches.fault == "drop_answer":
@@ -340,23 +340,23 @@ class FakeSite:
         return self._success(user, "user", switches, self._new_session(user))
 
     def _sign_in(self, login: str | None, password: str | None, code: str | None, switches: Switches) -> Account:
-        """Return who signs in with a password and, where one is wanted, a code. Raises `Refused`."""
+        """Return who signs in with a password and, where one is wanted, a code. Raises `Rejected`."""
         if not login or not password:
-            raise Refused("Missing or invalid authentication arguments")
+            raise Rejected("Missing or invalid authentication arguments")
         if elsewhere := METHODS_WITHOUT_PASSWORD.get(switches.authentication_method):
-            raise Refused("Password authentication is not allowed on this site", code=elsewhere)
+            raise Rejected("Password authentication is not allowed on this site", code=elsewhere)
         user = self.accounts.get(login)
         right = user is not None and secrets.compare_digest(user.password.encode(), password.encode())
         unknown = f"Can't authenticate user '{login}'."
         if not right and (not switches.two_factor or switches.password_checked_first):
-            raise Refused(unknown, code=102)
+            raise Rejected(unknown, code=102)
         if switches.two_factor:
             if not code:
                 source = {"auth_token": "missing for 2FA login"}
-                raise Refused("Missing argument for 2FA login", source, code=106)
+                raise Rejected("Missing argument for 2FA login", source, code=106)
             if user is None or not right or not self._spend(user, code):
                 title = unknown if switches.wrong_code == 102 else "Invalid 2FA code"
-                raise Refused(title, code=switches.wrong_code)
+                raise Rejected(title, code=switches.wrong_code)
         assert user is not None
         return user
 
@@ -379,27 +379,27 @@ class FakeSite:
         return self._success(script, "script", switches, self._new_session(script), sudo_as_login=login)
 
     def _script(self, name: str, key: str) -> Account:
-        """Return the script of a name and key. Raises `Refused`. No switch is asked: scripts know no second factor."""
+        """Return the script of a name and key. Raises `Rejected`. No switch is asked: scripts know no second factor."""
         if name not in self.scripts or not secrets.compare_digest(self.scripts[name].encode(), key.encode()):
-            raise Refused(f"Can't authenticate script '{name}'", code=102)
+            raise Rejected(f"Can't authenticate script '{name}'", code=102)
         return self._account(name)
 
     def _check_sudo(self, caller: Account, login: str | None) -> None:
-        """Raise `Refused` for one who may not act as a user. Whoever calls stays who they are (probed)."""
+        """Raise `Rejected` for one who may not act as a user. Whoever calls stays who they are (probed)."""
         if login is not None and caller.type != "ApiUser":
-            raise Refused(f"The user does not have permission to 'sudo': '{caller.login}'", code=102)  # client
+            raise Rejected(f"The user does not have permission to 'sudo': '{caller.login}'", code=102)  # client
         if login is not None and login not in self.accounts:
-            raise Refused(f"Cannot 'sudo' - unknown or retired user: '{login}'", code=102)  # probed
+            raise Rejected(f"Cannot 'sudo' - unknown or retired user: '{login}'", code=102)  # probed
 
     def _session_token(self, asked: dict[str, str], switches: Switches) -> Response:
         holder = self._holder(asked.get("session_token", ""))
         return self._success(holder, "session_token", switches, self._new_session(holder))
 
     def _holder(self, session_token: str) -> Account:
-        """Return whose session token it is. Raises `Refused`. Who has one is not asked for a code."""
+        """Return whose session token it is. Raises `Rejected`. Who has one is not asked for a code."""
         login = self._session_tokens.get(session_token)
         if login is None:
-            raise Refused(f"Can't authenticate session token ending with '{session_token[-4:]}'", code=102)
+            raise Rejected(f"Can't authenticate session token ending with '{session_token[-4:]}'", code=102)
         return self._account(login)
 
     def session_token(self, holder: Account) -> str:
@@ -423,7 +423,7 @@ class FakeSite:
         """Answer a call of the Python API. Each signs in anew, with the credentials that it carries (client)."""
         try:
             call = api3.Call.parsed(request.get_data())
-        except Refused as refused:
+        except Rejected as refused:
             return _json(200, api3.exception(refused))
         name = self._name_in(call)
         switches = self._switches_of(name)
@@ -433,7 +433,7 @@ class FakeSite:
         self._fault_before(switches.fault)
         try:
             answer = {"results": self._api3_results(call, switches)}
-        except Refused as refused:
+        except Rejected as refused:
             answer = api3.exception(refused)
         if call.method != api3.UNAUTHENTICATED:
             self.responses[name, API3] += 1
@@ -458,7 +458,7 @@ class FakeSite:
         return api3.Api3(self._rows(), self.show.today).call(call)
 
     def _api3_caller(self, sent: dict[str, Any], switches: Switches) -> Account:
-        """Return who calls, by any of the three credentials. Raises `Refused`."""
+        """Return who calls, by any of the three credentials. Raises `Rejected`."""
         if "user_login" in sent:
             login, password, code = (str(sent.get(name, "")) for name in ("user_login", "user_password", "auth_token"))
             caller = self._sign_in(login, password, code, switches)
@@ -467,7 +467,7 @@ class FakeSite:
         elif "session_token" in sent:
             caller = self._holder(str(sent["session_token"]))
         else:
-            raise Refused("Missing or invalid authentication arguments", code=102)  # unknown
+            raise Rejected("Missing or invalid authentication arguments", code=102)  # unknown
         self._check_sudo(caller, sent.get("sudo_as_login"))
         return caller
 
@@ -518,7 +518,7 @@ class FakeSite:
         asked = Request(request.path, request.args.to_dict(), request.mimetype, request.get_data())
         try:
             found = _json(200, answer(data, asked))
-        except Refused as refused:
+        except Rejected as refused:
             found = _error(refused.status, refused.code, refused.title, refused.source, refused.detail)
         if fault == "drop_answer":
             _hang_up()

@@ -57,7 +57,7 @@ ENTITY = (
 )
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A request that a site answers with an error. Code 103 is a wrong request, 104 a row that is not there."""
 
     def __init__(
@@ -138,9 +138,9 @@ def _many(value: Any) -> Sequence[Any]:
 def triples(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> Predicate:
     """Filters as an array of triples, all of which have to hold (probed)."""
     if not isinstance(filters, list):
-        raise Refused(f"Query is not an Array: {_ruby(filters)}")
+        raise Rejected(f"Query is not an Array: {_ruby(filters)}")
     if not all(isinstance(one, list) for one in filters):
-        raise Refused(f"Invalid filter. Expected array of basic condition arrays but received: {_ruby(filters)}")
+        raise Rejected(f"Invalid filter. Expected array of basic condition arrays but received: {_ruby(filters)}")
     wanted = [triple(kind, one, site, verb) for one in filters]
     return lambda row: all(one(row) for one in wanted)
 
@@ -148,14 +148,14 @@ def triples(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> P
 def group(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> Predicate:
     """Filters as a hash of conditions under `and` or `or`: triples, and further such hashes (recorded, probed)."""
     if not isinstance(filters, dict):
-        raise Refused(f"Query is not an Hash: {_ruby(filters)}")
+        raise Rejected(f"Query is not an Hash: {_ruby(filters)}")
     if "logical_operator" not in filters:
-        raise Refused(f"Missing logical operator: {_ruby(filters)}")
+        raise Rejected(f"Missing logical operator: {_ruby(filters)}")
     operator, conditions = filters["logical_operator"], filters.get("conditions")
     if operator not in ("and", "or"):
-        raise Refused(f"Invalid logical operator: {operator}")
+        raise Rejected(f"Invalid logical operator: {operator}")
     if not isinstance(conditions, list):
-        raise Refused(f"Missing conditions parameter: {_ruby(filters)}")
+        raise Rejected(f"Missing conditions parameter: {_ruby(filters)}")
     wanted = [(group if isinstance(one, dict) else triple)(kind, one, site, verb) for one in conditions]
     if operator == "and" or not wanted:  # a group of none is no filter (probed)
         return lambda row: all(one(row) for one in wanted)
@@ -165,19 +165,19 @@ def group(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> Pre
 def triple(kind: EntityType, condition: Any, site: Site, verb: str = "read") -> Predicate:
     """One condition: a path, an operator and a value."""
     if not isinstance(condition, list) or len(condition) != 3 or not isinstance(condition[0], str):
-        raise Refused(f"Invalid condition: {_ruby(condition)}")
+        raise Rejected(f"Invalid condition: {_ruby(condition)}")
     name, relation, value = condition[0], str(condition[1]), condition[2]
     wanted = value if isinstance(value, list) else [value]
     full = f"{kind.name}.{name}"
     at = path(kind, name)
     sent = _ruby({"path": name, "relation": relation, "values": wanted})
     if at is None:  # recorded
-        raise Refused(f"API {verb}() {full} doesn't exist.", {full: f" does not exist. Value: {sent}"})
+        raise Rejected(f"API {verb}() {full} doesn't exist.", {full: f" does not exist. Value: {sent}"})
     legal = OPERATORS[at.field.data_type]
     if relation not in legal:
         says = f"data type doesn't support '{relation}' 'relation'"
         title = f"API {verb}() {full}'s '{at.field.data_type}' {says}"
-        raise Refused(title, {full: f" {says}. Value: {sent} Valid relations: {json.dumps(legal)}"})
+        raise Rejected(title, {full: f" {says}. Value: {sent} Valid relations: {json.dumps(legal)}"})
     positive = NEGATED.get(relation, relation)
     _check_count(verb, relation, positive, wanted)
     meets = _test(at.field.data_type, positive, [_operand(at, full, verb, positive, one) for one in wanted], site)
@@ -189,21 +189,21 @@ def _check_count(verb: str, relation: str, positive: str, wanted: list[Any]) -> 
     start = f"API {verb}() '{relation}' 'relation'"
     if positive == "in":
         if not wanted:
-            raise Refused(f"{start} expects at least a 1-element array: []")
+            raise Rejected(f"{start} expects at least a 1-element array: []")
         return
     count = 2 if positive in ("between", "in_last", "in_next") else 1
     if len(wanted) != count:
-        raise Refused(f"{start} expects a {count}-element array: {_ruby(wanted)}")
+        raise Rejected(f"{start} expects a {count}-element array: {_ruby(wanted)}")
     if positive.startswith("in_calendar") and not isinstance(wanted[0], int):
-        raise Refused(f"{start} expects an Integer: {_ruby(wanted)}")  # unknown
+        raise Rejected(f"{start} expects an Integer: {_ruby(wanted)}")  # unknown
     if positive in ("in_last", "in_next"):
         if wanted[1] not in UNITS:
             says = (
                 f"doesn't support the '{wanted[1]}' time unit: {_ruby(wanted)}  Valid time units: {json.dumps(UNITS)}"
             )
-            raise Refused(f"{start} {says}")
+            raise Rejected(f"{start} {says}")
         if not isinstance(wanted[0], int) or wanted[0] < 1:
-            raise Refused(f"{start} expects at a positive Integer time unit")
+            raise Rejected(f"{start} expects at a positive Integer time unit")
 
 
 # ---- one condition ---------------------------------------------------------------------------------------
@@ -220,22 +220,22 @@ def _operand(at: Path, full: str, verb: str, positive: str, value: Any) -> Any:
     of_a_kind: bool = isinstance(value, kinds[expected]) and not isinstance(value, bool)
     if value is not None and not of_a_kind:
         got = f"{_ruby_class(value)}: {_ruby(value)}"
-        raise Refused(f"API {verb}() {full} expected {expected} data type(s) but got {got}")
+        raise Rejected(f"API {verb}() {full} expected {expected} data type(s) but got {got}")
     if positive == "in" and value is None and data_type == "text":
-        raise Refused(f"Read failed for entity type [{full.partition('.')[0]}]", code=104)
+        raise Rejected(f"Read failed for entity type [{full.partition('.')[0]}]", code=104)
     if value is None:
         return None
     if expected is ENTITY:
         for key, is_a, word in (("type", str, "string"), ("id", int, "integer")):
             if not isinstance(value.get(key), is_a):
-                raise Refused(f"API {verb}() invalid/missing entity hash {word} '{key}': {_ruby(value)}")
+                raise Rejected(f"API {verb}() invalid/missing entity hash {word} '{key}': {_ruby(value)}")
         return value["type"], value["id"]
     if expected is NUMBER:
         try:
             return int(value)
         except ValueError:
             says = f"Invalid data for '{data_type}' data type"
-            raise Refused(says, {at.name: f"{says}. Value: {value}"}) from None
+            raise Rejected(says, {at.name: f"{says}. Value: {value}"}) from None
     if data_type in ("date", "date_time") and (value or data_type == "date_time"):
         return _day(value) if data_type == "date" else _moment(value).casefold()
     return value.casefold() or None  # empty is null (probed)
@@ -247,7 +247,7 @@ def _day(value: str) -> str:
             raise ValueError
         return date.fromisoformat(value).isoformat()
     except ValueError:
-        raise Refused(f"Invalid date format: {value}. Correct format is: 2011-01-21") from None
+        raise Rejected(f"Invalid date format: {value}. Correct format is: 2011-01-21") from None
 
 
 def _moment(value: str) -> str:
@@ -256,7 +256,7 @@ def _moment(value: str) -> str:
     except ValueError:
         says = "Correct format is 2011-01-21T13:26:09Z (UTC), 2011-01-21T13:26:09-07:00 (UTC Offset)"
         title = f"Invalid date time format: {value}. {says} or any ISO8601 compatible string."
-        raise Refused(title) from None
+        raise Rejected(title) from None
     return f"{(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

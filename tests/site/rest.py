@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.site.filters import Path, Predicate, Refused, Site, group, path, triple, triples, values
+from tests.site.filters import Path, Predicate, Rejected, Site, group, path, triple, triples, values
 from tests.site.show import SCHEMA, EntityType, Link, Row
 
 # The content type says which of two languages the filters are in (recorded, probed).
@@ -34,7 +34,7 @@ def entity_type(name: str) -> EntityType:
     for kind in SCHEMA.values():
         if name in (kind.plural, kind.name, kind.name.lower()):
             return kind
-    raise Refused(f"Entity type '{name}' does not exist.", status=404)
+    raise Rejected(f"Entity type '{name}' does not exist.", status=404)
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class Request:
         """
         if self.content_type not in (ARRAY, HASH):
             source = {"content_type": f"Content-Type must be one of: '{ARRAY}', '{HASH}'."}
-            raise Refused(f"Unsupported Content-Type '{self.content_type}'", source, status=415)
+            raise Rejected(f"Unsupported Content-Type '{self.content_type}'", source, status=415)
         try:
             body = json.loads(self.body or b"{}")
         except ValueError as wrong:
-            raise Refused("Invalid JSON body", {"body": str(wrong)}) from None
+            raise Rejected("Invalid JSON body", {"body": str(wrong)}) from None
         if not isinstance(body, dict):
-            raise Refused("Invalid JSON body", {"body": "not an object"})  # unknown
+            raise Rejected("Invalid JSON body", {"body": "not an object"})  # unknown
         return self.content_type == ARRAY, self.selection() | body
 
     def selection(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Data(Site):
         """`GET /entity/<type>/<id>`."""
         row = self.rows[kind.name].get(row_id)
         if row is None:
-            raise Refused("Not Found", status=404, code=104, detail=f"{kind.name}: {row_id} not found")  # recorded
+            raise Rejected("Not Found", status=404, code=104, detail=f"{kind.name}: {row_id} not found")  # recorded
         data = self._rendered(kind, row, request.query.get("fields", "*"))
         return {"data": data, "links": {"self": data["links"]["self"]}}
 
@@ -315,7 +315,7 @@ def _known_type(list_name: str, at: int, asked: Any, known: str) -> str:
 def _field(entity: EntityType, name: Any) -> Path:
     found = path(entity, str(name))
     if found is None:
-        raise Refused(f"API summarize() {entity.name}.{name} doesn't exist.")  # unknown, by what a filter gets
+        raise Rejected(f"API summarize() {entity.name}.{name} doesn't exist.")  # unknown, by what a filter gets
     return found
 
 
@@ -346,7 +346,7 @@ def _positive(page: Mapping[str, Any], name: str, default: int) -> int:
 
 
 def _invalid(source: Mapping[str, Any]) -> Any:
-    raise Refused("Request Parameters invalid.", source)  # recorded, probed
+    raise Rejected("Request Parameters invalid.", source)  # recorded, probed
 
 
 def _address(request: Request, page: Mapping[str, str]) -> str:

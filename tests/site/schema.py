@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.site.filters import Refused
+from tests.site.filters import Rejected
 from tests.site.show import SCHEMA, EntityType, Field
 
 # A few of the preferences that a site shows to whoever is signed in (recorded; the duration's: probed).
@@ -34,7 +34,7 @@ def described(kind: EntityType) -> dict[str, Any]:
 def fields(kind: EntityType, only: str | None = None) -> dict[str, Any]:
     """Return the fields of a type, or one of them, as sites describe fields (recorded, client)."""
     if only is not None and only not in kind.fields:
-        raise Refused(f"API schema_field_read() {kind.name}.{only} doesn't exist.")  # client; its words are unknown
+        raise Rejected(f"API schema_field_read() {kind.name}.{only} doesn't exist.")  # client; its words are unknown
     return {name: _field(kind, name, field) for name, field in kind.fields.items() if only in (None, name)}
 
 
