@@ -262,7 +262,7 @@ def test_a_backup_code_may_be_typed_with_spaces(studio: FakeSite) -> None:
     assert (done.code, done.lines["site.user"]["value"]) == (0, "asks for a code")
 
 
-@pytest.mark.parametrize("fault", ["503", "html", "drop_answer", "redirect"])
+@pytest.mark.parametrize("fault", ["503", "html", "drop_response", "redirect"])
 def test_a_sign_in_that_the_site_does_not_answer_as_known_is_a_problem(studio: FakeSite, fault: str) -> None:
     user = studio.add_user("a_username", "a-password-of-theirs", fault=fault)
     done = check_at_terminal(studio.url, "--user", "--json", answers=sign_in(studio, user, code=False))

@@ -247,7 +247,7 @@ def test_a_lost_answer_leaves_a_session_that_works_or_ends(gateway: Gateway, ret
     caller = gateway.caller()
     handle = caller.signed_in(user).body["refresh_token"]
     expire_access_token(gateway, handle)
-    gateway.site.switch(user, fault="drop_answer")
+    gateway.site.switch(user, fault="drop_response")
     assert caller.refresh(handle).code == "site_unavailable"
     gateway.site.switch(user, fault="")
     assert caller.refresh(handle).status == (401 if retires_refresh_tokens else 200)

@@ -81,7 +81,7 @@ class Switches:
         authentication_method: `default`, or `saml2` or `oxygen`, which refuse passwords.
         expires_in: the life of an access token in seconds.
         fault: what the token endpoint and each call of the Python API do instead of answering: a name of `GARBAGE`,
-            `redirect`, a status from 500 on, `drop` (hang up unasked), `drop_answer` (do it, then hang up),
+            `redirect`, a status from 500 on, `drop` (hang up unasked), `drop_response` (do it, then hang up),
             `delay:SECONDS`, `hold` (wait until `release`). Empty for none.
         data_fault: likewise what the data routes do,
         user_fault: but for a user who reads their own row, as a gateway does to know who has signed in.
@@ -331,7 +331,7 @@ class FakeSite:
         except Rejected as refused:
             answer = _error(refused.status, refused.code, refused.title, refused.source)
         self.responses[login, grant] += 1
-        if switches.fault == "drop_answer":
+        if switches.fault == "drop_response":
             _hang_up()
         return answer  # type: ignore[no-any-return]
 
@@ -437,7 +437,7 @@ class FakeSite:
             answer = api3.exception(refused)
         if call.method != api3.UNAUTHENTICATED:
             self.responses[name, API3] += 1
-        if "drop_answer" in (switches.fault, switches.data_fault):
+        if "drop_response" in (switches.fault, switches.data_fault):
             _hang_up()
         return _json(200, answer)
 
@@ -520,7 +520,7 @@ class FakeSite:
             found = _json(200, answer(data, asked))
         except Rejected as refused:
             found = _error(refused.status, refused.code, refused.title, refused.source, refused.detail)
-        if fault == "drop_answer":
+        if fault == "drop_response":
             _hang_up()
         return found
 

@@ -539,7 +539,7 @@ def test_data_can_fail_while_tokens_work(site: FakeSite) -> None:
     assert (reader.get("tasks").status_code, others.get("tasks").status_code) == (502, 200)
     site.switch(user, data_fault="html")
     assert reader.post("tasks/_search", {"filters": []}).text.startswith("<html>")
-    for fault in ("drop", "drop_answer"):
+    for fault in ("drop", "drop_response"):
         site.switch(user, data_fault=fault)
         with pytest.raises(requests.ConnectionError):
             reader.get("tasks")
