@@ -124,7 +124,7 @@ def test_the_search_finds_shots_tasks_and_people(page: Page, user: Account, show
     expect(results.get_by_role("heading", name="Shots")).to_be_visible()
     expect(results).to_contain_text(show.shots[3].code)
     expect(results.get_by_role("heading", name="Tasks")).to_be_visible()
-    field.fill(show.people[2].name)
+    field.fill(show.users[2].name)
     expect(results.get_by_role("heading", name="People")).to_be_visible()
     expect(results.get_by_role("heading", name="Shots")).to_have_count(0)
     field.fill("<b>nobody</b>")

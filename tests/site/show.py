@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 WEEKS_BEFORE = 8  # how long before today the first tasks begin; the last are due some six weeks after
 MINUTES_PER_DAY = 480  # a working day of eight hours; a duration is in minutes (probed)
-FIRST_PERSON_ID = 9001  # far from the ids of those who have an account on the fake site
+FIRST_USER_ID = 9001  # far from the ids of those who have an account on the fake site
 FINISHED = ("fin", "apr", "omt")
 
 
@@ -167,14 +167,14 @@ class Show:
     shots: tuple[Shot, ...] = ()
     tasks: tuple[Task, ...] = ()
     steps: tuple[Step, ...] = ()
-    people: tuple[HumanUser, ...] = ()
+    users: tuple[HumanUser, ...] = ()
     statuses: tuple[Status, ...] = ()
 
     @cached_property
     def rows(self) -> dict[str, dict[int, Row]]:
         """The rows by type and id."""
         by_type: dict[str, dict[int, Row]] = {name: {} for name in SCHEMA}
-        kinds = (self.projects, self.sequences, self.shots, self.tasks, self.steps, self.people, self.statuses)
+        kinds = (self.projects, self.sequences, self.shots, self.tasks, self.steps, self.users, self.statuses)
         for row in (row for rows in kinds for row in rows):
             by_type[type(row).__name__][row.id] = row
         return by_type
@@ -211,7 +211,7 @@ STEPS = (
     (Step(24, "Lighting", "LGT", "236,201,92"), (2, 4), (6, 7)),
     (Step(25, "Compositing", "CMP", "171,132,201"), (2, 4), (8, 9)),
 )
-PEOPLE = (
+USERS = (
     "Amara Okonjo-Vale",
     "Tomasz Wronkowski",
     "Mei-Lin Sarraf",
@@ -258,9 +258,9 @@ def make_show(today: date) -> Show:
     """Return the show of a day: forty shots, a hundred and eighty tasks, some finished, some late, some to come."""
     chance = random.Random(7)  # always the same, so that only the dates move from day to day
     project = link(PROJECT)
-    people = tuple(
-        HumanUser(FIRST_PERSON_ID + number, name, login, f"{login}@lamplighters.example", ARTIST)
-        for number, name in enumerate(PEOPLE)
+    users = tuple(
+        HumanUser(FIRST_USER_ID + number, name, login, f"{login}@lamplighters.example", ARTIST)
+        for number, name in enumerate(USERS)
         for login in [name.split()[0].lower().replace("ï", "i")]
     )
     sequences = tuple(Sequence(11 + at, code, project) for at, (code, _, _) in enumerate(SEQUENCES))
@@ -297,7 +297,7 @@ def make_show(today: date) -> Show:
                 entity=plan.shot,
                 project=project,
                 step=link(step),
-                task_assignees=tuple(link(people[maker]) for maker in who),
+                task_assignees=tuple(link(users[maker]) for maker in who),
                 start_date=None if undated else start.isoformat(),
                 due_date=None if undated else due.isoformat(),
                 duration=None if undated else length * MINUTES_PER_DAY,
@@ -323,7 +323,7 @@ def make_show(today: date) -> Show:
         for plan in plans
     )
     steps = tuple(step for step, _, _ in STEPS)
-    return Show(today, (PROJECT,), sequences, shots, tuple(tasks), steps, people, STATUSES)
+    return Show(today, (PROJECT,), sequences, shots, tuple(tasks), steps, users, STATUSES)
 
 
 def _working_days(day: date, days: int) -> tuple[date, date, int]:

@@ -12,7 +12,7 @@ import requests
 
 from tests.site.fake_site import Account, FakeSite
 from tests.site.rest import ARRAY, HASH
-from tests.site.show import FIRST_PERSON_ID, Link, Shot, Show, Task, make_show
+from tests.site.show import FIRST_USER_ID, Link, Shot, Show, Task, make_show
 
 TODAY = date(2026, 11, 23)
 PAGE = "http://pages.login.localhost:8002"
@@ -80,8 +80,8 @@ def as_hash(link: Link) -> dict[str, Any]:
 
 def test_a_day_has_one_show_and_it_reaches_around_the_day(show: Show) -> None:
     assert make_show(TODAY) == show
-    assert (len(show.sequences), len(show.shots), len(show.tasks), len(show.people)) == (6, 40, 180, 10)
-    of_people = {one.sg_status_list for one in show.people}
+    assert (len(show.sequences), len(show.shots), len(show.tasks), len(show.users)) == (6, 40, 180, 10)
+    of_people = {one.sg_status_list for one in show.users}
     assert {task.sg_status_list for task in show.tasks} | of_people == {status.code for status in show.statuses}
     for today in (TODAY, date(2026, 12, 27), date(2028, 2, 29)):
         dated = [task for task in make_show(today).tasks if task.start_date and task.due_date]
@@ -186,7 +186,7 @@ def test_a_listing_filters_by_its_query_and_a_search_does_not(reader: Reader, sh
 
 
 def test_those_with_an_account_and_those_in_the_show_are_different_people(reader: Reader) -> None:
-    account, in_show = reader.site.accounts["reader"].id, FIRST_PERSON_ID
+    account, in_show = reader.site.accounts["reader"].id, FIRST_USER_ID
     assert reader.get(f"human_users/{account}", fields="login").json()["data"]["attributes"] == {"login": "reader"}
     assert reader.get(f"human_users/{in_show}", fields="login").json()["data"]["attributes"] == {"login": "amara"}
     assert error(reader.get("human_users/4000"))[:2] == (404, 104)
@@ -195,7 +195,7 @@ def test_those_with_an_account_and_those_in_the_show_are_different_people(reader
 # ---- filters ---------------------------------------------------------------------------------------------
 
 LIT = Link("Step", 24, "Lighting")
-AMARA = Link("HumanUser", FIRST_PERSON_ID, "Amara Okonjo-Vale")
+AMARA = Link("HumanUser", FIRST_USER_ID, "Amara Okonjo-Vale")
 
 
 def due(task: Task) -> str:
