@@ -13,7 +13,7 @@ from tests.bench.cold import ColdStart, cold_starts
 from tests.bench.compared import Compared
 from tests.bench.unpacked import Unpacked
 from tests.bench.warm import warm_calls
-from tests.local.stack import Failed
+from tests.local.stack import SetupFailed
 from tests.support.authorizer_events import SHAPES
 
 COLD_START_AIM = 1.10
@@ -88,5 +88,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    except Failed as failed:
+    except SetupFailed as failed:
         sys.exit(f"make bench: {failed}")

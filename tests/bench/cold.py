@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.bench.compared import Compared
 from tests.bench.unpacked import Unpacked
-from tests.local.stack import Failed
+from tests.local.stack import SetupFailed
 
 # The functions, each with the floor that it is compared with.
 FLOORS = {
@@ -44,7 +44,7 @@ class ColdStart:
 
 
 def cold_starts(unpacked: Unpacked) -> list[ColdStart]:
-    """Start the functions and their floors in turns; raises `Failed` if one does not start."""
+    """Start the functions and their floors in turns; raises `SetupFailed` if one does not start."""
     for folder in (*unpacked.functions.values(), *unpacked.floors.values()):
         _start(unpacked, folder)  # leaves the bytecode that every later start finds
     starts = [ColdStart(function) for function in FLOORS]
@@ -72,6 +72,6 @@ def _start(unpacked: Unpacked, folder: Path) -> tuple[float, float]:
         stdin=subprocess.DEVNULL,
     )
     if child.returncode != 0:
-        raise Failed(f"{folder.parent.name}/{folder.name} does not start:\n{child.stderr[-4000:]}")
+        raise SetupFailed(f"{folder.parent.name}/{folder.name} does not start:\n{child.stderr[-4000:]}")
     cpu, wall = child.stdout.split()
     return float(cpu), float(wall)

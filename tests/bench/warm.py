@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.bench.compared import Compared
 from tests.bench.unpacked import ORIGIN, Unpacked
-from tests.local.stack import ROOT, Failed, LocalAws
+from tests.local.stack import ROOT, SetupFailed, LocalAws
 from tests.site.fake_site import FakeSite
 
 # The fake site's only account, on loopback.
@@ -26,7 +26,7 @@ class Warm:
 
 
 def warm_calls(unpacked: Unpacked) -> Warm:
-    """Run `calls`; raises `Failed` if the stack does not start or a function does not response as it must."""
+    """Run `calls`; raises `SetupFailed` if the stack does not start or a function does not response as it must."""
     with FakeSite() as site, LocalAws() as aws:
         site.add_user(LOGIN, PASSWORD)
         outputs = aws.deploy({"ShotGridSiteUrl": site.url, "AllowedOrigins": ORIGIN})
@@ -47,7 +47,7 @@ def warm_calls(unpacked: Unpacked) -> Warm:
             stdin=subprocess.DEVNULL,
         )
     if child.returncode != 0:
-        raise Failed(f"the flows do not run:\n{child.stderr[-4000:]}")
+        raise SetupFailed(f"the flows do not run:\n{child.stderr[-4000:]}")
     seen = json.loads(child.stdout)
     own_time = {flow: Compared(**seconds) for flow, seconds in seen["own_time"].items()}
     return Warm(seen["calls"], own_time)

@@ -9,7 +9,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from tests.local.stack import CERTIFICATE, DOMAIN, Failed, LocalAws
+from tests.local.stack import CERTIFICATE, DOMAIN, SetupFailed, LocalAws
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 
@@ -60,7 +60,7 @@ def _stop(*_: object) -> None:
 def _port() -> int:
     value = os.environ.get("PORT", "8000")
     if not re.fullmatch(r"[0-9]{1,5}", value) or not 1024 <= int(value) <= 65533:
-        raise Failed(f"PORT must be a number from 1024 to 65533, not {value}")
+        raise SetupFailed(f"PORT must be a number from 1024 to 65533, not {value}")
     return int(value)
 
 
@@ -73,5 +73,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(0)
-    except Failed as failed:
+    except SetupFailed as failed:
         sys.exit(f"make run: {failed}")

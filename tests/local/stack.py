@@ -37,7 +37,7 @@ PORTS = range(20_000, 32_000)
 START_SECONDS = 120
 
 
-class Failed(Exception):
+class SetupFailed(Exception):
     """A tool that the stack needs has failed; the message has what it said."""
 
 
@@ -56,7 +56,7 @@ class LocalAws:
     def __enter__(self) -> LocalAws:
         if not _is_free(self.port):
             self._directory.cleanup()
-            raise Failed(f"port {self.port} is in use; choose another one with PORT=…")
+            raise SetupFailed(f"port {self.port} is in use; choose another one with PORT=…")
         environment = self.environment() | {
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
@@ -146,7 +146,7 @@ class LocalAws:
             ):
                 return
             time.sleep(0.05)
-        raise Failed(f"MiniStack did not start:\n{self.log.read_text()[-4000:]}")
+        raise SetupFailed(f"MiniStack did not start:\n{self.log.read_text()[-4000:]}")
 
 
 @contextlib.contextmanager
@@ -178,7 +178,7 @@ def free_port(in_a_row: int = 1) -> int:
         first = PORTS.start + secrets.randbelow(len(PORTS))
         if all(_is_free(port) for port in range(first, first + in_a_row)):
             return first
-    raise Failed(f"no {in_a_row} ports in a row are free between {PORTS.start} and {PORTS.stop}")
+    raise SetupFailed(f"no {in_a_row} ports in a row are free between {PORTS.start} and {PORTS.stop}")
 
 
 def _is_free(port: int) -> bool:
@@ -195,4 +195,4 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = done.stderr.strip() or done.stdout.strip()
-        raise Failed(f"{Path(command[0]).name} {command[1]} failed:\n{said[-4000:]}")
+        raise SetupFailed(f"{Path(command[0]).name} {command[1]} failed:\n{said[-4000:]}")
