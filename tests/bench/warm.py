@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.bench.compared import Compared
 from tests.bench.unpacked import ORIGIN, Unpacked
-from tests.local.stack import ROOT, SetupFailed, LocalAws
+from tests.local.stack import ROOT, LocalAws, SetupFailed
 from tests.site.fake_site import FakeSite
 
 # The fake site's only account, on loopback.

@@ -9,7 +9,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from tests.local.stack import CERTIFICATE, DOMAIN, SetupFailed, LocalAws
+from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, SetupFailed
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 
