@@ -1,8 +1,8 @@
 /**
- * Signs people in to a ShotGrid site, through the gateway that serves this file, and reads the site as them.
+ * Signs users in to a ShotGrid site through the gateway that serves this file, and calls the site as that user.
  *
- * The access token is in memory only. The session is in a cookie that no script can read, or, on pages of another
- * site and in frames, its handle in `sessionStorage`. Tabs of an origin share one session.
+ * The access token is only in memory. The session is a cookie that scripts cannot read or, for pages of another site
+ * and in frames, a handle (the gateway's refresh token) in `sessionStorage`. Tabs of an origin share one session.
  */
 export type User = {
     type: string;
@@ -12,11 +12,11 @@ export type User = {
 export type State = "restoring" | "unreachable" | "signed_out" | "signed_in";
 export type Challenge = {
     /**
-     * Until when the code is taken, in `Date.now()` milliseconds.
+     * `Date.now()` milliseconds.
      */
     expiresAt: number;
     /**
-     * Takes an app's code or a backup code. Rejects with
+     * Accepts an app's code or a backup code. Rejects with
      * `LoginError`: `invalid_otp` has `attemptsLeft`; after `challenge_ended` call `signIn` again.
      */
     sendCode: (code: string) => Promise<User>;
@@ -26,28 +26,25 @@ export type Session = {
     site: string;
     accessToken: string;
     /**
-     * With token transport only.
+     * The handle; only with token transport.
      */
     refreshToken: string | undefined;
-    /**
-     * These two in `Date.now()` milliseconds.
-     */
     renewAt: number;
     expiresAt: number;
 };
-/** A refusal, or no answer. Decide by `code`; `message` is for people. */
+/** An error response, or no response. Decide by `code`; `message` is for users. */
 export declare class LoginError extends Error {
     code: string;
-    /** Of HTTP; 0 without an answer. */
+    /** HTTP status; 0 without a response. */
     status: number;
-    /** How many more codes are taken. */
+    /** Attempts left for this challenge. */
     attemptsLeft: number | undefined;
     /** Seconds to wait. */
     retryAfter: number | undefined;
-    /** What the gateway's log knows the request by. */
+    /** The request's id in the gateway's log. */
     requestId: string | undefined;
     /**
-     * @param {string} code  The gateway's, or `signed_out` (nobody is signed in), `unreachable` (no answer).
+     * @param {string} code  The gateway's, or `signed_out` (no user is signed in), `unreachable` (no response).
      * @param {string} message
      * @param {{status?: number, attempts_left?: number, retry_after?: number, request_id?: string}} [problem]
      */
@@ -57,30 +54,30 @@ export declare class LoginError extends Error {
         retry_after?: number;
         request_id?: string;
     });
-    /** Whether the same may work in a while. */
+    /** Whether the same call may succeed later. */
     get transient(): boolean;
 }
 /**
- * Fires `signedin`, `signedout`, `sessionended` (expired, or ended by the site), in whatever tab it happened, and
- * `unreachable` (no answer while restoring; it goes on trying).
+ * Fires `signedin`, `signedout` and `sessionended` (expired, or ended by the site) in all tabs, and `unreachable`
+ * (restoring failed; it is tried again if the error is transient).
  */
 export declare class ShotGridLogin extends EventTarget {
     #private;
-    /** @param {string | URL} [gateway]  By default where this file came from. */
+    /** @param {string | URL} [gateway]  Default: where this file came from. */
     constructor(gateway?: string | URL);
-    /** Who is signed in. */
+    /** The user who is signed in. */
     get user(): User | null;
-    /** The ShotGrid site's root, without a final slash, while somebody is signed in. */
+    /** The site's root without a final slash, while a user is signed in. */
     get site(): string | null;
     get state(): State;
     /** Why the state is `unreachable`. */
     get problem(): LoginError | null;
-    /** Who was signed in on load, once that is known. Rejects where waiting cannot help: `origin_not_allowed`. */
+    /** The user who was signed in on load, or null. Rejects if waiting cannot help: `origin_not_allowed`. */
     get restored(): Promise<User | null>;
-    /** Looks for a session now, as on load: after `unreachable`. */
+    /** Looks for a session now, as on load. Use it after `unreachable`. */
     restore(): Promise<User | null>;
     /**
-     * Signs in. Null when that was all, a challenge when the site wants a code.
+     * Signs in. Returns null if the user is signed in now, or a challenge if the site requires a code.
      * @param {string} username
      * @param {string} password
      * @returns {Promise<Challenge | null>}
@@ -88,23 +85,23 @@ export declare class ShotGridLogin extends EventTarget {
      */
     signIn(username: string, password: string): Promise<Challenge | null>;
     /**
-     * Calls back with who is signed in: now, if somebody is, and whenever somebody else is.
+     * Calls back with the user: now, if one is signed in, and whenever another one signs in.
      * @param {(user: User) => void} callback
      */
     onSignedIn(callback: (user: User) => void): void;
-    /** Waits until somebody is signed in. @returns {Promise<User>} */
+    /** Waits until a user is signed in. @returns {Promise<User>} */
     signedIn(): Promise<User>;
-    /** Signs out, in all tabs. Rejects, still signed in, where the gateway could not be told. */
+    /** Signs out in all tabs. Rejects, and the user stays signed in, if the call fails. */
     signOut(): Promise<void>;
     /**
-     * Lets `fetch` send the bearer to a studio's own API.
+     * Lets `fetch` send the access token to a studio's own API.
      * @param {string} origin  Such as `https://api.studio.com`.
      */
     addOrigin(origin: string): void;
     /**
-     * `fetch`, with the bearer for the site and the origins of `addOrigin` only. Renews the token before it expires, and
-     * once after a 401, which says that a request was not carried out (RFC 9110, 15.5.2): it is sent again, unless its
-     * body is a stream.
+     * `fetch`, with the access token for the site and the origins of `addOrigin` only. Renews the token before it
+     * expires, and once after a 401. A 401 means that a request was not processed (RFC 9110, 15.5.2): it is sent again,
+     * unless its body is a stream.
      * @param {RequestInfo | URL} input
      * @param {RequestInit} [init]
      * @returns {Promise<Response>}
@@ -112,8 +109,8 @@ export declare class ShotGridLogin extends EventTarget {
      */
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
     /**
-     * The site's access token, fresh enough to be used now; keep it nowhere.
-     * @throws {LoginError} `signed_out`, `session_ended`, or no new token to be had.
+     * The site's access token, fresh enough to be used now. Do not store it.
+     * @throws {LoginError} `signed_out`, `session_ended`, or the token cannot be renewed.
      */
     accessToken(): Promise<string>;
 }

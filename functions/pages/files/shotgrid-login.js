@@ -1,46 +1,47 @@
 /**
- * Signs people in to a ShotGrid site, through the gateway that serves this file, and reads the site as them.
+ * Signs users in to a ShotGrid site through the gateway that serves this file, and calls the site as that user.
  *
- * The access token is in memory only. The session is in a cookie that no script can read, or, on pages of another
- * site and in frames, its handle in `sessionStorage`. Tabs of an origin share one session.
+ * The access token is only in memory. The session is a cookie that scripts cannot read or, for pages of another site
+ * and in frames, a handle (the gateway's refresh token) in `sessionStorage`. Tabs of an origin share one session.
  */
 
-/** @typedef {{type: string, id: number, login: string}} User  The site's own row. */
+/** @typedef {{type: string, id: number, login: string}} User  The site's row of the user. */
 /** @typedef {"restoring" | "unreachable" | "signed_out" | "signed_in"} State */
 /**
- * What a sign-in waits for when the site wants a second factor.
+ * Returned by `signIn` when the site requires a second factor.
  * @typedef {object} Challenge
- * @property {number} expiresAt  Until when the code is taken, in `Date.now()` milliseconds.
- * @property {(code: string) => Promise<User>} sendCode  Takes an app's code or a backup code. Rejects with
+ * @property {number} expiresAt  `Date.now()` milliseconds.
+ * @property {(code: string) => Promise<User>} sendCode  Accepts an app's code or a backup code. Rejects with
  *   `LoginError`: `invalid_otp` has `attemptsLeft`; after `challenge_ended` call `signIn` again.
  */
 /**
+ * Times are `Date.now()` milliseconds.
  * @typedef {object} Session
  * @property {User} user
  * @property {string} site
  * @property {string} accessToken
- * @property {string | undefined} refreshToken  With token transport only.
- * @property {number} renewAt  These two in `Date.now()` milliseconds.
+ * @property {string | undefined} refreshToken  The handle; only with token transport.
+ * @property {number} renewAt
  * @property {number} expiresAt
  */
 
-// Seconds of life below which a token is renewed, or half of what is left; the gateway's own margin is never smaller.
-const MARGIN = 30;
+// Seconds before expiry at which a token is renewed; at most half its lifetime. The gateway's margin is not smaller.
+const RENEWAL_MARGIN = 30;
 
-// Milliseconds: the gateway answers within 29 seconds or never.
+// Milliseconds. The gateway responds within 29 seconds or never.
 const TIMEOUT = 35_000;
 
-// Longest waits between two tries, in seconds: of a request, and while restoring.
-const LONGEST_WAIT = 5;
-const LONGEST_REST = 30;
+// Longest delays between tries. Seconds.
+const MAX_RETRY_DELAY = 5;
+const MAX_RESTORE_DELAY = 30;
 
-// Seconds that a page with a handle waits for another tab, which may have a newer one.
-const TAB_WAIT = 0.25;
+// Seconds that a page with a handle waits for another tab, which may have a newer handle.
+const OTHER_TAB_DELAY = 0.25;
 
-/** A refusal, or no answer. Decide by `code`; `message` is for people. */
+/** An error response, or no response. Decide by `code`; `message` is for users. */
 export class LoginError extends Error {
   /**
-   * @param {string} code  The gateway's, or `signed_out` (nobody is signed in), `unreachable` (no answer).
+   * @param {string} code  The gateway's, or `signed_out` (no user is signed in), `unreachable` (no response).
    * @param {string} message
    * @param {{status?: number, attempts_left?: number, retry_after?: number, request_id?: string}} [problem]
    */
@@ -48,29 +49,29 @@ export class LoginError extends Error {
     super(message);
     this.name = "LoginError";
     this.code = code;
-    /** Of HTTP; 0 without an answer. */
+    /** HTTP status; 0 without a response. */
     this.status = problem.status ?? 0;
-    /** How many more codes are taken. */
+    /** Attempts left for this challenge. */
     this.attemptsLeft = problem.attempts_left;
     /** Seconds to wait. */
     this.retryAfter = problem.retry_after;
-    /** What the gateway's log knows the request by. */
+    /** The request's id in the gateway's log. */
     this.requestId = problem.request_id;
   }
 
-  /** Whether the same may work in a while. */
+  /** Whether the same call may succeed later. */
   get transient() {
     return this.code === "unreachable" || this.code === "too_many_requests" || this.status >= 500;
   }
 }
 
 /**
- * Fires `signedin`, `signedout`, `sessionended` (expired, or ended by the site), in whatever tab it happened, and
- * `unreachable` (no answer while restoring; it goes on trying).
+ * Fires `signedin`, `signedout` and `sessionended` (expired, or ended by the site) in all tabs, and `unreachable`
+ * (restoring failed; it is tried again if the error is transient).
  */
 export class ShotGridLogin extends EventTarget {
   #gateway;
-  #origins = new Set();
+  #apiOrigins = new Set();
   /** @type {Session | null} */
   #session = null;
   /** @type {State} */
@@ -80,35 +81,35 @@ export class ShotGridLogin extends EventTarget {
   /** @type {Promise<User | null>} */
   #restored = Promise.resolve(null);
   #restoring = false;
-  #changes = 0; // of the session: what was asked before one is answered too late
-  #doubted = ""; // a new access token, got because a request had no answer
-  #hurry = () => {};
+  #version = 0; // incremented on every session change; responses to older requests are dropped
+  #tokenAfterFailure = ""; // a network error with this token causes no further refresh
+  #endDelay = () => {};
   /** @type {Map<string, Promise<void>>} */
-  #renewals = new Map();
+  #renewals = new Map(); // by rejected token
   /** @type {BroadcastChannel | undefined} */
   #channel;
 
-  /** @param {string | URL} [gateway]  By default where this file came from. */
+  /** @param {string | URL} [gateway]  Default: where this file came from. */
   constructor(gateway = new URL(".", import.meta.url)) {
     super();
     this.#gateway = String(gateway).replace(/\/*$/, "/");
     if (typeof BroadcastChannel === "function") {
-      this.#channel = new BroadcastChannel(this.#name);
-      this.#channel.onmessage = ({ data }) => this.#heard(data ?? {});
+      this.#channel = new BroadcastChannel(this.#sharedName);
+      this.#channel.onmessage = ({ data }) => this.#onMessage(data ?? {});
     }
-    // The network is back, a page leaves the back-forward cache, where it heard no tab, or a laptop wakes.
-    addEventListener("online", () => this.#awake(false));
-    addEventListener("pageshow", (event) => event.persisted && this.#awake(true));
-    document.addEventListener("visibilitychange", () => document.hidden || this.#awake(false));
+    // The network is back, a page leaves the back-forward cache (no messages arrive there), or a laptop wakes.
+    addEventListener("online", () => this.#onWake(false));
+    addEventListener("pageshow", (event) => event.persisted && this.#onWake(true));
+    document.addEventListener("visibilitychange", () => document.hidden || this.#onWake(false));
     this.restore();
   }
 
-  /** Who is signed in. */
+  /** The user who is signed in. */
   get user() {
     return this.#session?.user ?? null;
   }
 
-  /** The ShotGrid site's root, without a final slash, while somebody is signed in. */
+  /** The site's root without a final slash, while a user is signed in. */
   get site() {
     return this.#session?.site ?? null;
   }
@@ -122,14 +123,14 @@ export class ShotGridLogin extends EventTarget {
     return this.#problem;
   }
 
-  /** Who was signed in on load, once that is known. Rejects where waiting cannot help: `origin_not_allowed`. */
+  /** The user who was signed in on load, or null. Rejects if waiting cannot help: `origin_not_allowed`. */
   get restored() {
     return this.#restored;
   }
 
-  /** Looks for a session now, as on load: after `unreachable`. */
+  /** Looks for a session now, as on load. Use it after `unreachable`. */
   restore() {
-    this.#hurry();
+    this.#endDelay();
     if (!this.#restoring) {
       this.#restoring = true;
       this.#restored = this.#restore().finally(() => (this.#restoring = false));
@@ -141,29 +142,29 @@ export class ShotGridLogin extends EventTarget {
   }
 
   /**
-   * Signs in. Null when that was all, a challenge when the site wants a code.
+   * Signs in. Returns null if the user is signed in now, or a challenge if the site requires a code.
    * @param {string} username
    * @param {string} password
    * @returns {Promise<Challenge | null>}
    * @throws {LoginError}
    */
   async signIn(username, password) {
-    // Under a page of another site a frame's cookie is dropped.
+    // In a frame under a page of another site, the cookie is dropped.
     const transport = top === window ? {} : { transport: "token" };
-    const answer = await this.#post("password", { username, password, ...transport });
-    if (answer.status === "signed_in") {
-      this.#signedIn(answer);
+    const body = await this.#call("password", { username, password, ...transport });
+    if (body.status === "signed_in") {
+      this.#updateSession(body);
       return null;
     }
     return {
-      expiresAt: Date.now() + answer.expires_in * 1000,
+      expiresAt: Date.now() + body.expires_in * 1000,
       sendCode: async (code) =>
-        this.#signedIn(await this.#post("otp", { challenge: answer.challenge, code, ...transport })),
+        this.#updateSession(await this.#call("otp", { challenge: body.challenge, code, ...transport })),
     };
   }
 
   /**
-   * Calls back with who is signed in: now, if somebody is, and whenever somebody else is.
+   * Calls back with the user: now, if one is signed in, and whenever another one signs in.
    * @param {(user: User) => void} callback
    */
   onSignedIn(callback) {
@@ -172,7 +173,7 @@ export class ShotGridLogin extends EventTarget {
     call();
   }
 
-  /** Waits until somebody is signed in. @returns {Promise<User>} */
+  /** Waits until a user is signed in. @returns {Promise<User>} */
   async signedIn() {
     return (
       this.user ??
@@ -182,30 +183,30 @@ export class ShotGridLogin extends EventTarget {
     );
   }
 
-  /** Signs out, in all tabs. Rejects, still signed in, where the gateway could not be told. */
+  /** Signs out in all tabs. Rejects, and the user stays signed in, if the call fails. */
   async signOut() {
-    await this.#alone(async () => {
-      await this.#post("logout", this.#handle());
-      this.#tell("signedout");
-      this.#drop("signedout");
+    await this.#withLock(async () => {
+      await this.#call("logout", { refresh_token: this.#handle() });
+      this.#broadcast("signedout");
+      this.#endSession("signedout");
     });
   }
 
   /**
-   * Lets `fetch` send the bearer to a studio's own API.
+   * Lets `fetch` send the access token to a studio's own API.
    * @param {string} origin  Such as `https://api.studio.com`.
    */
   addOrigin(origin) {
     const url = new URL(origin);
     const secure = url.protocol === "https:" || /^(.+\.)?localhost$|^127\.0\.0\.1$/.test(url.hostname);
     if (url.origin !== origin || !secure) throw new TypeError(`not an https origin, such as https://HOST: ${origin}`);
-    this.#origins.add(origin);
+    this.#apiOrigins.add(origin);
   }
 
   /**
-   * `fetch`, with the bearer for the site and the origins of `addOrigin` only. Renews the token before it expires, and
-   * once after a 401, which says that a request was not carried out (RFC 9110, 15.5.2): it is sent again, unless its
-   * body is a stream.
+   * `fetch`, with the access token for the site and the origins of `addOrigin` only. Renews the token before it
+   * expires, and once after a 401. A 401 means that a request was not processed (RFC 9110, 15.5.2): it is sent again,
+   * unless its body is a stream.
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @returns {Promise<Response>}
@@ -214,33 +215,33 @@ export class ShotGridLogin extends EventTarget {
   async fetch(input, init) {
     const request = new Request(input, init);
     const { origin } = new URL(request.url);
-    const { site, user } = await unless(request.signal, this.#signedInSession());
-    const ofSite = origin === new URL(site).origin;
-    if (!ofSite && !this.#origins.has(origin)) return fetch(request);
-    const again = init?.body instanceof ReadableStream ? null : request.clone();
-    const token = await unless(request.signal, this.accessToken());
-    let response, failure;
+    const { site, user } = await abortable(request.signal, this.#signedInSession());
+    const isSite = origin === new URL(site).origin;
+    if (!isSite && !this.#apiOrigins.has(origin)) return fetch(request);
+    const copy = init?.body instanceof ReadableStream ? null : request.clone();
+    const token = await abortable(request.signal, this.accessToken());
+    let response, networkError;
     try {
       response = await send(request, token);
     } catch (error) {
-      failure = error;
+      networkError = error;
     }
-    // No answer may be a 401 that the site lets no page read: the gateway finds out, once.
-    if (response ? response.status === 401 : ofSite && !request.signal.aborted && token !== this.#doubted) {
-      await unless(request.signal, this.#renew(token, ofSite));
-      const newer = await this.accessToken();
-      if (this.user?.id !== user.id) throw new LoginError("session_ended", "Somebody else has signed in.");
-      if (!response) this.#doubted = newer;
-      // What had no answer may have been carried out: only what reads is sent again.
-      if (newer !== token && again && (response || /^(GET|HEAD)$/.test(request.method))) return send(again, newer);
+    // A network error may be a 401 hidden by CORS. Refresh once to find out.
+    if (response ? response.status === 401 : isSite && !request.signal.aborted && token !== this.#tokenAfterFailure) {
+      await abortable(request.signal, this.#renew(token, isSite));
+      const newToken = await this.accessToken();
+      if (this.user?.id !== user.id) throw new LoginError("session_ended", "Another user has signed in.");
+      if (!response) this.#tokenAfterFailure = newToken;
+      // After a network error the request may have been processed: only reads are sent again.
+      if (newToken !== token && copy && (response || /^(GET|HEAD)$/.test(request.method))) return send(copy, newToken);
     }
-    if (!response) throw failure;
+    if (!response) throw networkError;
     return response;
   }
 
   /**
-   * The site's access token, fresh enough to be used now; keep it nowhere.
-   * @throws {LoginError} `signed_out`, `session_ended`, or no new token to be had.
+   * The site's access token, fresh enough to be used now. Do not store it.
+   * @throws {LoginError} `signed_out`, `session_ended`, or the token cannot be renewed.
    */
   async accessToken() {
     if (Date.now() >= (await this.#signedInSession()).renewAt) await this.#renew();
@@ -249,216 +250,214 @@ export class ShotGridLogin extends EventTarget {
 
   async #signedInSession() {
     await this.#restored;
-    if (!this.#session) throw new LoginError("signed_out", "Nobody is signed in.");
+    if (!this.#session) throw new LoginError("signed_out", "No user is signed in.");
     return this.#session;
   }
 
-  get #name() {
+  /** Name of the channel, the lock and the storage item. */
+  get #sharedName() {
     return `shotgrid-login ${this.#gateway}`;
   }
 
   async #restore() {
-    this.#tell("ask");
-    if (this.#handle().refresh_token) await this.#pause(TAB_WAIT);
-    for (let wait = 1; ; wait = Math.min(wait * 2, LONGEST_REST)) {
+    this.#broadcast("ask");
+    if (this.#handle()) await this.#delay(OTHER_TAB_DELAY);
+    for (let delay = 1; ; delay = Math.min(delay * 2, MAX_RESTORE_DELAY)) {
       try {
-        await this.#alone(async () => {
-          // Another tab may have been faster.
+        await this.#withLock(async () => {
+          // Another tab may have sent its session.
           if (!this.#session) await this.#refresh();
         });
         if (!this.#session) this.#state = "signed_out";
         this.#problem = null;
         return this.user;
       } catch (error) {
-        if (this.#session) return this.user; // another tab knew
+        if (this.#session) return this.user; // from another tab
         if (!(error instanceof LoginError)) throw error;
         if (error.code === "session_ended") return null;
         this.#problem = error;
         this.#state = "unreachable";
         this.dispatchEvent(new Event("unreachable"));
         if (!error.transient) throw error;
-        await this.#pause(Math.max(wait, error.retryAfter ?? 0));
+        await this.#delay(Math.max(delay, error.retryAfter ?? 0));
       }
     }
   }
 
-  /** Waits, unless something makes it hurry. */
-  #pause(/** @type {number} */ seconds) {
+  #delay(/** @type {number} */ seconds) {
     return new Promise((resolve) => {
-      this.#hurry = () => resolve(undefined);
+      this.#endDelay = () => resolve(undefined);
       setTimeout(resolve, seconds * 1000);
     });
   }
 
   /**
-   * Gets a token other than the `refused` one, unless the gateway says that it is good.
-   * @param {string} [refused]
-   * @param {boolean} [bySite]  The gateway must ask the site.
+   * Gets a token other than the rejected one.
+   * @param {string} [rejected]
+   * @param {boolean} [bySite]  The site rejected it, so the gateway must call the site.
    */
-  #renew(refused = "", bySite = false) {
-    let renewal = this.#renewals.get(refused);
+  #renew(rejected = "", bySite = false) {
+    let renewal = this.#renewals.get(rejected);
     if (!renewal) {
-      renewal = this.#alone(async () => {
+      renewal = this.#withLock(async () => {
         const session = this.#session;
         if (!session) return;
-        // Another tab or request may have been faster.
-        if (session.accessToken !== refused && Date.now() < session.renewAt) return;
+        // Another tab or request may have renewed it.
+        if (session.accessToken !== rejected && Date.now() < session.renewAt) return;
         try {
-          await this.#refresh(bySite ? { refused_access_token: refused } : {}, 3);
+          await this.#refresh(bySite ? { refused_access_token: rejected } : {}, 3);
         } catch (error) {
-          const usable = session.accessToken !== refused && Date.now() < session.expiresAt;
+          const usable = session.accessToken !== rejected && Date.now() < session.expiresAt;
           if (!(usable && error instanceof LoginError && error.transient)) throw error;
         }
-      }).finally(() => this.#renewals.delete(refused));
-      this.#renewals.set(refused, renewal);
+      }).finally(() => this.#renewals.delete(rejected));
+      this.#renewals.set(rejected, renewal);
     }
     return renewal;
   }
 
-  /** @param {boolean} always  Ask the gateway even while the token has not expired. */
-  #awake(always) {
-    this.#hurry();
+  /** @param {boolean} always  Call the gateway even if the token has not expired. */
+  #onWake(always) {
+    this.#endDelay();
     const session = this.#session;
     if (session && (always || Date.now() >= session.expiresAt)) {
-      // An end tells itself; for the rest, the next request tries again.
+      // The end of a session fires an event. After other errors, the next request tries again.
       this.#renew(session.accessToken).catch(() => {});
     }
   }
 
-  /** Throws `session_ended` when a session was there and is over. */
-  async #refresh(told = {}, tries = 1) {
+  /** Throws `session_ended` if there was a session and it has ended. */
+  async #refresh(fields = {}, tries = 1) {
     const before = this.#session;
-    const changes = this.#changes;
+    const version = this.#version;
     let ended;
     try {
-      const answer = await this.#post("refresh", { ...this.#handle(), ...told }, tries);
-      if (this.#changes !== changes) return; // signed out or in meanwhile, here or in another tab
-      if (answer.status === "signed_in") this.#signedIn(answer);
+      const body = await this.#call("refresh", { refresh_token: this.#handle(), ...fields }, tries);
+      if (this.#version !== version) return;
+      if (body.status === "signed_in") this.#updateSession(body);
       else if (before) ended = new LoginError("session_ended", "The session has ended.");
     } catch (error) {
       if (!(error instanceof LoginError && error.code === "session_ended")) throw error;
-      if (this.#changes !== changes) return;
+      if (this.#version !== version) return;
       ended = error;
     }
     if (!ended) return;
-    if (before) this.#tell("sessionended");
-    this.#drop("sessionended");
+    if (before) this.#broadcast("sessionended");
+    this.#endSession("sessionended");
     throw ended;
   }
 
-  #signedIn(/** @type {any} */ answer) {
-    const life = answer.expires_in;
+  #updateSession(/** @type {any} */ body) {
+    const lifetime = body.expires_in;
     const session = {
-      user: answer.user,
-      site: answer.site_url,
-      accessToken: answer.access_token,
-      refreshToken: answer.refresh_token,
-      renewAt: Date.now() + (life - Math.min(MARGIN, life / 2)) * 1000,
-      expiresAt: Date.now() + life * 1000,
+      user: body.user,
+      site: body.site_url,
+      accessToken: body.access_token,
+      refreshToken: body.refresh_token,
+      renewAt: Date.now() + (lifetime - Math.min(RENEWAL_MARGIN, lifetime / 2)) * 1000,
+      expiresAt: Date.now() + lifetime * 1000,
     };
-    this.#adopt(session);
-    this.#tell("session");
+    this.#setSession(session);
+    this.#broadcast("session");
     return session.user;
   }
 
-  #adopt(/** @type {Session} */ session) {
+  #setSession(/** @type {Session} */ session) {
     const before = this.#session;
-    this.#changes++;
+    this.#version++;
     this.#session = session;
     this.#state = "signed_in";
     this.#problem = null;
-    this.#store(session.refreshToken);
-    this.#hurry();
+    this.#storeHandle(session.refreshToken);
+    this.#endDelay();
     if (before?.user.id !== session.user.id) this.dispatchEvent(new Event("signedin"));
   }
 
-  #drop(/** @type {"signedout" | "sessionended"} */ event) {
-    this.#changes++;
+  #endSession(/** @type {"signedout" | "sessionended"} */ event) {
+    this.#version++;
     this.#session = null;
     this.#state = "signed_out";
     this.#problem = null;
-    this.#store(undefined);
+    this.#storeHandle(undefined);
     this.dispatchEvent(new Event(event));
   }
 
-  #tell(/** @type {"ask" | "session" | "signedout" | "sessionended"} */ kind) {
-    this.#channel?.postMessage({ kind, id: this.#id(), session: kind === "session" ? this.#session : null });
+  /** `ask` requests the session of other tabs. */
+  #broadcast(/** @type {"ask" | "session" | "signedout" | "sessionended"} */ kind) {
+    this.#channel?.postMessage({ kind, id: this.#sessionId(), session: kind === "session" ? this.#session : null });
   }
 
-  /** What another tab tells. */
-  #heard(/** @type {any} */ { kind, id, session }) {
+  #onMessage(/** @type {any} */ { kind, id, session }) {
     if (kind === "ask" && this.#session) {
-      this.#tell("session");
+      this.#broadcast("session");
     } else if (kind === "session" && session?.expiresAt > (this.#session?.expiresAt ?? 0)) {
-      this.#adopt(session);
-    } else if ((kind === "signedout" || kind === "sessionended") && id === this.#id()) {
-      this.#changes++;
-      if (this.#session) this.#drop(kind);
+      this.#setSession(session);
+    } else if ((kind === "signedout" || kind === "sessionended") && id === this.#sessionId()) {
+      this.#version++;
+      if (this.#session) this.#endSession(kind);
     }
   }
 
-  /** Which session this tab has, null with the cookie, which all tabs share. */
-  #id() {
-    return this.#handle().refresh_token?.split(".")[0] ?? null;
+  /** Null with the cookie, which all tabs share. */
+  #sessionId() {
+    return this.#handle()?.split(".")[0] ?? null;
   }
 
-  /** What the gateway knows the session by, where the cookie does not say it. */
+  /** Identifies the session to the gateway; undefined with the cookie. */
   #handle() {
-    const handle = this.#session ? this.#session.refreshToken : storage()?.getItem(this.#name);
-    return handle ? { refresh_token: handle } : {};
+    return (this.#session ? this.#session.refreshToken : storage()?.getItem(this.#sharedName)) || undefined;
   }
 
-  #store(/** @type {string | undefined} */ handle) {
-    if (handle) storage()?.setItem(this.#name, handle);
-    else storage()?.removeItem(this.#name);
+  #storeHandle(/** @type {string | undefined} */ handle) {
+    if (handle) storage()?.setItem(this.#sharedName, handle);
+    else storage()?.removeItem(this.#sharedName);
   }
 
-  /** Does something while no other tab does, unless there are no Web Locks, or denied: the gateway copes. */
-  async #alone(/** @type {() => Promise<void>} */ what) {
-    let begun = false;
+  /** Runs `action` in one tab at a time. Without Web Locks it runs at once: the gateway handles races. */
+  async #withLock(/** @type {() => Promise<void>} */ action) {
+    let started = false;
     try {
-      await navigator.locks.request(this.#name, () => {
-        begun = true;
-        return what();
+      await navigator.locks.request(this.#sharedName, () => {
+        started = true;
+        return action();
       });
     } catch (error) {
-      if (begun) throw error;
-      await what();
+      if (started) throw error;
+      await action();
     }
   }
 
-  /** @returns {Promise<any>} */
-  async #post(/** @type {string} */ route, /** @type {object} */ body, tries = 1) {
+  async #call(/** @type {string} */ route, /** @type {object} */ fields, tries = 1) {
     for (let tried = 1; ; tried++) {
       try {
-        return await this.#postOnce(route, body);
+        return await this.#callOnce(route, fields);
       } catch (error) {
         if (!(error instanceof LoginError)) throw error;
         if (!error.transient || tried >= tries) throw error;
-        const wait = Math.min(error.retryAfter ?? tried, LONGEST_WAIT);
-        await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+        const delay = Math.min(error.retryAfter ?? tried, MAX_RETRY_DELAY);
+        await new Promise((resolve) => setTimeout(resolve, delay * 1000));
       }
     }
   }
 
-  async #postOnce(/** @type {string} */ route, /** @type {object} */ body) {
-    const response = await this.#ask(route, body, "include").catch(() => null);
-    if (!response) throw await this.#unanswered();
+  async #callOnce(/** @type {string} */ route, /** @type {object} */ fields) {
+    const response = await this.#post(route, fields, "include").catch(() => null);
+    if (!response) throw await this.#networkError();
     if (response.status === 204) return {};
-    const answer = (await response.json().catch(() => null)) ?? {};
+    const body = (await response.json().catch(() => null)) ?? {};
     if (response.ok) {
-      if (["signed_in", "signed_out", "otp_required"].includes(answer.status)) return answer;
-      throw new LoginError("unreachable", "The answer of the sign-in service was lost.");
+      if (["signed_in", "signed_out", "otp_required"].includes(body.status)) return body;
+      throw new LoginError("unreachable", "The response of the sign-in service was lost.");
     }
-    const problem = { ...answer, status: response.status };
-    throw new LoginError(answer.code ?? "gateway_error", answer.detail ?? "The sign-in service has failed.", problem);
+    const problem = { ...body, status: response.status };
+    throw new LoginError(body.code ?? "gateway_error", body.detail ?? "The sign-in service has failed.", problem);
   }
 
-  #ask(/** @type {string} */ route, /** @type {object} */ body, /** @type {RequestCredentials} */ credentials) {
+  #post(/** @type {string} */ route, /** @type {object} */ fields, /** @type {RequestCredentials} */ credentials) {
     return fetch(`${this.#gateway}auth/${route}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
+      body: JSON.stringify(fields),
       credentials,
       cache: "no-store",
       redirect: "error",
@@ -466,13 +465,13 @@ export class ShotGridLogin extends EventTarget {
     });
   }
 
-  /** Why there was no answer: browsers hide refusals of other origins. */
-  async #unanswered() {
+  /** Finds out why there was no response: browsers hide error responses of other origins. */
+  async #networkError() {
     const options = /** @type {RequestInit} */ ({ cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
-    // Any page may read this file, only an allowed one the answer to a refresh of nothing. Twice, as networks blink.
+    // Any page may read this file; only allowed pages may read a refresh response. Try twice, as networks can fail.
     for (let round = 0; round < 2; round++) {
-      const there = await fetch(`${this.#gateway}shotgrid-login.js`, options).catch(() => null);
-      if (!there?.ok || (await this.#ask("refresh", {}, "omit").catch(() => null))) {
+      const file = await fetch(`${this.#gateway}shotgrid-login.js`, options).catch(() => null);
+      if (!file?.ok || (await this.#post("refresh", {}, "omit").catch(() => null))) {
         const message = navigator.onLine ? "The sign-in service cannot be reached." : "There is no network.";
         return new LoginError("unreachable", message);
       }
@@ -483,12 +482,13 @@ export class ShotGridLogin extends EventTarget {
 }
 
 /**
+ * Rejects when the signal aborts.
  * @template T
  * @param {AbortSignal} signal
  * @param {Promise<T>} promise
  * @returns {Promise<T>}
  */
-function unless(signal, promise) {
+function abortable(signal, promise) {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
@@ -501,7 +501,7 @@ function send(/** @type {Request} */ request, /** @type {string} */ token) {
   return fetch(request);
 }
 
-/** Null where the browser denies it: then the handle lives as long as the page. */
+/** Null if the browser denies it. The handle then lives as long as the page. */
 function storage() {
   try {
     return sessionStorage;
