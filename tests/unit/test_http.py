@@ -158,3 +158,59 @@ def test_the_pages_that_the_gateway_serves_need_not_be_listed(origin: str, statu
 def test_a_host_that_is_not_known_allows_no_origin() -> None:
     asked = event(headers={"content-type": "application/json", "origin": "https://"}, body='{"username": "a"}')
     assert echo(asked, Context())["statusCode"] == 403
+
+
+@http.endpoint("POST", frozenset({ORIGIN}))
+def show_cookie(request: http.Request) -> http.Response:
+    return http.Response(200, "shown", {"cookie": request.cookie})
+
+
+def send_cookies(*cookie_headers: str) -> dict[str, Any]:
+    """Return the response of `show_cookie` to a page that sends these `Cookie` headers."""
+    headers = {"Origin": ORIGIN, "Cookie": cookie_headers[-1]}
+    many = {"Origin": [ORIGIN], "Cookie": list(cookie_headers)}
+    return show_cookie(event(headers=headers, multiValueHeaders=many), Context())
+
+
+@pytest.mark.parametrize("space", ["", " ", "\t", " \t "])
+def test_cookie_with_spaces_and_tabs_around_it_is_read(space: str) -> None:
+    response = send_cookies(f"a=b;{space}{http.COOKIE}{space}={space}value{space}; c=d")
+    assert json.loads(response["body"]) == {"cookie": "value"}
+    assert "set-cookie" not in response["headers"]
+
+
+# White space to Python's `strip`, but part of the name to a browser, which therefore does not protect the cookie.
+@pytest.mark.parametrize("prefix", [*"\u2000\u00a0\u0085\u3000\u2028\u1680\x0b\x0c\x1c\x1f\n\r", "\u200b", "_", "\x00"])
+def test_cookie_whose_name_only_looks_like_ours_is_ignored(prefix: str) -> None:
+    for name in (f"{prefix}{http.COOKIE}", f"{http.COOKIE}{prefix}", f" {prefix} {http.COOKIE}"):
+        assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
+
+
+@pytest.mark.parametrize("name", [http.COOKIE.lower(), http.COOKIE.upper(), f'"{http.COOKIE}"', http.COOKIE[1:]])
+def test_cookie_with_another_spelling_of_the_name_is_ignored(name: str) -> None:
+    assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
+
+
+@pytest.mark.parametrize(
+    "cookie_headers",
+    [
+        (f"{http.COOKIE}=first; {http.COOKIE}=second",),
+        (f"{http.COOKIE}=first", f"{http.COOKIE}=second"),
+        (f"{http.COOKIE}=first", f"a=b; {http.COOKIE}="),
+    ],
+)
+def test_two_different_cookies_count_as_none_and_are_cleared(cookie_headers: tuple[str, ...]) -> None:
+    response = send_cookies(*cookie_headers)
+    assert json.loads(response["body"]) == {"cookie": None}
+    assert response["headers"]["set-cookie"] == http.clear_cookie()["set-cookie"]
+
+
+def test_the_same_cookie_twice_is_read_once() -> None:
+    response = send_cookies(f"{http.COOKIE}=value", f"{http.COOKIE}=value")
+    assert json.loads(response["body"]) == {"cookie": "value"}
+    assert "set-cookie" not in response["headers"]
+
+
+def test_two_different_cookies_without_an_origin_are_rejected() -> None:
+    cookies = f"{http.COOKIE}=first; {http.COOKIE}=second"
+    assert show_cookie(event(headers={"cookie": cookies}), Context())["statusCode"] == 403

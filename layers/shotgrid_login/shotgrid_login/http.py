@@ -89,6 +89,7 @@ class Request:
         context = event["requestContext"]
         self._event = event
         self._headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+        self._cookie_headers = _cookie_headers(event)
         self.method: str = event["httpMethod"]
         self.path: str = event["path"]
         self.path_with_stage: str = context.get("path", self.path)
@@ -111,12 +112,29 @@ class Request:
 
     @property
     def cookie(self) -> str | None:
-        """The handle that the browser sent by itself."""
-        for pair in self._headers.get("cookie", "").split(";"):
-            name, _, value = pair.strip().partition("=")
-            if name == COOKIE:
-                return value
-        return None
+        """The value of our cookie; None if the browser sent none, or two different values."""
+        values = self._cookie_values
+        return values.pop() if len(values) == 1 else None
+
+    @property
+    def has_conflicting_cookies(self) -> bool:
+        """Whether the browser sent our cookie with different values, so that one was set by another host."""
+        return len(self._cookie_values) > 1
+
+    @property
+    def _cookie_values(self) -> set[str]:
+        """The distinct values of our cookie.
+
+        Only space and tab are stripped, and the name must match exactly (RFC 6265bis, 5.6). The prefix `__Host-`
+        protects exactly this name: a browser lets a sibling host set a cookie whose name merely looks the same, such
+        as one that starts with U+2000.
+        """
+        values = set()
+        for pair in ";".join(self._cookie_headers).split(";"):
+            name, _, value = pair.partition("=")
+            if name.strip(" \t") == COOKIE:
+                values.add(value.strip(" \t"))
+        return values
 
     def has_tag(self, etag: str) -> bool:
         """Whether the browser has the file with this tag (RFC 9110, 13.1.2: compared weakly)."""
@@ -349,7 +367,7 @@ def _checked(request: Request, method: str, allowed_origins: frozenset[str], ans
         )
     if request.has_query:
         raise InvalidRequest("query string: not taken here; credentials never belong into an address")
-    if request.cookie is not None and request.origin is None and method != "GET":
+    if (request.cookie is not None or request.has_conflicting_cookies) and request.origin is None and method != "GET":
         raise OriginNotAllowed("A cookie came without the origin of a page.")
     return answer(request)
 
@@ -400,10 +418,19 @@ def _to_gateway(request: Request, response: Response, allowed_origins: frozenset
             "access-control-expose-headers": "retry-after, x-request-id",
         }
     headers |= response.headers
+    if request.has_conflicting_cookies and "set-cookie" not in headers:
+        headers |= clear_cookie()
     body = response.body
     if not isinstance(body, str):
         body = "" if body is None else json.dumps(body, ensure_ascii=False)
     return {"statusCode": response.status, "headers": headers, "body": body}
+
+
+def _cookie_headers(event: Mapping[str, Any]) -> list[str]:
+    """Return every `Cookie` header: HTTP/2 allows several (RFC 9113, 8.2.3), and `headers` has only the last one."""
+    every = {name.lower(): values for name, values in (event.get("multiValueHeaders") or {}).items()}
+    last = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    return [str(value) for value in every.get("cookie") or [last.get("cookie", "")]]
 
 
 def _check(name: str, value: object) -> None:
