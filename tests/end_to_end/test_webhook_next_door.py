@@ -439,12 +439,12 @@ def test_the_only_foreign_resource_is_the_certificate_that_ops_names() -> None:
 
 # The APIs that ops name by `AuthorizerApis`: they may ask the authorizer.
 NAMED_BY_OPS = {
-    "arn:${AWS::Partition}:execute-api:${AWS::Region}:${Named}/authorizers/*",
-    "arn:*:execute-api:*:${Named}/*",
+    "arn:${AWS::Partition}:execute-api:${AWS::Region}:${NamedApi}/authorizers/*",
+    "arn:*:execute-api:*:${NamedApis}/*",
     "/*,arn:*:execute-api:*:",  # joins them
     "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:none/*",
 }
-WHO_MAY_ASK = {"AuthorizerInvokeRole", *(f"MayAsk{number}" for number in range(1, 6))}
+WHO_MAY_ASK = {"AuthorizerInvokeRole", *(f"AuthorizerPermission{number}" for number in range(1, 6))}
 
 
 def test_every_arn_names_a_resource_of_this_stack() -> None:

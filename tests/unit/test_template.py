@@ -256,13 +256,13 @@ def test_a_page_can_read_what_api_gateway_answers_by_itself() -> None:
 
 
 def test_other_apis_may_ask_the_authorizer_only_if_they_are_named() -> None:
-    others = {name: one for name, one in resources("AWS::Lambda::Permission").items() if name.startswith("MayAsk")}
+    others = {name: one for name, one in resources("AWS::Lambda::Permission").items() if name.startswith("AuthorizerPermission")}
     assert len(others) == 5  # as many as AuthorizerApis may have
     for name, permission in others.items():
         assert template()["Resources"][name]["Condition"] == "HasAuthorizerApis"
         assert permission["FunctionName"] == {"Ref": "AuthorizerFunction"}
         assert permission["Principal"] == "apigateway.amazonaws.com"
-        assert permission["SourceArn"]["Fn::Sub"][0].endswith(":${Named}/authorizers/*")
+        assert permission["SourceArn"]["Fn::Sub"][0].endswith(":${NamedApi}/authorizers/*")
     own = resources("AWS::Lambda::Permission")["ApiShotGridBearerAuthorizerPermission"]
     assert own["SourceArn"]["Fn::Sub"][1] == {"__ApiId__": {"Ref": "Api"}}
 
