@@ -1,10 +1,11 @@
 /**
- * `<shotgrid-login>`: the sign-in form. User name and password, then the code where the site asks for one, then who
- * is signed in and a button to sign out. What stands inside the element is shown while somebody is signed in.
+ * `<shotgrid-login>`: the sign-in form. It shows fields for user name and password, then a field for the code if the
+ * site requires one. After sign-in it shows the user and a button to sign out. The element's content is visible only
+ * while a user is signed in.
  *
- * The attribute `state` (`restoring`, `unreachable`, `password`, `code`, `signed-in`) is for a page's style sheet;
- * a page's code listens to `login`. Everything is built by DOM calls and a constructed style sheet, so that the
- * strictest Content Security Policy and Trusted Types hold.
+ * The attribute `state` (`restoring`, `unreachable`, `password`, `code`, `signed-in`) is for a page's style sheet.
+ * A page's code listens to the events of `login` instead. The element is built with DOM calls and a constructed style
+ * sheet, so it works under the strictest Content Security Policy and Trusted Types.
  */
 import { LoginError, login } from "./shotgrid-login.js";
 export { LoginError, login };
@@ -14,6 +15,6 @@ export declare class ShotGridLoginElement extends HTMLElement {
     constructor();
     connectedCallback(): void;
     disconnectedCallback(): void;
-    /** Puts the focus where the form waits for input. */
+    /** Focuses the user name, or the code during the code step. */
     focus(/** @type {FocusOptions} */ options?: FocusOptions): void;
 }

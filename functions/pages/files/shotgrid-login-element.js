@@ -1,10 +1,11 @@
 /**
- * `<shotgrid-login>`: the sign-in form. User name and password, then the code where the site asks for one, then who
- * is signed in and a button to sign out. What stands inside the element is shown while somebody is signed in.
+ * `<shotgrid-login>`: the sign-in form. It shows fields for user name and password, then a field for the code if the
+ * site requires one. After sign-in it shows the user and a button to sign out. The element's content is visible only
+ * while a user is signed in.
  *
- * The attribute `state` (`restoring`, `unreachable`, `password`, `code`, `signed-in`) is for a page's style sheet;
- * a page's code listens to `login`. Everything is built by DOM calls and a constructed style sheet, so that the
- * strictest Content Security Policy and Trusted Types hold.
+ * The attribute `state` (`restoring`, `unreachable`, `password`, `code`, `signed-in`) is for a page's style sheet.
+ * A page's code listens to the events of `login` instead. The element is built with DOM calls and a constructed style
+ * sheet, so it works under the strictest Content Security Policy and Trusted Types.
  */
 
 import { LoginError, login } from "./shotgrid-login.js";
@@ -59,12 +60,12 @@ button { cursor: pointer; padding: 0.5rem 1rem; }
 .primary { background: var(--_accent); border: 1px solid transparent; color: var(--_on-accent); font-weight: 600; }
 .primary[aria-disabled="true"] { cursor: default; opacity: 0.65; }
 .plain { background: none; border: 0; color: var(--_accent); min-height: 2rem; padding: 0.125rem; text-decoration: underline; text-underline-offset: 0.2em; width: auto; }
-.ways { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; justify-content: space-between; }
-.hint, .clock { color: var(--_muted); font-size: 0.875rem; }
-.clock { font-variant-numeric: tabular-nums; }
+.options { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; justify-content: space-between; }
+.hint, .countdown { color: var(--_muted); font-size: 0.875rem; }
+.countdown { font-variant-numeric: tabular-nums; }
 .problem { color: var(--_error); font-size: 0.9375rem; }
-.news { color: var(--_muted); font-size: 0.9375rem; }
-:is(.problem, .news):empty { position: absolute; }
+.status { color: var(--_muted); font-size: 0.9375rem; }
+:is(.problem, .status):empty { position: absolute; }
 :host([state="restoring"]) .card { animation: appear 0s 0.4s backwards; }
 .busy::before {
   animation: turn 0.8s linear infinite;
@@ -78,22 +79,22 @@ button { cursor: pointer; padding: 0.5rem 1rem; }
   vertical-align: -0.06em;
   width: 0.875em;
 }
-.person { align-items: center; display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
-.person button { border: 1px solid var(--_border); background: none; min-height: 2.25rem; padding-block: 0.25rem; width: auto; }
+.user { align-items: center; display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
+.user button { border: 1px solid var(--_border); background: none; min-height: 2.25rem; padding-block: 0.25rem; width: auto; }
 :host([state="signed-in"]) .card { background: none; gap: 0.25rem; max-width: none; padding: 0; }
-.unseen { block-size: 1px; clip-path: inset(50%); inline-size: 1px; overflow: hidden; position: absolute; white-space: nowrap; }
+.visually-hidden { block-size: 1px; clip-path: inset(50%); inline-size: 1px; overflow: hidden; position: absolute; white-space: nowrap; }
 @keyframes appear { from { visibility: hidden; } }
 @keyframes turn { to { transform: rotate(1turn); } }
 @media (prefers-reduced-motion: reduce) { .busy::before { animation-duration: 4s; } }
 `;
 
-// When a screen reader is told of the time that a challenge has left. Seconds.
-const TIMES_TOLD = [60, 20];
+// Times before the end of a challenge at which a screen reader announces the time left. Seconds.
+const ANNOUNCED_TIMES = [60, 20];
 
 const CODE_HINT = "From your authenticator app, or one of your backup codes.";
 
-/** What to say of a refusal; of those missing here, and of what has a new code, the gateway's own words are shown. */
-const WORDS = /** @type {Record<string, (error: LoginError) => string>} */ ({
+/** Texts for error codes. For all other codes the gateway's own message is shown. */
+const MESSAGES = /** @type {Record<string, (error: LoginError) => string>} */ ({
   invalid_credentials: () => "The user name or the password is not right.",
   invalid_otp: ({ attemptsLeft }) =>
     "That code was not accepted. Each code works once: wait for the next one. Or start again, in case the password " +
@@ -113,14 +114,14 @@ export class ShotGridLoginElement extends HTMLElement {
   #challenge = null;
   #busy = false;
   #retrying = false;
-  #waitUntil = 0; // `Date.now()` milliseconds before which the gateway takes no further try
+  #blockedUntil = 0; // `Date.now()` milliseconds; before this time the gateway rejects further attempts
   /** @type {ReturnType<typeof setInterval> | undefined} */
-  #ticking;
-  #listening = new AbortController();
+  #timer;
+  #listeners = new AbortController();
 
   #problem = node("p", { class: "problem", part: "error", role: "alert", id: "problem" });
-  #news = node("p", { class: "news", part: "status", role: "status" });
-  #told = node("p", { class: "unseen", role: "status" });
+  #status = node("p", { class: "status", part: "status", role: "status" });
+  #announcement = node("p", { class: "visually-hidden", role: "status" });
   #username = input({ name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
   #password = input({ name: "password", autocomplete: "current-password", type: "password" });
   #code = input({
@@ -130,11 +131,11 @@ export class ShotGridLoginElement extends HTMLElement {
     spellcheck: "false",
     "aria-describedby": "problem code-hint",
   });
-  #clock = node("span", { class: "clock", part: "countdown" });
-  #otherCode = node("button", { type: "button", class: "plain", part: "link" });
-  #submit = node("button", { type: "submit", class: "primary", part: "button" });
-  #retry = node("button", { type: "button", class: "primary", part: "button" });
-  #who = node("p", { part: "user", tabindex: "-1" });
+  #countdown = node("span", { class: "countdown", part: "countdown" });
+  #codeKindButton = node("button", { type: "button", class: "plain", part: "link" });
+  #submitButton = node("button", { type: "submit", class: "primary", part: "button" });
+  #retryButton = node("button", { type: "button", class: "primary", part: "button" });
+  #signedInAs = node("p", { part: "user", tabindex: "-1" });
   #heading = node("h2", { part: "heading" }, node("slot", { name: "heading" }, "Sign in to ShotGrid"));
   #passwordStep = node(
     "div",
@@ -143,9 +144,13 @@ export class ShotGridLoginElement extends HTMLElement {
     field("Password", this.#password),
   );
   #codeStep = node("div", { class: "step" });
-  #ways = node("div", { class: "ways" });
-  #form = node("form", { part: "form", novalidate: "" }, this.#passwordStep, this.#codeStep, this.#submit, this.#ways);
-  #person = node("div", { class: "person" }, this.#who);
+  #codeOptions = node("div", { class: "options" });
+  #form = node(
+    "form",
+    { part: "form", novalidate: "" },
+    ...[this.#passwordStep, this.#codeStep, this.#submitButton, this.#codeOptions],
+  );
+  #user = node("div", { class: "user" }, this.#signedInAs);
   #content = node("slot", {});
 
   constructor() {
@@ -154,35 +159,35 @@ export class ShotGridLoginElement extends HTMLElement {
     const signOut = node("button", { type: "button", part: "sign-out" }, "Sign out");
     this.#codeStep.append(
       field("Code", this.#code, node("p", { class: "hint", id: "code-hint" }, CODE_HINT)),
-      this.#clock,
+      this.#countdown,
     );
-    this.#ways.append(this.#otherCode, startAgain);
-    this.#person.append(signOut);
+    this.#codeOptions.append(this.#codeKindButton, startAgain);
+    this.#user.append(signOut);
 
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submitted();
+      this.#onSubmit();
     });
-    this.#otherCode.addEventListener("click", () => {
-      this.#askFor(this.#code.inputMode === "numeric" ? "text" : "numeric");
+    this.#codeKindButton.addEventListener("click", () => {
+      this.#setCodeKind(this.#code.inputMode === "numeric" ? "text" : "numeric");
       this.#code.focus();
     });
     startAgain.addEventListener("click", () => this.#backToPassword());
-    this.#retry.addEventListener("click", () => {
+    this.#retryButton.addEventListener("click", () => {
       this.#retrying = true;
-      this.#waitFor(login.restore());
-      this.#show();
+      this.#renderWhenRestored(login.restore());
+      this.#render();
     });
     this.#username.addEventListener("input", () => {
-      this.#waitUntil = 0; // it was for another name
-      this.#tick();
+      this.#blockedUntil = 0; // the wait was for another user name
+      this.#renderTimes();
     });
-    signOut.addEventListener("click", () => this.#attempt(() => login.signOut()));
+    signOut.addEventListener("click", () => this.#run(() => login.signOut()));
 
     const card = node(
       "section",
       { class: "card", part: "card" },
-      ...[this.#heading, this.#problem, this.#news, this.#told, this.#form, this.#retry, this.#person],
+      ...[this.#heading, this.#problem, this.#status, this.#announcement, this.#form, this.#retryButton, this.#user],
     );
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -192,184 +197,189 @@ export class ShotGridLoginElement extends HTMLElement {
   }
 
   connectedCallback() {
-    this.#listening = new AbortController();
-    const { signal } = this.#listening;
-    login.addEventListener("signedin", () => this.#signedIn(), { signal });
-    login.addEventListener("signedout", () => this.#signedOut("You are signed out."), { signal });
-    login.addEventListener("sessionended", () => this.#signedOut("Your session has ended. Sign in to go on."), { signal });
+    this.#listeners = new AbortController();
+    const { signal } = this.#listeners;
+    login.addEventListener("signedin", () => this.#onSignedIn(), { signal });
+    login.addEventListener("signedout", () => this.#onSignedOut("You are signed out."), { signal });
+    login.addEventListener(
+      "sessionended",
+      () => this.#onSignedOut("Your session has ended. Sign in to go on."),
+      { signal },
+    );
     login.addEventListener(
       "unreachable",
       () => {
         this.#retrying = false;
-        this.#show();
+        this.#render();
       },
       { signal },
     );
     if (login.user) this.#challenge = null;
-    this.#waitFor(login.restored);
-    this.#show();
+    this.#renderWhenRestored(login.restored);
+    this.#render();
   }
 
   disconnectedCallback() {
-    this.#listening.abort();
-    clearInterval(this.#ticking);
+    this.#listeners.abort();
+    clearInterval(this.#timer);
   }
 
-  /** Puts the focus where the form waits for input. */
+  /** Focuses the user name, or the code during the code step. */
   focus(/** @type {FocusOptions} */ options = {}) {
     (this.#challenge ? this.#code : this.#username).focus(options);
   }
 
-  /** Shows the form once it is known that nobody was signed in, which no event says. */
-  #waitFor(/** @type {Promise<unknown>} */ restored) {
-    const known = () => {
+  /** Shows the form when restoring has found no session: `login` fires no event for that. */
+  #renderWhenRestored(/** @type {Promise<unknown>} */ restored) {
+    const onRestored = () => {
       this.#retrying = false;
       if (login.state !== "signed_out") return;
-      this.#complain("");
-      this.#show();
+      this.#showProblem("");
+      this.#render();
     };
-    restored.then(known).catch(() => {}); // refused: `unreachable` says so
+    restored.then(onRestored).catch(() => {}); // the `unreachable` event shows the error
   }
 
-  #submitted() {
-    if (this.#busy || Date.now() < this.#waitUntil) return;
-    const asked = this.#challenge ? [this.#code] : [this.#username, this.#password];
-    const empty = asked.find((control) => !control.value.trim());
+  #onSubmit() {
+    if (this.#busy || Date.now() < this.#blockedUntil) return;
+    const controls = this.#challenge ? [this.#code] : [this.#username, this.#password];
+    const empty = controls.find((control) => !control.value.trim());
     if (empty) {
-      this.#complain(`${empty.labels?.[0].textContent} is missing.`, empty);
+      this.#showProblem(`${empty.labels?.[0].textContent} is missing.`, empty);
     } else if (this.#challenge) {
       const { sendCode } = this.#challenge;
-      this.#attempt(() => sendCode(this.#code.value));
+      this.#run(() => sendCode(this.#code.value));
     } else {
-      this.#attempt(async () => {
+      this.#run(async () => {
         this.#challenge = await login.signIn(this.#username.value.trim(), this.#password.value);
         this.#password.value = "";
-        if (this.#challenge) this.#askFor("numeric");
+        if (this.#challenge) this.#setCodeKind("numeric");
       });
     }
   }
 
-  /** Does what the gateway has to be asked for, and says how it went. */
-  async #attempt(/** @type {() => Promise<unknown>} */ what) {
+  /** Runs an action that calls the gateway, and shows its progress and result. */
+  async #run(/** @type {() => Promise<unknown>} */ action) {
     if (this.#busy) return;
     const focused = this.shadowRoot?.activeElement;
     this.#busy = true;
-    this.#complain("");
-    this.#news.textContent = "";
-    this.#show();
+    this.#showProblem("");
+    this.#status.textContent = "";
+    this.#render();
     try {
-      await what();
+      await action();
       this.#busy = false;
-      this.#show();
+      this.#render();
       if (this.#challenge) this.#code.focus();
     } catch (error) {
       this.#busy = false;
       if (!(error instanceof LoginError)) throw error;
-      this.#refused(error, focused);
+      this.#onError(error, focused);
     }
   }
 
-  #refused(/** @type {LoginError} */ error, /** @type {Element | null | undefined} */ focused) {
+  #onError(/** @type {LoginError} */ error, /** @type {Element | null | undefined} */ focused) {
     if (error.code === "challenge_ended" || error.attemptsLeft === 0) {
-      this.#backToPassword(WORDS.challenge_ended(error));
+      this.#backToPassword(MESSAGES.challenge_ended(error));
       return;
     }
-    const words = (WORDS[error.code] ?? unknown)(error);
-    if (error.retryAfter && error.code === "too_many_attempts") this.#waitUntil = Date.now() + error.retryAfter * 1000;
-    this.#show();
-    const wrong = { invalid_credentials: this.#password, invalid_otp: this.#code }[error.code];
-    this.#complain(words, wrong);
-    if (!wrong && focused instanceof HTMLElement) focused.focus();
+    if (error.retryAfter && error.code === "too_many_attempts") {
+      this.#blockedUntil = Date.now() + error.retryAfter * 1000;
+    }
+    this.#render();
+    const invalid = { invalid_credentials: this.#password, invalid_otp: this.#code }[error.code];
+    this.#showProblem(messageFor(error), invalid);
+    if (!invalid && focused instanceof HTMLElement) focused.focus();
   }
 
-  #signedIn() {
+  #onSignedIn() {
     this.#challenge = null;
-    this.#waitUntil = 0;
-    this.#complain("");
+    this.#blockedUntil = 0;
+    this.#showProblem("");
     this.#form.reset();
     const focused = this.shadowRoot?.activeElement;
-    this.#show();
-    if (focused) this.#who.focus();
-    this.#news.textContent = "";
-    this.#told.textContent = `Signed in as ${login.user?.login}.`;
+    this.#render();
+    if (focused) this.#signedInAs.focus();
+    this.#status.textContent = "";
+    this.#announcement.textContent = `Signed in as ${login.user?.login}.`;
   }
 
-  #signedOut(/** @type {string} */ news) {
+  #onSignedOut(/** @type {string} */ message) {
     const focused = this.shadowRoot?.activeElement;
-    this.#told.textContent = "";
-    this.#news.textContent = news;
-    this.#show();
+    this.#announcement.textContent = "";
+    this.#status.textContent = message;
+    this.#render();
     if (focused) this.#username.focus();
   }
 
-  #backToPassword(words = "") {
+  #backToPassword(problem = "") {
     this.#challenge = null;
     this.#code.value = "";
-    this.#show();
-    this.#complain(words);
+    this.#render();
+    this.#showProblem(problem);
     (this.#username.value ? this.#password : this.#username).focus();
   }
 
-  /** Asks for an app's digits, with a keyboard for them, or for a backup code, with letters. */
-  #askFor(/** @type {"numeric" | "text"} */ kind) {
+  /** An app's code has digits only, so phones show their number keyboard. A backup code also has letters. */
+  #setCodeKind(/** @type {"numeric" | "text"} */ kind) {
     this.#code.value = "";
     this.#code.inputMode = kind;
-    this.#otherCode.textContent = kind === "numeric" ? "Use a backup code" : "Use your app's code";
+    this.#codeKindButton.textContent = kind === "numeric" ? "Use a backup code" : "Use your app's code";
   }
 
-  /** Says what is wrong, and with which input. */
-  #complain(/** @type {string} */ words, /** @type {HTMLInputElement | undefined} */ control = undefined) {
-    this.#problem.textContent = words;
-    for (const one of [this.#username, this.#password, this.#code]) {
-      one.setAttribute("aria-invalid", String(one === control));
+  /** Shows an error, and marks and focuses the input that caused it. An empty message clears both. */
+  #showProblem(/** @type {string} */ message, /** @type {HTMLInputElement | undefined} */ invalid = undefined) {
+    this.#problem.textContent = message;
+    for (const control of [this.#username, this.#password, this.#code]) {
+      control.setAttribute("aria-invalid", String(control === invalid));
     }
-    control?.focus();
-    control?.select();
+    invalid?.focus();
+    invalid?.select();
   }
 
-  #state() {
+  #currentState() {
     if (login.state === "signed_out") return this.#challenge ? "code" : "password";
     return login.state === "signed_in" ? "signed-in" : login.state;
   }
 
-  #show() {
-    const state = this.#state();
+  #render() {
+    const state = this.#currentState();
     const form = state === "password" || state === "code";
     this.setAttribute("state", state);
     this.#heading.hidden = state === "signed-in";
     this.#form.hidden = !form;
     this.#passwordStep.hidden = state !== "password";
-    this.#codeStep.hidden = this.#ways.hidden = state !== "code";
-    this.#retry.hidden = state !== "unreachable";
-    this.#retry.textContent = this.#retrying ? "Trying…" : "Try again";
-    this.#retry.classList.toggle("busy", this.#retrying);
-    this.#retry.setAttribute("aria-disabled", String(this.#retrying));
-    this.#person.hidden = this.#content.hidden = state !== "signed-in";
-    this.#who.replaceChildren("Signed in as ", node("strong", {}, login.user?.login ?? ""));
+    this.#codeStep.hidden = this.#codeOptions.hidden = state !== "code";
+    this.#retryButton.hidden = state !== "unreachable";
+    this.#retryButton.textContent = this.#retrying ? "Trying…" : "Try again";
+    this.#retryButton.classList.toggle("busy", this.#retrying);
+    this.#retryButton.setAttribute("aria-disabled", String(this.#retrying));
+    this.#user.hidden = this.#content.hidden = state !== "signed-in";
+    this.#signedInAs.replaceChildren("Signed in as ", node("strong", {}, login.user?.login ?? ""));
     this.#form.setAttribute("aria-busy", String(this.#busy));
     for (const control of [this.#username, this.#password, this.#code]) control.readOnly = this.#busy;
-    if (state === "restoring") this.#news.textContent = "Looking for your session…";
-    else if (this.#news.textContent === "Looking for your session…") this.#news.textContent = "";
-    if (state === "unreachable" && login.problem) this.#complain((WORDS[login.problem.code] ?? unknown)(login.problem));
-    this.#tick();
+    if (state === "restoring") this.#status.textContent = "Looking for your session…";
+    else if (this.#status.textContent === "Looking for your session…") this.#status.textContent = "";
+    if (state === "unreachable" && login.problem) this.#showProblem(messageFor(login.problem));
+    this.#renderTimes();
   }
 
-  /** Shows what changes by the second. */
-  #tick() {
+  /** Shows the times left, and repeats that every second while there are any. */
+  #renderTimes() {
     const now = Date.now();
     if (this.#challenge && now >= this.#challenge.expiresAt && !this.#busy) {
-      this.#backToPassword(WORDS.challenge_ended(new LoginError("challenge_ended", "")));
+      this.#backToPassword(MESSAGES.challenge_ended(new LoginError("challenge_ended", "")));
       return;
     }
-    const left = this.#challenge ? seconds(this.#challenge.expiresAt - now) : 0;
-    const wait = seconds(this.#waitUntil - now);
-    this.#clock.textContent = `Time left: ${clock(left)}`;
-    if (TIMES_TOLD.includes(left)) this.#told.textContent = `${left} seconds left to enter the code.`;
-    this.#submit.classList.toggle("busy", this.#busy);
-    this.#submit.setAttribute("aria-disabled", String(this.#busy || wait > 0));
-    this.#submit.textContent = this.#busy ? "Signing in…" : wait > 0 ? `Wait ${clock(wait)}` : "Sign in";
-    clearInterval(this.#ticking);
-    if (left > 0 || wait > 0) this.#ticking = setInterval(() => this.#tick(), 1000);
+    const left = this.#challenge ? toSeconds(this.#challenge.expiresAt - now) : 0;
+    const wait = toSeconds(this.#blockedUntil - now);
+    this.#countdown.textContent = `Time left: ${formatTime(left)}`;
+    if (ANNOUNCED_TIMES.includes(left)) this.#announcement.textContent = `${left} seconds left to enter the code.`;
+    this.#submitButton.classList.toggle("busy", this.#busy);
+    this.#submitButton.setAttribute("aria-disabled", String(this.#busy || wait > 0));
+    this.#submitButton.textContent = this.#busy ? "Signing in…" : wait > 0 ? `Wait ${formatTime(wait)}` : "Sign in";
+    clearInterval(this.#timer);
+    if (left > 0 || wait > 0) this.#timer = setInterval(() => this.#renderTimes(), 1000);
   }
 }
 
@@ -381,10 +391,10 @@ export class ShotGridLoginElement extends HTMLElement {
  * @returns {HTMLElementTagNameMap[Name]}
  */
 function node(name, attributes, ...children) {
-  const made = document.createElement(name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  made.append(...children);
-  return made;
+  const element = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, value);
+  element.append(...children);
+  return element;
 }
 
 function input(/** @type {{name: string, [attribute: string]: string}} */ attributes) {
@@ -395,17 +405,18 @@ function field(/** @type {string} */ label, /** @type {HTMLInputElement} */ cont
   return node("div", { class: "field" }, node("label", { for: control.id, part: "label" }, label), control, ...hints);
 }
 
-function unknown(/** @type {LoginError} */ { message, requestId }) {
-  return requestId ? `${message} (Reference: ${requestId})` : message;
+function messageFor(/** @type {LoginError} */ error) {
+  const { code, message, requestId } = error;
+  return MESSAGES[code]?.(error) ?? (requestId ? `${message} (Reference: ${requestId})` : message);
 }
 
-function seconds(/** @type {number} */ milliseconds) {
+function toSeconds(/** @type {number} */ milliseconds) {
   return Math.max(0, Math.ceil(milliseconds / 1000));
 }
 
-function clock(/** @type {number} */ time) {
-  return `${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`;
+function formatTime(/** @type {number} */ seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-// A page may name the module by two addresses.
+// A page may import the module from two URLs, but a name can be defined only once.
 if (!customElements.get("shotgrid-login")) customElements.define("shotgrid-login", ShotGridLoginElement);
