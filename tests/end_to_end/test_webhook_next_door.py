@@ -28,7 +28,7 @@ from tests.local.webhook import STACK as WEBHOOK
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 from tests.support.client import OTHER_PAGE, PAGE, Gateway, Response, until
-from tests.unit.test_template import FUNCTIONS, resources, statements, template
+from tests.support.template import FUNCTIONS, resources, statements, template
 
 # Lambda executions at once that the local account has: few, so that a flood can use them up on a small machine.
 ACCOUNT_CONCURRENCY = 12

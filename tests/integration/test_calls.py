@@ -16,7 +16,7 @@ import pytest
 
 from tests.local.stack import STACK
 from tests.support.client import Gateway, Response, expire_access_token, session_row
-from tests.unit.test_template import FUNCTIONS, ROWS, SEALS
+from tests.support.template import FUNCTIONS, ROWS, SEALS
 
 pytestmark = pytest.mark.last
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.local.stack import STACK
 from tests.support.client import Gateway
-from tests.unit.test_template import FUNCTIONS
+from tests.support.template import FUNCTIONS
 
 # What a role may do with each thing; everything else in CALLS is refused.
 ALLOWED = {

@@ -3,89 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 import tomllib
-from functools import cache
-from typing import Any
 
 import pytest
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.stack import ROOT
-
-FUNCTIONS = ["Password", "Otp", "Refresh", "AccessToken", "Logout", "Session", "Pages", "Authorizer"]
-
-ROWS = {
-    "Password": {
-        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
-        "challenge": {"PutItem"},
-        "session": {"PutItem"},
-    },
-    "Otp": {
-        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
-        "challenge": {"UpdateItem"},
-        "session": {"PutItem"},
-    },
-    "Refresh": {"session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}, "retired": {"GetItem", "PutItem"}},
-    "AccessToken": {
-        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
-        "session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"},
-        "retired": {"GetItem", "PutItem"},
-    },
-    "Logout": {"session": {"GetItem", "DeleteItem"}, "retired": {"GetItem"}},
-    "Session": {"session": {"GetItem"}},
-    "Pages": {},
-    "Authorizer": {},
-}
-SEALS = {
-    "Password": {("Encrypt", "challenge"), ("Encrypt", "session")},
-    "Otp": {("Decrypt", "challenge"), ("Encrypt", "session")},
-    "Refresh": {("Encrypt", "session"), ("Decrypt", "session")},
-    "AccessToken": {("Encrypt", "session"), ("Decrypt", "session")},
-    "Logout": set[tuple[str, str]](),
-    "Session": set[tuple[str, str]](),
-    "Pages": set[tuple[str, str]](),
-    "Authorizer": set[tuple[str, str]](),
-}
-
-
-class _NoManagedPolicies:
-    def load(self) -> dict[str, str]:
-        return {}
-
-
-@cache
-def template() -> dict[str, Any]:
-    """Return what CloudFormation gets."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    source = yaml_parse((ROOT / "template.yaml").read_text())
-    for resource in source["Resources"].values():
-        properties = resource["Properties"]
-        if "CodeUri" in properties:
-            properties["CodeUri"] = "s3://bucket/key"
-        if "ContentUri" in properties:
-            properties["ContentUri"] = "s3://bucket/key"
-    translated: dict[str, Any] = transform(source, {}, _NoManagedPolicies())
-    return translated
-
-
-def resources(kind: str) -> dict[str, Any]:
-    """Return the properties of all resources of a kind."""
-    return {
-        name: resource.get("Properties", {})
-        for name, resource in template()["Resources"].items()
-        if resource["Type"] == kind
-    }
-
-
-def statements(function: str) -> list[dict[str, Any]]:
-    """Return the statements of a function's role, each with lists for Action."""
-    (policy,) = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return found
+from tests.support.template import FUNCTIONS, ROWS, SEALS, resources, statements, template, translate
 
 
 def test_every_kind_of_resource_is_the_stacks_own() -> None:
@@ -256,7 +181,11 @@ def test_a_page_can_read_what_api_gateway_answers_by_itself() -> None:
 
 
 def test_other_apis_may_ask_the_authorizer_only_if_they_are_named() -> None:
-    others = {name: one for name, one in resources("AWS::Lambda::Permission").items() if name.startswith("AuthorizerPermission")}
+    others = {
+        name: one
+        for name, one in resources("AWS::Lambda::Permission").items()
+        if name.startswith("AuthorizerPermission")
+    }
     assert len(others) == 5  # as many as AuthorizerApis may have
     for name, permission in others.items():
         assert template()["Resources"][name]["Condition"] == "HasAuthorizerApis"
@@ -291,11 +220,9 @@ def test_the_rest_example_is_deployed_anew_with_each_deployment(monkeypatch: pyt
     """A stage goes on as it was deployed, so another CacheSeconds would not count. The emulator is not so strict."""
 
     def deployments() -> set[str]:
-        source = yaml_parse((ROOT / "docs" / "examples" / "rest_api.yaml").read_text())
-        made = transform(source, {}, _NoManagedPolicies())["Resources"]
+        made = translate(ROOT / "docs" / "examples" / "rest_api.yaml")["Resources"]
         return {name for name, resource in made.items() if resource["Type"] == "AWS::ApiGateway::Deployment"}
 
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     at = [deployments()]
     monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)
     at.append(deployments())
