@@ -1,4 +1,4 @@
-"""The translated template: what only AWS can enforce, and what the stack must never touch."""
+"""The translated template: rules that only AWS enforces, and resources that the stack must not touch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.local.stack import ROOT
 from tests.support.template import FUNCTIONS, ROWS, SEALS, resources, statements, template, translate
 
 
-def test_every_kind_of_resource_is_the_stacks_own() -> None:
-    kinds = {resource["Type"] for resource in template()["Resources"].values()}
-    assert kinds == {
+def test_template_has_only_the_expected_resource_types() -> None:
+    types = {resource["Type"] for resource in template()["Resources"].values()}
+    assert types == {
         "AWS::ApiGateway::BasePathMapping",
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::DomainName",
@@ -31,7 +31,7 @@ def test_every_kind_of_resource_is_the_stacks_own() -> None:
     }
 
 
-def test_nothing_has_a_fixed_name_that_another_stack_could_have() -> None:
+def test_resources_have_no_fixed_names_that_could_conflict_with_another_stack() -> None:
     for resource in template()["Resources"].values():
         names = {"FunctionName", "TableName", "RoleName", "LogGroupName", "AliasName"} & resource["Properties"].keys()
         if resource["Type"] != "AWS::Lambda::Permission":
@@ -39,7 +39,7 @@ def test_nothing_has_a_fixed_name_that_another_stack_could_have() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_has_a_role_of_its_own_without_wildcards(function: str) -> None:
+def test_function_has_its_own_role_without_wildcards(function: str) -> None:
     role = resources("AWS::IAM::Role")[f"{function}Role"]
     assert "ManagedPolicyArns" not in role
     assert "PermissionsBoundary" not in role
@@ -50,11 +50,11 @@ def test_a_function_has_a_role_of_its_own_without_wildcards(function: str) -> No
         assert statement["Effect"] == "Allow"
         assert statement["Resource"].keys() == {"Fn::GetAtt"}
         assert not any("*" in action for action in statement["Action"])
-    assert len(resources("AWS::IAM::Role")) == len(FUNCTIONS) + 1  # and the one for API Gateway
+    assert len(resources("AWS::IAM::Role")) == len(FUNCTIONS) + 1  # and the role for API Gateway
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_role_reaches_only_the_rows_it_needs(function: str) -> None:
+def test_role_allows_only_the_rows_it_needs(function: str) -> None:
     found: dict[str, set[str]] = {}
     for statement in statements(function):
         if statement["Resource"] == {"Fn::GetAtt": ["StateTable", "Arn"]}:
@@ -67,7 +67,7 @@ def test_a_role_reaches_only_the_rows_it_needs(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_role_seals_and_opens_only_what_it_needs(function: str) -> None:
+def test_role_seals_and_opens_only_the_values_it_needs(function: str) -> None:
     found = set()
     for statement in statements(function):
         if statement["Resource"] == {"Fn::GetAtt": ["Key", "Arn"]}:
@@ -78,7 +78,7 @@ def test_a_role_seals_and_opens_only_what_it_needs(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_runs_as_lambda_is_meant_to(function: str) -> None:
+def test_function_has_the_expected_lambda_settings(function: str) -> None:
     properties = resources("AWS::Lambda::Function")[f"{function}Function"]
     assert properties["Runtime"] == "python3.13"
     assert properties["Architectures"] == ["arm64"]
@@ -90,7 +90,7 @@ def test_a_function_runs_as_lambda_is_meant_to(function: str) -> None:
     assert properties["Timeout"] <= 30
 
 
-def test_the_tables_are_encrypted_with_the_stacks_key_and_forget() -> None:
+def test_tables_are_encrypted_with_the_stack_key_and_delete_expired_rows() -> None:
     tables = resources("AWS::DynamoDB::Table")
     assert tables.keys() == {"StateTable", "BearersTable"}
     for table in tables.values():
@@ -105,7 +105,7 @@ def test_the_tables_are_encrypted_with_the_stacks_key_and_forget() -> None:
     assert key["EnableKeyRotation"] is True
 
 
-def test_others_reach_the_key_through_dynamodb_only() -> None:
+def test_key_policy_allows_other_principals_only_through_dynamodb() -> None:
     (key,) = resources("AWS::KMS::Key").values()
     for statement in key["KeyPolicy"]["Statement"]:
         if statement["Principal"] == {"AWS": "*"}:
@@ -115,17 +115,17 @@ def test_others_reach_the_key_through_dynamodb_only() -> None:
             assert "root" in json.dumps(statement["Principal"])
 
 
-def test_the_api_is_regional_throttled_and_has_one_stage() -> None:
+def test_api_is_regional_and_throttled_and_has_one_stage() -> None:
     (api,) = resources("AWS::ApiGateway::RestApi").values()
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     (stage,) = resources("AWS::ApiGateway::Stage").values()
     (settings,) = stage["MethodSettings"]
     assert settings["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
     assert settings["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
-    assert "LoggingLevel" not in settings  # would need the account-wide log role
+    assert "LoggingLevel" not in settings  # LoggingLevel needs an account-wide role for logs
 
 
-def test_only_the_session_route_needs_a_bearer_and_preflights_none() -> None:
+def test_only_the_session_route_requires_a_bearer() -> None:
     (api,) = resources("AWS::ApiGateway::RestApi").values()
     routes = {
         f"{method.upper()} {path}": operation.get("security")
@@ -154,22 +154,22 @@ def test_only_the_session_route_needs_a_bearer_and_preflights_none() -> None:
     assert authorizer["type"] == "request"
 
 
-def test_a_page_can_read_what_api_gateway_answers_by_itself() -> None:
+def test_pages_can_read_the_responses_that_api_gateway_creates() -> None:
     (api,) = resources("AWS::ApiGateway::RestApi").values()
-    answers = api["Body"]["x-amazon-apigateway-gateway-responses"]
+    responses = api["Body"]["x-amazon-apigateway-gateway-responses"]
     codes = {}
-    for kind, answer in answers.items():
-        headers = {name.rpartition(".")[2].lower(): value for name, value in answer["responseParameters"].items()}
+    for response_type, response in responses.items():
+        headers = {name.rpartition(".")[2].lower(): value for name, value in response["responseParameters"].items()}
         assert headers["access-control-allow-origin"] == "method.request.header.Origin"
         assert headers["access-control-allow-credentials"] == "'true'"
         assert headers["vary"] == "'Origin'"
         assert headers["cache-control"] == "'no-store'"
         assert headers["x-request-id"] == "context.requestId"
-        (body,) = answer["responseTemplates"].values()
+        (body,) = response["responseTemplates"].values()
         problem = json.loads(body.replace("$context.requestId", "id"))
         assert problem.keys() >= {"code", "title", "detail", "request_id"}
-        assert str(problem.get("status")) == str(answer.get("statusCode"))
-        codes[kind] = (problem.get("status"), problem["code"])
+        assert str(problem.get("status")) == str(response.get("statusCode"))
+        codes[response_type] = (problem.get("status"), problem["code"])
     assert codes == {
         "UNAUTHORIZED": (401, "invalid_token"),
         "ACCESS_DENIED": (403, "access_denied"),
@@ -180,35 +180,33 @@ def test_a_page_can_read_what_api_gateway_answers_by_itself() -> None:
     }
 
 
-def test_other_apis_may_ask_the_authorizer_only_if_they_are_named() -> None:
-    others = {
-        name: one
-        for name, one in resources("AWS::Lambda::Permission").items()
-        if name.startswith("AuthorizerPermission")
-    }
-    assert len(others) == 5  # as many as AuthorizerApis may have
-    for name, permission in others.items():
+def test_other_apis_can_call_the_authorizer_only_if_authorizer_apis_names_them() -> None:
+    permissions = resources("AWS::Lambda::Permission")
+    names = [name for name in permissions if name.startswith("AuthorizerPermission")]
+    assert len(names) == 5  # the maximum number of entries in AuthorizerApis
+    for name in names:
+        permission = permissions[name]
         assert template()["Resources"][name]["Condition"] == "HasAuthorizerApis"
         assert permission["FunctionName"] == {"Ref": "AuthorizerFunction"}
         assert permission["Principal"] == "apigateway.amazonaws.com"
         assert permission["SourceArn"]["Fn::Sub"][0].endswith(":${NamedApi}/authorizers/*")
-    own = resources("AWS::Lambda::Permission")["ApiShotGridBearerAuthorizerPermission"]
-    assert own["SourceArn"]["Fn::Sub"][1] == {"__ApiId__": {"Ref": "Api"}}
+    own_api = permissions["ApiShotGridBearerAuthorizerPermission"]
+    assert own_api["SourceArn"]["Fn::Sub"][1] == {"__ApiId__": {"Ref": "Api"}}
 
 
-def test_the_invoke_role_asks_the_authorizer_and_nothing_else_and_only_where_apis_are_named() -> None:
+def test_invoke_role_can_call_only_the_authorizer_and_only_if_apis_are_named() -> None:
     role = resources("AWS::IAM::Role")["AuthorizerInvokeRole"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "apigateway.amazonaws.com"}
     assert trust["Condition"].keys() == {"ArnLikeIfExists"}
-    condition, (policy,), nothing = role["Policies"]["Fn::If"]
-    assert (condition, nothing) == ("HasAuthorizerApis", {"Ref": "AWS::NoValue"})
+    condition, (policy,), otherwise = role["Policies"]["Fn::If"]
+    assert (condition, otherwise) == ("HasAuthorizerApis", {"Ref": "AWS::NoValue"})
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Action"] == "lambda:InvokeFunction"
     assert statement["Resource"] == {"Fn::GetAtt": ["AuthorizerFunction", "Arn"]}
 
 
-def test_other_stacks_find_the_authorizer_by_its_exports() -> None:
+def test_authorizer_is_exported_for_other_stacks() -> None:
     exports = {name: output["Export"]["Name"] for name, output in template()["Outputs"].items() if "Export" in output}
     assert exports == {
         "AuthorizerArn": {"Fn::Sub": "${AWS::StackName}-AuthorizerArn"},
@@ -216,21 +214,20 @@ def test_other_stacks_find_the_authorizer_by_its_exports() -> None:
     }
 
 
-def test_the_rest_example_is_deployed_anew_with_each_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stage goes on as it was deployed, so another CacheSeconds would not count. The emulator is not so strict."""
+def test_rest_example_gets_a_new_deployment_with_each_deploy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a new deployment, a stage ignores a new value of CacheSeconds. The emulator does not show this."""
 
     def deployments() -> set[str]:
-        made = translate(ROOT / "docs" / "examples" / "rest_api.yaml")["Resources"]
-        return {name for name, resource in made.items() if resource["Type"] == "AWS::ApiGateway::Deployment"}
+        translated = translate(ROOT / "docs" / "examples" / "rest_api.yaml")["Resources"]
+        return {name for name, resource in translated.items() if resource["Type"] == "AWS::ApiGateway::Deployment"}
 
-    at = [deployments()]
+    (before,) = deployments()
     monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)
-    at.append(deployments())
-    assert [len(names) for names in at] == [1, 1]
-    assert at[0] != at[1]
+    (after,) = deployments()
+    assert before != after
 
 
-def test_every_parameter_says_what_it_is_and_has_a_safe_default() -> None:
+def test_every_parameter_has_a_description_a_limit_and_a_safe_default() -> None:
     for name, parameter in template()["Parameters"].items():
         assert parameter["Description"]
         assert ("Default" in parameter) == (name != "ShotGridSiteUrl")
@@ -241,7 +238,7 @@ def test_every_parameter_says_what_it_is_and_has_a_safe_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameter", "good", "bad"),
+    ("parameter", "valid", "invalid"),
     [
         (
             "ShotGridSiteUrl",
@@ -274,13 +271,15 @@ def test_every_parameter_says_what_it_is_and_has_a_safe_default() -> None:
         ),
     ],
 )
-def test_parameters_are_checked_before_anything_is_deployed(parameter: str, good: list[str], bad: list[str]) -> None:
+def test_parameter_pattern_accepts_valid_values_and_rejects_invalid_values(
+    parameter: str, valid: list[str], invalid: list[str]
+) -> None:
     pattern = template()["Parameters"][parameter]["AllowedPattern"]
-    assert [value for value in good if not re.fullmatch(pattern, value)] == []
-    assert [value for value in bad if re.fullmatch(pattern, value)] == []
+    assert [value for value in valid if not re.fullmatch(pattern, value)] == []
+    assert [value for value in invalid if re.fullmatch(pattern, value)] == []
 
 
-def test_samconfig_deploys_without_a_page_of_flags() -> None:
+def test_samconfig_provides_the_settings_for_a_plain_sam_deploy() -> None:
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
     assert settings["global"]["parameters"]["stack_name"]
     assert settings["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
