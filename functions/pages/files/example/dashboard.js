@@ -1,31 +1,31 @@
-/** The dashboard: a project's figures, graph, status report and search, while somebody is signed in. */
+/** The dashboard: a project's figures, graph, status report and search, shown while a user is signed in. */
 
 import { login } from "../shotgrid-login.js";
-import { mondayOf, plusDays, today, written } from "./dates.js";
-import { $, choices, counted, fill, node } from "./dom.js";
-import { clearGraph, readDue, showDue } from "./graph.js";
-import { lateTasks, listenToReport, readReport, resetReport, showChoices, showReport } from "./report.js";
+import { formatDay, mondayOf, plusDays, today } from "./dates.js";
+import { $, fill, fillSelect, node, withNoun } from "./dom.js";
+import { clearGraph, readDueTasks, showDueTasks } from "./graph.js";
+import { lateTaskFilters, listenToReport, readReport, resetReport, showFilters, showReport } from "./report.js";
 import { listenToSearch, stopSearch } from "./search.js";
-import { count, noneIfForbidden, searchAll, words } from "./site.js";
+import { count, emptyIfForbidden, errorMessage, searchAll } from "./site.js";
 
 /** @typedef {import("./site.js").Condition} Condition */
 /** @typedef {import("./site.js").Row} Row */
 /**
- * @typedef {object} Project  What all parts of the dashboard need to know of a project.
+ * @typedef {object} Project  The data of a project that all parts of the dashboard use.
  * @property {string} name
  * @property {Condition} filter
- * @property {Map<string, Row>} statuses  The site's, by code.
+ * @property {Map<string, Row>} statuses  All statuses of the site, by code.
  * @property {(task: Row) => boolean} isOpen
- * @property {Condition[]} open  The same as a filter.
+ * @property {Condition[]} open  `isOpen` as a filter.
  * @property {Row[]} sequences
- * @property {string[]} shotStatuses  The codes that shots have.
- * @property {number} shots
- * @property {Row[]} steps  Those that shots have tasks of, in the site's order.
+ * @property {string[]} shotStatuses  The status codes that the project's shots use.
+ * @property {number} shots  The number of shots.
+ * @property {Row[]} steps  The steps that the tasks of shots use, in the site's order.
  */
 
-const REFRESH = 60_000; // milliseconds
+const REFRESH_INTERVAL = 60_000; // milliseconds
 
-// A site does not say which of its statuses mean that nothing is left to do. These do as ShotGrid ships; add your own.
+// The API does not show which statuses mean "finished". These are ShotGrid's default codes; add the codes of your site.
 const CLOSED = ["apr", "clsd", "cmpt", "dlvr", "fin", "na", "omt"];
 
 const main = $("main");
@@ -39,8 +39,8 @@ login.addEventListener("signedout", clear);
 login.addEventListener("sessionended", clear);
 addEventListener("hashchange", () => login.user && loadProject());
 addEventListener("online", refresh);
-document.addEventListener("visibilitychange", () => Date.now() - loadedAt >= REFRESH && refresh());
-setInterval(refresh, REFRESH);
+document.addEventListener("visibilitychange", () => Date.now() - loadedAt >= REFRESH_INTERVAL && refresh());
+setInterval(refresh, REFRESH_INTERVAL);
 if (login.user) start();
 
 function start() {
@@ -54,7 +54,7 @@ function start() {
   loadProject();
 }
 
-/** Leaves nothing of a production in the page. */
+/** Removes all production data from the page. */
 function clear() {
   loading.abort();
   stopSearch();
@@ -75,43 +75,43 @@ function loadProject() {
   run(load, main);
 }
 
-/** Reads everything anew, unseen, which also keeps the session in use. */
+/** Reloads all data in the background. This also keeps the session from ending when idle. */
 function refresh() {
   if (login.user && !document.hidden && !main.ariaBusy) run(load);
 }
 
-/** Does one thing at a time: a newer one takes the place of what is under way. */
+/** Runs one action at a time: a new action aborts the current one. */
 async function run(
-  /** @type {(signal: AbortSignal) => Promise<string | void>} */ what, // the words are a problem to tell
+  /** @type {(signal: AbortSignal) => Promise<string | void>} */ action, // may return a problem to show
   /** @type {HTMLElement | null} */ busy = null,
 ) {
   loading.abort();
   const { signal } = (loading = new AbortController());
   if (busy) busy.ariaBusy = "true";
   try {
-    const problem = await what(signal);
-    if (!signal.aborted) complain(problem ?? "");
+    const problem = await action(signal);
+    if (!signal.aborted) showProblem(problem ?? "");
   } catch (error) {
     if (signal.aborted) return;
-    loading.abort(); // the requests beside the one that failed
+    loading.abort(); // the requests that ran in parallel with the failed request
     if (!project) main.dataset.state = "failed";
-    const since = project ? ` What you see was read at ${new Date(loadedAt).toLocaleTimeString()}.` : "";
-    complain(words(error) + since);
+    const since = project ? ` The data on this page was read at ${new Date(loadedAt).toLocaleTimeString()}.` : "";
+    showProblem(errorMessage(error) + since);
   } finally {
-    if (loading.signal === signal) for (const one of [main, ...main.children]) one.ariaBusy = null;
+    if (loading.signal === signal) for (const element of [main, ...main.children]) element.ariaBusy = null;
   }
 }
 
 async function load(/** @type {AbortSignal} */ signal) {
   const [projects, statuses, steps] = await Promise.all([
     searchAll("projects", [], { fields: ["name"], sort: "name" }, signal),
-    searchAll("statuses", [], { fields: ["code", "name", "bg_color"] }, signal).catch(noneIfForbidden),
-    searchAll("steps", [], { fields: ["code", "color"], sort: "list_order" }, signal).catch(noneIfForbidden),
+    searchAll("statuses", [], { fields: ["code", "name", "bg_color"] }, signal).catch(emptyIfForbidden),
+    searchAll("steps", [], { fields: ["code", "color"], sort: "list_order" }, signal).catch(emptyIfForbidden),
   ]);
   if (signal.aborted) return;
-  choices($("#project"), projects.map(({ id, name }) => [String(id), name]));
-  const wanted = Number(new URLSearchParams(location.hash.slice(1)).get("project"));
-  const chosen = projects.find(({ id }) => id === wanted) ?? projects[0];
+  fillSelect($("#project"), projects.map(({ id, name }) => [String(id), name]));
+  const wantedId = Number(new URLSearchParams(location.hash.slice(1)).get("project"));
+  const chosen = projects.find(({ id }) => id === wantedId) ?? projects[0];
   if (!chosen) {
     project = null;
     main.dataset.state = "failed";
@@ -119,21 +119,21 @@ async function load(/** @type {AbortSignal} */ signal) {
   }
   $("#project").value = String(chosen.id);
 
-  const read = await readProject(chosen, statuses, steps, signal);
+  const newProject = await readProject(chosen, statuses, steps, signal);
   const [figures, due, report] = await Promise.all([
-    readFigures(read, signal),
-    readDue(read.filter, read.statuses, signal),
-    readReport(read, signal),
+    readFigures(newProject, signal),
+    readDueTasks(newProject.filter, newProject.statuses, signal),
+    readReport(newProject, signal),
   ]);
   if (signal.aborted) return;
-  if (!project) $("#news").textContent = `${read.name} is loaded.`;
-  project = read;
+  if (!project) $("#load-status").textContent = `${newProject.name} is loaded.`;
+  project = newProject;
   loadedAt = Date.now();
-  main.dataset.state = "ready"; // first, as the graph measures its place
+  main.dataset.state = "ready"; // before the graph, which measures its container
   showFigures(figures);
-  showDue(due);
-  showChoices(read);
-  showReport(read, report);
+  showDueTasks(due);
+  showFilters(newProject);
+  showReport(newProject, report);
 }
 
 /** @returns {Promise<Project>} */
@@ -166,43 +166,43 @@ async function readProject(
 }
 
 /** @returns {Promise<Record<string, [number, string]>>} */
-async function readFigures(/** @type {Project} */ read, /** @type {AbortSignal} */ signal) {
+async function readFigures(/** @type {Project} */ newProject, /** @type {AbortSignal} */ signal) {
   const sunday = plusDays(mondayOf(today()), 6);
   const [all, open, late, week] = await Promise.all([
-    count("tasks", [read.filter], [], signal),
-    count("tasks", [read.filter, ...read.open], [], signal),
-    count("tasks", lateTasks(read), ["entity"], signal),
-    count("tasks", [read.filter, ...read.open, ["due_date", "between", [today(), sunday]]], [], signal),
+    count("tasks", [newProject.filter], [], signal),
+    count("tasks", [newProject.filter, ...newProject.open], [], signal),
+    count("tasks", lateTaskFilters(newProject), ["entity"], signal),
+    count("tasks", [newProject.filter, ...newProject.open, ["due_date", "between", [today(), sunday]]], [], signal),
   ]);
   const shots = late.groups?.filter(({ group_value }) => group_value?.type === "Shot").length ?? 0;
   return {
-    shots: [read.shots, `in ${counted(read.sequences.length, "sequence")}`],
+    shots: [newProject.shots, `in ${withNoun(newProject.sequences.length, "sequence")}`],
     open: [open.summaries.id, `of ${all.summaries.id}`],
-    late: [late.summaries.id, `in ${counted(shots, "shot")}`],
-    week: [week.summaries.id, `until ${written(sunday)}`],
+    late: [late.summaries.id, `in ${withNoun(shots, "shot")}`],
+    week: [week.summaries.id, `until ${formatDay(sunday)}`],
   };
 }
 
 function showFigures(/** @type {Record<string, [number, string]>} */ figures) {
   for (const [name, [number, note]] of Object.entries(figures)) {
-    const place = $(`[data-figure="${name}"]`);
-    fill(place, node("span", { class: "number" }, number.toLocaleString()), node("span", { class: "note" }, note));
-    place.classList.toggle("some", number > 0);
+    const element = $(`[data-figure="${name}"]`);
+    fill(element, node("span", { class: "number" }, number.toLocaleString()), node("span", { class: "note" }, note));
+    element.classList.toggle("not-zero", number > 0);
   }
 }
 
 async function reloadReport(/** @type {AbortSignal} */ signal) {
-  const shown = project;
-  if (!shown) return;
-  const report = await readReport(shown, signal);
+  const current = project;
+  if (!current) return;
+  const report = await readReport(current, signal);
   if (signal.aborted) return;
-  showReport(shown, report);
+  showReport(current, report);
   if ($("#report").getBoundingClientRect().top < 0) $("#report").scrollIntoView();
 }
 
-function complain(/** @type {string} */ text) {
+function showProblem(/** @type {string} */ text) {
   const problem = $("#trouble");
-  if (!text && problem.contains(document.activeElement)) main.focus();
+  if (!text && problem.contains(document.activeElement)) main.focus(); // the focused button disappears
   problem.hidden = !text;
   fill(problem.querySelector("p"), text);
 }

@@ -1,6 +1,6 @@
 /**
- * Days as the site writes them, `YYYY-MM-DD`. They belong to no time zone, so all that is done with them is done in
- * UTC; only which day today is depends on where the reader is.
+ * Days in the site's format, `YYYY-MM-DD`. A day has no time zone, so all calculations use UTC. Only `today` depends on
+ * the user's time zone.
  */
 
 const DAY = 24 * 3600 * 1000; // milliseconds
@@ -9,11 +9,11 @@ const LONG = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone:
 
 export function today() {
   const now = new Date();
-  return iso(Date.UTC(now.getFullYear(), now.getMonth(), now.getDate()));
+  return toIso(Date.UTC(now.getFullYear(), now.getMonth(), now.getDate()));
 }
 
 export function plusDays(/** @type {string} */ day, /** @type {number} */ days) {
-  return iso(Date.parse(day) + days * DAY);
+  return toIso(Date.parse(day) + days * DAY);
 }
 
 export function daysBetween(/** @type {string} */ from, /** @type {string} */ to) {
@@ -24,11 +24,11 @@ export function mondayOf(/** @type {string} */ day) {
   return plusDays(day, -((new Date(day).getUTCDay() + 6) % 7));
 }
 
-/** The day as people write it, with its year where that is not this one. */
-export function written(/** @type {string} */ day) {
+/** Formats a day for the page. The year is shown only if it is not the current year. */
+export function formatDay(/** @type {string} */ day) {
   return (day.slice(0, 4) === today().slice(0, 4) ? SHORT : LONG).format(Date.parse(day));
 }
 
-function iso(/** @type {number} */ time) {
+function toIso(/** @type {number} */ time) {
   return new Date(time).toISOString().slice(0, 10);
 }

@@ -1,13 +1,13 @@
-/** The status report: a page of shots with their tasks by pipeline step. */
+/** The status report: one page of shots, with their tasks by pipeline step. */
 
-import { daysBetween, today, written } from "./dates.js";
-import { $, chip, choices, coloured, counted, fill, node } from "./dom.js";
+import { daysBetween, formatDay, today } from "./dates.js";
+import { $, fill, fillSelect, node, statusChip, withColour, withNoun } from "./dom.js";
 import { count, search, searchAll } from "./site.js";
 
 /** @typedef {import("./dashboard.js").Project} Project */
 /** @typedef {import("./site.js").Condition} Condition */
 /** @typedef {import("./site.js").Row} Row */
-/** @typedef {{number: number, total: number, shots: Row[], tasks: Map<number, Row[]>}} Page  Tasks by their shot's id. */
+/** @typedef {{number: number, total: number, shots: Row[], tasks: Map<number, Row[]>}} Page  Tasks by shot id. */
 
 const PAGE_SIZE = 25;
 
@@ -20,8 +20,8 @@ export async function readReport(/** @type {Project} */ project, /** @type {Abor
   if ($("#sequence").value) filters.push(["sg_sequence", "is", { type: "Sequence", id: Number($("#sequence").value) }]);
   if ($("#status").value) filters.push(["sg_status_list", "is", $("#status").value]);
   if ($("#late-only").checked) {
-    // By way of the tasks: two conditions on a shot's `tasks` would be met by two different ones of them.
-    const { groups = [] } = await count("tasks", lateTasks(project), ["entity"], signal);
+    // Search tasks, not shots: two conditions on a shot's `tasks` could be met by two different tasks.
+    const { groups = [] } = await count("tasks", lateTaskFilters(project), ["entity"], signal);
     const ids = groups.flatMap(({ group_value }) => (group_value?.type === "Shot" ? [group_value.id] : []));
     if (!ids.length) return { number: 1, total: 0, shots: [], tasks: new Map() };
     filters.push(["id", "in", ids]);
@@ -33,7 +33,7 @@ export async function readReport(/** @type {Project} */ project, /** @type {Abor
   return { number, total, shots, tasks: await readTasks(shots, signal) };
 }
 
-export function lateTasks(/** @type {Project} */ project) {
+export function lateTaskFilters(/** @type {Project} */ project) {
   return /** @type {Condition[]} */ ([project.filter, ...project.open, ["due_date", "less_than", today()]]);
 }
 
@@ -41,44 +41,44 @@ async function readTasks(/** @type {Row[]} */ shots, /** @type {AbortSignal} */ 
   /** @type {Map<number, Row[]>} */
   const tasks = new Map(shots.map(({ id }) => [id, []]));
   if (!shots.length) return tasks;
-  const ofShots = /** @type {Condition} */ (["entity", "in", shots.map(({ id }) => ({ type: "Shot", id }))]);
+  const shotFilter = /** @type {Condition} */ (["entity", "in", shots.map(({ id }) => ({ type: "Shot", id }))]);
   const fields = ["content", "sg_status_list", "step", "due_date", "entity"];
-  const rows = await searchAll("tasks", [ofShots], { fields, sort: "due_date" }, signal);
+  const rows = await searchAll("tasks", [shotFilter], { fields, sort: "due_date" }, signal);
   for (const task of rows) tasks.get(task.entity.id)?.push(task);
   return tasks;
 }
 
-/** Calls back when another page or other shots are wanted. */
-export function listenToReport(/** @type {() => void} */ changed) {
-  const turn = (/** @type {number} */ to) => {
-    page = to;
-    changed();
+/** Calls back when the user selects another page or other filters. */
+export function listenToReport(/** @type {() => void} */ onChange) {
+  const goTo = (/** @type {number} */ number) => {
+    page = number;
+    onChange();
   };
   $("#report form").addEventListener("submit", (/** @type {Event} */ event) => event.preventDefault());
-  $("#report form").addEventListener("change", () => turn(1));
+  $("#report form").addEventListener("change", () => goTo(1));
   $("#all-shots").addEventListener("click", () => {
     $("#report form").reset();
     $("#sequence").focus();
-    turn(1);
+    goTo(1);
   });
-  for (const [selector, by] of /** @type {[string, number][]} */ ([["#previous", -1], ["#next", 1]])) {
+  for (const [selector, offset] of /** @type {[string, number][]} */ ([["#previous", -1], ["#next", 1]])) {
     $(selector).addEventListener("click", (/** @type {Event} */ { currentTarget }) => {
       const { ariaDisabled } = /** @type {HTMLElement} */ (currentTarget);
-      if (ariaDisabled !== "true") turn(page + by);
+      if (ariaDisabled !== "true") goTo(page + offset);
     });
   }
 }
 
-/** Shows all shots of another project, from the first. */
+/** Goes back to page 1 and clears the filters, for another project. */
 export function resetReport() {
   page = 1;
   $("#report form").reset();
 }
 
-export function showChoices(/** @type {Project} */ project) {
-  choices($("#sequence"), [["", "All"], ...project.sequences.map(({ id, code }) => [String(id), code])]);
+export function showFilters(/** @type {Project} */ project) {
+  fillSelect($("#sequence"), [["", "All"], ...project.sequences.map(({ id, code }) => [String(id), code])]);
   const used = project.shotStatuses.map((code) => [code, project.statuses.get(code)?.name ?? code]);
-  choices($("#status"), [["", "All"], ...used]);
+  fillSelect($("#status"), [["", "All"], ...used]);
 }
 
 export function showReport(/** @type {Project} */ project, /** @type {Page} */ { number, total, shots, tasks }) {
@@ -86,8 +86,8 @@ export function showReport(/** @type {Project} */ project, /** @type {Page} */ {
   const filtered = $("#sequence").value || $("#status").value || $("#late-only").checked;
   const first = (number - 1) * PAGE_SIZE + 1;
   const last = first + shots.length - 1;
-  $("#report .nothing").hidden = shots.length > 0;
-  fill($("#report .nothing p"), filtered ? "No shots match these filters." : "This project has no shots yet.");
+  $("#report .empty").hidden = shots.length > 0;
+  fill($("#report .empty p"), filtered ? "No shots match these filters." : "This project has no shots yet.");
   $("#all-shots").hidden = !filtered;
   $("#report .scroll").hidden = shots.length === 0;
   $("#report .filters").hidden = shots.length === 0 && !filtered;
@@ -98,7 +98,7 @@ export function showReport(/** @type {Project} */ project, /** @type {Page} */ {
   $("#next").ariaDisabled = String(last >= total);
   fill($("#report thead"), node("tr", { role: "row" },
     ...["Shot", "Sequence", "Status"].map((title) => heading(title)),
-    ...project.steps.map((step) => coloured(heading(step.code, "step"), step.color)),
+    ...project.steps.map((step) => withColour(heading(step.code, "step"), step.color)),
     heading("Next due"),
   ));
   fill($("#report tbody"), ...shots.map((shot) => shotRow(project, shot, tasks.get(shot.id) ?? [])));
@@ -113,12 +113,12 @@ function shotRow(/** @type {Project} */ project, /** @type {Row} */ shot, /** @t
       node("span", { class: "description", title: shot.description ?? "" }, shot.description ?? ""),
     ),
     cell("Sequence", shot.sg_sequence?.name ?? "–"),
-    cell("Status", chip(project.statuses.get(shot.sg_status_list), shot.sg_status_list)),
+    cell("Status", statusChip(project.statuses.get(shot.sg_status_list), shot.sg_status_list)),
     ...project.steps.map((step) => {
-      const ofStep = tasks.filter((task) => (task.step?.id ?? 0) === step.id);
-      return cell(step.code, ...stepTasks(project, ofStep));
+      const tasksOfStep = tasks.filter((task) => (task.step?.id ?? 0) === step.id);
+      return cell(step.code, ...stepTasks(project, tasksOfStep));
     }),
-    cell("Next due", due ? written(due) : "–", ...(late ? [node("strong", { class: "late" }, "Late")] : [])),
+    cell("Next due", due ? formatDay(due) : "–", ...(late ? [node("strong", { class: "late" }, "Late")] : [])),
   );
 }
 
@@ -126,11 +126,11 @@ function shotRow(/** @type {Project} */ project, /** @type {Row} */ shot, /** @t
 function stepTasks(/** @type {Project} */ project, /** @type {Row[]} */ tasks) {
   if (!tasks.length) return ["–"];
   return tasks.map((task) => {
-    const status = chip(project.statuses.get(task.sg_status_list), task.sg_status_list);
+    const status = statusChip(project.statuses.get(task.sg_status_list), task.sg_status_list);
     const late = task.due_date && project.isOpen(task) ? daysBetween(task.due_date, today()) : 0;
-    const words = late > 0 ? [node("strong", { class: "late" }, `${counted(late, "day")} late`)] : [];
-    const title = `${task.content}, ${task.due_date ? `due ${written(task.due_date)}` : "no due date"}`;
-    return node("div", { title }, status, ...words);
+    const lateness = late > 0 ? [node("strong", { class: "late" }, `${withNoun(late, "day")} late`)] : [];
+    const title = `${task.content}, ${task.due_date ? `due ${formatDay(task.due_date)}` : "no due date"}`;
+    return node("div", { title }, status, ...lateness);
   });
 }
 
@@ -138,7 +138,7 @@ function heading(/** @type {string} */ title, kind = "") {
   return node("th", { role: "columnheader", scope: "col", class: kind }, title);
 }
 
-/** A cell that says what it is of, for where the table is shown as cards. */
+/** A cell with its label, which is visible when a narrow page shows the table as cards. */
 function cell(/** @type {string} */ label, /** @type {(Node | string)[]} */ ...children) {
   return node("td", { role: "cell", "data-label": label }, ...children);
 }

@@ -1,94 +1,107 @@
-/** The search over shots, tasks and people. */
+/** The search for shots, tasks and people. */
 
-import { written } from "./dates.js";
-import { $, chip, node } from "./dom.js";
-import { search, words } from "./site.js";
+import { formatDay } from "./dates.js";
+import { $, node, statusChip } from "./dom.js";
+import { errorMessage, search } from "./site.js";
 
 /** @typedef {import("./dashboard.js").Project} Project */
 /** @typedef {import("./site.js").Row} Row */
 /** @typedef {import("./site.js").Filters} Filters */
 
-const PAUSE = 250; // milliseconds without a key before the site is asked
-const MOST = 8; // rows shown of a kind
+const TYPING_PAUSE = 250; // milliseconds without a key press before the search starts
+const MAX_ROWS = 8; // shown of each type
 
-let asked = new AbortController();
+let running = new AbortController();
 
-/** @param {() => Project | null} project  The one that is shown. */
+/** @param {() => Project | null} project  Returns the project that the page shows. */
 export function listenToSearch(project) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let pause;
+  let timer;
   const field = $("#search");
-  const changed = (wait = PAUSE) => {
-    clearTimeout(pause);
+  const restart = (delay = TYPING_PAUSE) => {
+    clearTimeout(timer);
     stopSearch();
-    pause = setTimeout(() => find(project(), field.value.trim()), field.value.trim() ? wait : 0);
+    timer = setTimeout(() => runSearch(project(), field.value.trim()), field.value.trim() ? delay : 0);
   };
-  field.addEventListener("input", () => changed());
+  field.addEventListener("input", () => restart());
   field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter") changed(0);
+    if (event.key === "Enter") restart(0);
     if (event.key !== "Escape" || !field.value) return;
     event.preventDefault();
     field.value = "";
-    changed();
+    restart();
   });
 }
 
 export function stopSearch() {
-  asked.abort();
+  running.abort();
 }
 
-async function find(/** @type {Project | null} */ project, /** @type {string} */ text) {
+async function runSearch(/** @type {Project | null} */ project, /** @type {string} */ text) {
   stopSearch();
-  const { signal } = (asked = new AbortController());
-  if (!$("#search")) return; // signed out meanwhile
-  if (!project || !text) return show("", []);
+  const { signal } = (running = new AbortController());
+  if (!$("#search")) return; // the user has signed out
+  if (!project || !text) return showMatches("", []);
   try {
-    const groups = await read(project, text, signal);
+    const groups = await readMatches(project, text, signal);
     if (signal.aborted) return;
-    const found = groups.reduce((sum, [, rows]) => sum + rows.length, 0);
-    const more = groups.some(([, rows]) => rows.length > MOST);
-    if (!found) return show(`Nothing matches “${text}”.`, []);
-    show(more ? "Only the first matches are shown." : found === 1 ? "1 match" : `${found} matches`, groups);
+    const matches = groups.reduce((sum, [, rows]) => sum + rows.length, 0);
+    const more = groups.some(([, rows]) => rows.length > MAX_ROWS);
+    if (!matches) return showMatches(`Nothing matches “${text}”.`, []);
+    showMatches(more ? "Only the first matches are shown." : matches === 1 ? "1 match" : `${matches} matches`, groups);
   } catch (error) {
-    if (!signal.aborted) show(`${words(error)} Press Enter to search again.`, []);
+    if (!signal.aborted) showMatches(`${errorMessage(error)} Press Enter to search again.`, []);
   }
 }
 
-/** Reads one row more than is shown, to know whether there are more. @returns {Promise<[string, HTMLElement[]][]>} */
-async function read(/** @type {Project} */ project, /** @type {string} */ text, /** @type {AbortSignal} */ signal) {
+/**
+ * Reads one row more of each type than is shown, to find out whether there are more.
+ * @returns {Promise<[string, HTMLElement[]][]>}
+ */
+async function readMatches(
+  /** @type {Project} */ project,
+  /** @type {string} */ text,
+  /** @type {AbortSignal} */ signal,
+) {
   /** @returns {Filters} */
-  const any = (/** @type {string[]} */ ...fields) => ({
+  const anyContains = (/** @type {string[]} */ ...fields) => ({
     logical_operator: "or",
     conditions: fields.map((field) => [field, "contains", text]),
   });
   /** @returns {Filters} */
-  const here = (/** @type {Filters} */ match) => ({ logical_operator: "and", conditions: [project.filter, match] });
-  const page = { size: MOST + 1, number: 1 };
+  const inProject = (/** @type {Filters} */ filter) => ({
+    logical_operator: "and",
+    conditions: [project.filter, filter],
+  });
+  const page = { size: MAX_ROWS + 1, number: 1 };
   const shotFields = ["code", "description", "sg_status_list"];
   const taskFields = ["content", "entity", "sg_status_list", "due_date"];
+  const shotFilter = inProject(anyContains("code", "description"));
+  const taskFilter = inProject(anyContains("content", "entity.Shot.code"));
   const [shots, tasks, people] = await Promise.all([
-    search("shots", here(any("code", "description")), { fields: shotFields, sort: "code", page }, signal),
-    search("tasks", here(any("content", "entity.Shot.code")), { fields: taskFields, sort: "due_date", page }, signal),
-    search("human_users", any("name", "login"), { fields: ["name", "email"], sort: "name", page }, signal),
+    search("shots", shotFilter, { fields: shotFields, sort: "code", page }, signal),
+    search("tasks", taskFilter, { fields: taskFields, sort: "due_date", page }, signal),
+    search("human_users", anyContains("name", "login"), { fields: ["name", "email"], sort: "name", page }, signal),
   ]);
-  const status = (/** @type {Row} */ row) => chip(project.statuses.get(row.sg_status_list), row.sg_status_list);
-  const due = (/** @type {Row} */ { due_date }) => due_date && `Due ${written(due_date)}`;
+  const status = (/** @type {Row} */ row) => statusChip(project.statuses.get(row.sg_status_list), row.sg_status_list);
+  const due = (/** @type {Row} */ { due_date }) => due_date && `Due ${formatDay(due_date)}`;
   return [
-    ["Shots", shots.map((shot) => item(shot.code, shot.description, status(shot)))],
-    ["Tasks", tasks.map((task) => item(`${task.entity?.name ?? ""} ${task.content}`, due(task), status(task)))],
-    ["People", people.map((person) => item(person.name, person.email))],
+    ["Shots", shots.map((shot) => listItem(shot.code, shot.description, status(shot)))],
+    ["Tasks", tasks.map((task) => listItem(`${task.entity?.name ?? ""} ${task.content}`, due(task), status(task)))],
+    ["People", people.map((user) => listItem(user.name, user.email))],
   ];
 }
 
-function show(/** @type {string} */ status, /** @type {[string, HTMLElement[]][]} */ groups) {
+function showMatches(/** @type {string} */ status, /** @type {[string, HTMLElement[]][]} */ groups) {
   $("#search-status").textContent = status;
   $("#search-results").replaceChildren(
     ...groups.filter(([, rows]) => rows.length).map(([title, rows]) =>
-      node("section", {}, node("h3", {}, title), node("ul", {}, ...rows.slice(0, MOST))),
+      node("section", {}, node("h3", {}, title), node("ul", {}, ...rows.slice(0, MAX_ROWS))),
     ),
   );
 }
 
-function item(/** @type {string} */ name, /** @type {string | null} */ more, /** @type {Node[]} */ ...end) {
-  return node("li", {}, node("span", { class: "code" }, name), node("span", { class: "description" }, more ?? ""), ...end);
+function listItem(/** @type {string} */ name, /** @type {string | null} */ details, /** @type {Node[]} */ ...end) {
+  const description = node("span", { class: "description" }, details ?? "");
+  return node("li", {}, node("span", { class: "code" }, name), description, ...end);
 }

@@ -1,23 +1,23 @@
-/** Reads the ShotGrid site's REST API as whoever is signed in. */
+/** Reads data from the ShotGrid site's REST API as the signed-in user. */
 
 import { LoginError, login } from "../shotgrid-login.js";
 
 /** @typedef {[path: string, relation: string, value: unknown]} Condition */
 /** @typedef {{logical_operator: "and" | "or", conditions: (Condition | Filters)[]}} Filters */
-/** @typedef {{type: string, id: number, [field: string]: any}} Row  A link's value is its `{type, id, name}`. */
+/** @typedef {{type: string, id: number, [field: string]: any}} Row  The value of a link is `{type, id, name}`. */
 /** @typedef {{group_value: any, summaries: {id: number}, groups?: Group[]}} Group */
 
-// The content type says how filters are written: as a list of conditions that all hold, or as groups of and and or.
-const LIST = "application/vnd+shotgun.api3_array+json";
-const GROUPS = "application/vnd+shotgun.api3_hash+json";
+// The content type sets the format of `filters`: a list of conditions that must all match, or "and" and "or" groups.
+const FILTER_LIST = "application/vnd+shotgun.api3_array+json";
+const FILTER_GROUPS = "application/vnd+shotgun.api3_hash+json";
 
 const PAGE_SIZE = 500;
 const TIMEOUT = 30_000; // milliseconds
 
-/** An answer of the site that is not the data asked for. */
+/** An error response of the site. */
 class SiteError extends Error {
   constructor(/** @type {number} */ status) {
-    super(`The site answered ${status}.`);
+    super(`The site returned status ${status}.`);
     this.status = status;
   }
 }
@@ -26,29 +26,32 @@ class SiteError extends Error {
 export async function search(
   /** @type {string} */ type,
   /** @type {Condition[] | Filters} */ filters,
-  /** @type {{fields: string[], sort?: string, page?: {size: number, number: number}}} */ what,
+  /** @type {{fields: string[], sort?: string, page?: {size: number, number: number}}} */ options,
   /** @type {AbortSignal} */ signal,
 ) {
-  const { data } = await ask(`${type}/_search`, { filters, ...what }, signal);
-  return data.map(flat);
+  const { data } = await post(`${type}/_search`, { filters, ...options }, signal);
+  return data.map(flatten);
 }
 
-/** Reads all rows, page by page. A site names a next page even after the last, so a page that is not full ends it. */
+/**
+ * Reads all rows, page by page. The site's response links to a next page even after the last page, so the first page
+ * that is not full is the last.
+ */
 export async function searchAll(
   /** @type {string} */ type,
   /** @type {Condition[]} */ filters,
-  /** @type {{fields: string[], sort?: string}} */ what,
+  /** @type {{fields: string[], sort?: string}} */ options,
   /** @type {AbortSignal} */ signal,
 ) {
   const rows = [];
   for (let number = 1; ; number++) {
-    const page = await search(type, filters, { ...what, page: { size: PAGE_SIZE, number } }, signal);
+    const page = await search(type, filters, { ...options, page: { size: PAGE_SIZE, number } }, signal);
     rows.push(...page);
     if (page.length < PAGE_SIZE) return rows;
   }
 }
 
-/** Counts rows, in all and by the values of fields: a level of groups for each. @returns {Promise<Group>} */
+/** Counts rows in total, and grouped by fields: one level of groups for each field. @returns {Promise<Group>} */
 export async function count(
   /** @type {string} */ type,
   /** @type {Condition[]} */ filters,
@@ -57,46 +60,46 @@ export async function count(
 ) {
   const grouping = by.map((field) => ({ field, type: "exact", direction: "asc" }));
   const summary_fields = [{ field: "id", type: "record_count" }];
-  const asked = grouping.length ? { filters, summary_fields, grouping } : { filters, summary_fields };
-  return (await ask(`${type}/_summarize`, asked, signal)).data;
+  const body = grouping.length ? { filters, summary_fields, grouping } : { filters, summary_fields };
+  return (await post(`${type}/_summarize`, body, signal)).data;
 }
 
-/** Does without rows that the person may not see. @returns {Row[]} */
-export function noneIfForbidden(/** @type {unknown} */ error) {
+/** Returns no rows after a 403 response, for data that the user may not read. @returns {Row[]} */
+export function emptyIfForbidden(/** @type {unknown} */ error) {
   if (error instanceof SiteError && error.status === 403) return [];
   throw error;
 }
 
-/** Says in words what went wrong. */
-export function words(/** @type {unknown} */ error) {
-  if (!navigator.onLine) return "You are offline. This page goes on by itself once the network is back.";
+/** Returns the text that the page shows for an error. */
+export function errorMessage(/** @type {unknown} */ error) {
+  if (!navigator.onLine) return "You are offline. This page continues when the network is back.";
   const status = error instanceof SiteError || error instanceof LoginError ? error.status : 0;
   if (status === 401 || status === 403) return "Your ShotGrid account is not allowed to read this.";
-  if (status === 429) return "ShotGrid is asked too much at the moment. Try again in a minute.";
+  if (status === 429) return "ShotGrid receives too many requests at the moment. Try again in a minute.";
   if (status >= 500) return "ShotGrid does not answer at the moment.";
-  const odd = status || error instanceof SyntaxError || error instanceof RangeError;
-  if (odd) return "ShotGrid gave an answer that this page does not understand.";
+  const unexpected = status || error instanceof SyntaxError || error instanceof RangeError;
+  if (unexpected) return "ShotGrid returned a response that this page does not understand.";
   return "ShotGrid cannot be reached.";
 }
 
 /** @returns {Promise<any>} */
-async function ask(
+async function post(
   /** @type {string} */ path,
-  /** @type {{filters: unknown}} */ asked,
+  /** @type {{filters: unknown}} */ body,
   /** @type {AbortSignal} */ signal,
 ) {
   const response = await login.fetch(`${login.site}/api/v1/entity/${path}`, {
     method: "POST",
-    headers: { accept: "application/json", "content-type": Array.isArray(asked.filters) ? LIST : GROUPS },
-    body: JSON.stringify(asked),
+    headers: { accept: "application/json", "content-type": Array.isArray(body.filters) ? FILTER_LIST : FILTER_GROUPS },
+    body: JSON.stringify(body),
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
   });
   if (!response.ok) throw new SiteError(response.status);
   return response.json();
 }
 
-/** @returns {Row} */
-function flat(/** @type {any} */ { type, id, attributes, relationships }) {
+/** Merges a row's attributes and links. @returns {Row} */
+function flatten(/** @type {any} */ { type, id, attributes, relationships }) {
   const links = Object.entries(relationships ?? {}).map(([name, link]) => [name, link.data]);
   return { type, id, ...attributes, ...Object.fromEntries(links) };
 }
