@@ -245,7 +245,7 @@ def test_sites_without_passwords_refuse_them_and_nothing_else(
     with pytest.raises(fault):
         shots(connect(**LOGIN))
     assert shots(connect(**SCRIPT)) == len(show.shots)
-    assert shots(connect(session_token=site.session_token(person))) == len(show.shots)
+    assert shots(connect(session_token=site.new_session_token(person))) == len(show.shots)
 
 
 def test_the_faults_of_a_site_reach_the_client(connect: Connect, site: FakeSite, person: Account) -> None:
@@ -414,7 +414,7 @@ READ = ("entityRead", {"entity": "Shot", "entityId": 862, "fields": ["code"]})
 
 
 def test_node_has_three_grants(site: FakeSite, person: Account, show: Show) -> None:
-    by_token = {"grant_type": "session_token", "session_token": site.session_token(person)}
+    by_token = {"grant_type": "session_token", "session_token": site.new_session_token(person)}
     for credentials, who in ((NODE_SCRIPT, "render"), (NODE_LOGIN, "a_user"), (by_token, "a_user")):
         before = site.reads[who, "/api/v1/entity/Shot/862"]
         (shot,) = node(site, credentials, READ).values

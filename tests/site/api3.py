@@ -1,9 +1,11 @@
-"""What a ShotGrid site answers the Python API at its own endpoint, `/api3/json`, over the rows of a show.
+"""The endpoint of the Python API, `/api3/json`, over the rows of a show.
 
-`shotgun_api3` posts `{"method_name", "params": [credentials, arguments]}` and gets `{"results"}`, or, also with status
-200, `{"exception": true, "error_code", "message"}`: a status from 300 on is to it no answer of the site's (client).
-Where each fact was seen is said in the words of `site-contract.md`. What is not said to be seen at this endpoint is
-taken from the REST API, which shows the same rows.
+`shotgun_api3` posts `{"method_name", "params": [credentials, arguments]}`. The response is `{"results"}` or
+`{"exception": true, "error_code", "message"}`, both with status 200. The client treats a status from 300 as a failure
+of the connection, not as an error of the site (client).
+
+Comments say where each behaviour was seen, in the words of `site-contract.md`. Without such a word, the behaviour is
+copied from the REST API, which returns the same rows.
 """
 
 from __future__ import annotations
@@ -14,20 +16,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.site import schema
-from tests.site.filters import Rejected, path, values
+from tests.site.errors import Rejected
+from tests.site.filters import path, values
 from tests.site.rest import PAGE_SIZE, Data
 from tests.site.show import SCHEMA, EntityType, Link, Row
 
 PATH = "/api3/json"
 VERSION = [8, 89, 0, 1234]
-UNAUTHENTICATED = "info"  # the one method that comes without credentials (client)
-# The names of credentials that are no secret.
-NAMES = ("user_login", "script_name", "sudo_as_login")
+UNAUTHENTICATED = "info"  # the only method without credentials (client)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the Python API. `credentials` is empty when none were sent."""
+    """One call of the Python API. `credentials` is empty if the request has none."""
 
     method: str
     credentials: dict[str, Any]
@@ -35,7 +36,10 @@ class Call:
 
     @classmethod
     def parsed(cls, body: bytes) -> Call:
-        """Read a request's body. Raises `Rejected` on one that the client does not send; what a site says is unknown."""
+        """Parse the body of a request. Raises `Rejected` for a body that the client never sends.
+
+        Unknown: how real sites respond to such a body.
+        """
         try:
             sent = json.loads(body)
             method, params = sent["method_name"], sent["params"]
@@ -47,19 +51,14 @@ class Call:
             raise Rejected("Invalid API request")
         return cls(method, credentials, arguments if isinstance(arguments, dict) else {})
 
-    @property
-    def secrets(self) -> set[str]:
-        """The credentials that nobody else may learn."""
-        return {value for name, value in self.credentials.items() if isinstance(value, str) and name not in NAMES}
 
-
-def exception(refused: Rejected) -> dict[str, Any]:
-    """Return a refusal as the client knows one: by `exception`, and what it is by `error_code` (client)."""
-    return {"exception": True, "message": refused.title, "error_code": refused.code}
+def exception(rejected: Rejected) -> dict[str, Any]:
+    """Return the response body for an error. The client recognizes it by `exception` and `error_code` (client)."""
+    return {"exception": True, "message": rejected.title, "error_code": rejected.code}
 
 
 def info(authentication_method: str) -> dict[str, Any]:
-    """What a site says about itself (client: the documented ones, and those that the vendor's clients read)."""
+    """Return the results of `info`: the documented fields, and those that the vendor's clients read (client)."""
     return {
         "full_version": VERSION,
         "version": VERSION[:3],
@@ -72,67 +71,67 @@ def info(authentication_method: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Api3(Data):
-    """The methods that read, over the rows of a site."""
+    """The methods that read the rows of a site."""
 
     def call(self, call: Call) -> Any:
-        """Return the results of a method. Raises `Rejected`, also for what would change data: this site is read-only.
+        """Return the results of a method. Raises `Rejected`, also for methods that change data: this site is read-only.
 
-        What a site says of a method that it does not have is unknown.
+        Unknown: how real sites respond to an unknown method.
         """
         methods: dict[str, Callable[[dict[str, Any]], Any]] = {
             "read": self.read,
-            "summarize": self.summed_up,
+            "summarize": self.read_summary,
             "schema_entity_read": lambda _: schema.types(),
             "schema_read": lambda _: {name: schema.fields(kind) for name, kind in SCHEMA.items()},
-            "schema_field_read": lambda asked: schema.fields(
-                _kind("schema_field_read", asked), asked.get("field_name")
+            "schema_field_read": lambda arguments: schema.fields(
+                _kind("schema_field_read", arguments), arguments.get("field_name")
             ),
-            "preferences_read": lambda asked: schema.preferences(asked.get("prefs") or []),
+            "preferences_read": lambda arguments: schema.preferences(arguments.get("prefs") or []),
         }
         if call.method not in methods:
             raise Rejected(f"API {call.method}() is not available on this site.", code=104)
         return methods[call.method](call.arguments)
 
-    def read(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """`find` and `find_one`: rows with their fields side by side, and whether there are more (client)."""
-        kind = _kind("read", asked)
-        if asked.get("additional_filter_presets"):  # a fault for one that is wrong (client); here all are
+    def read(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the results of `find` and `find_one`: rows, and whether there is a next page (client)."""
+        kind = _kind("read", arguments)
+        if arguments.get("additional_filter_presets"):  # a wrong preset is a fault (client); here every preset is
             raise Rejected("API read() additional_filter_presets are not available on this site.")
-        meets = self._predicate(kind, _group(asked.get("filters")), "read", is_array=False)
+        meets = self._predicate(kind, _group(arguments.get("filters")), "read", is_array=False)
         sort = ",".join(
             f"{'-' if one.get('direction') == 'desc' else ''}{one.get('field_name')}"
-            for one in asked.get("sorts") or []
+            for one in arguments.get("sorts") or []
         )
         found = [row for row in self.in_order(kind, sort) if meets(row)]
-        if asked.get("return_only") == "retired":
-            found = []  # nobody can retire a row here
-        paging = asked.get("paging") or {}
+        if arguments.get("return_only") == "retired":
+            found = []  # no row of this site can be retired
+        paging = arguments.get("paging") or {}
         size, number = int(paging.get("entities_per_page", PAGE_SIZE)), int(paging.get("current_page", 1))
         shown = found[(number - 1) * size : number * size]
         results: dict[str, Any] = {
-            "entities": [self._entity(kind, row, asked.get("return_fields") or []) for row in shown]
+            "entities": [self._entity(kind, row, arguments.get("return_fields") or []) for row in shown]
         }
-        if asked.get("return_paging_info_without_counts"):
+        if arguments.get("return_paging_info_without_counts"):
             has_next = number * size < len(found)
             results["paging_info"] = {"current_page": number, "entities_per_page": size, "has_next_page": has_next}
         return results
 
-    def summed_up(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """`summarize`: what the REST API shows as `data` (client)."""
-        kind = _kind("summarize", asked)
-        meets = self._predicate(kind, _group(asked.get("filters")), "summarize", is_array=False)
-        return self.summary(kind, asked.get("summaries"), asked.get("grouping"), meets)
+    def read_summary(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the results of `summarize`: the same as `data` of the REST API (client)."""
+        kind = _kind("summarize", arguments)
+        meets = self._predicate(kind, _group(arguments.get("filters")), "summarize", is_array=False)
+        return self.summary(kind, arguments.get("summaries"), arguments.get("grouping"), meets)
 
     def _entity(self, kind: EntityType, row: Row, fields: list[str]) -> dict[str, Any]:
-        """Return a row with its type and id, always, and the fields that there are (client); dotted by full name."""
+        """Return a row: type, id, and those of the fields that exist, by their full names (client)."""
         shown: dict[str, Any] = {"type": kind.name, "id": row.id}
         for name in fields:
             at = path(kind, name)
             if at is None or not at.readable:
-                continue  # as in the REST API; here unknown
+                continue  # as in the REST API; unknown for this endpoint
             found = [_shown(value) for value in values(self.rows, at, row)]
-            many = at.field.data_type == "multi_entity"
-            shown[name] = found if many else found[0] if found else None
+            is_list = at.field.data_type == "multi_entity"
+            shown[name] = found if is_list else found[0] if found else None
         return shown
 
 
@@ -140,16 +139,16 @@ def _shown(value: Any) -> Any:
     return {"type": value.type, "id": value.id, "name": value.name} if isinstance(value, Link) else value
 
 
-def _kind(method: str, asked: dict[str, Any]) -> EntityType:
-    """Return the type that is asked about, by its own name only (client)."""
-    name = asked.get("type")
+def _kind(method: str, arguments: dict[str, Any]) -> EntityType:
+    """Return the type in the arguments. Only its own name is valid, not its plural (client)."""
+    name = arguments.get("type")
     if name not in SCHEMA:
-        raise Rejected(f"API {method}() Entity type '{name}' does not exist.")  # its words are unknown
+        raise Rejected(f"API {method}() Entity type '{name}' does not exist.")  # the exact text is unknown
     return SCHEMA[name]
 
 
 def _group(sent: Any) -> dict[str, Any]:
-    """Return filters as the REST API takes them. Here a condition names its parts (client), there it is a triple."""
+    """Convert filters to the form of the REST API, whose conditions are triples. Here they are hashes (client)."""
     if not isinstance(sent, dict):
         return {"filters": sent}
     return {"filters": _condition(sent)}

@@ -1,6 +1,6 @@
-"""The filters of a ShotGrid site's data routes: which rows of a show they mean, and what is wrong with a wrong one.
+"""The filters of a ShotGrid site's data routes: the rows that they select, and the errors for invalid filters.
 
-An operator that negates also finds the rows without a value, and text is compared without regard to case (probed).
+A negated operator also selects rows without a value. The comparison of text ignores case (probed).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from tests.site.errors import Rejected
 from tests.site.show import SCHEMA, EntityType, Field, Link, Row
 
 Predicate = Callable[[Row], bool]
@@ -49,7 +50,7 @@ NEGATED = {
     "not_in_next": "in_next",
 }
 UNITS = ("HOUR", "DAY", "WEEK", "MONTH", "YEAR")
-# What a site says that a value may be, in the words of the language that it is written in.
+# The types that a site lists in its errors, in the words of Ruby, which it is written in.
 STRING, NUMBER = "[String, NilClass]", "[String, Integer, NilClass]"
 ENTITY = (
     "[Hash, ActiveSupport::HashWithIndifferentAccess, ActionDispatch::Http::Parameters, "
@@ -57,25 +58,9 @@ ENTITY = (
 )
 
 
-class Rejected(Exception):
-    """A request that a site answers with an error. Code 103 is a wrong request, 104 a row that is not there."""
-
-    def __init__(
-        self,
-        title: str,
-        source: Mapping[str, Any] | None = None,
-        *,
-        status: int = 400,
-        code: int = 103,
-        detail: str | None = None,
-    ) -> None:
-        super().__init__(title)
-        self.title, self.source, self.status, self.code, self.detail = title, source, status, code, detail
-
-
 @dataclass(frozen=True)
 class Site:
-    """The rows of a site, and the day that relative dates count from."""
+    """The rows of a site, and the day from which relative dates count."""
 
     rows: Rows
     today: date
@@ -86,13 +71,13 @@ class Site:
 
 @dataclass(frozen=True)
 class Path:
-    """A field, perhaps through links, as in `entity.Shot.sg_sequence`.
+    """A field, directly or through links, as in `entity.Shot.sg_sequence`.
 
-    `readable` says whether it can be read as well as filtered by: not through a link to many, nor through a type that
-    the link does not lead to (probed).
+    Filters accept every path. Only a `readable` path can be read: not one through a link to many rows, and not one
+    through a type that the link never has (probed).
     """
 
-    hops: tuple[tuple[EntityType, str, str], ...]  # of a type, a field, to a type
+    hops: tuple[tuple[EntityType, str, str], ...]  # type, name of its link field, type of the linked row
     kind: EntityType
     name: str
     field: Field
@@ -100,7 +85,7 @@ class Path:
 
 
 def path(kind: EntityType, text: str) -> Path | None:
-    """Return where a dotted path leads, or None if it leads nowhere."""
+    """Parse a dotted path. Return None if there is no such field."""
     *through, name = text.split(".")
     hops: list[tuple[EntityType, str, str]] = []
     readable = True
@@ -118,15 +103,15 @@ def path(kind: EntityType, text: str) -> Path | None:
 
 
 def values(rows: Rows, at: Path, row: Row) -> list[Any]:
-    """Return what a row has there, without nulls: one value or none, or more through a link to many."""
+    """Return the values of a row at a path, without nulls. A link to many rows can have more than one."""
     reached = [row]
     for kind, name, type_name in at.hops:
-        links = [link for one in reached for link in _many(kind.read(one, name)) if link.type == type_name]
+        links = [link for one in reached for link in _as_sequence(kind.read(one, name)) if link.type == type_name]
         reached = [rows[type_name][link.id] for link in links]
-    return [value for one in reached for value in _many(at.kind.read(one, at.name))]
+    return [value for one in reached for value in _as_sequence(at.kind.read(one, at.name))]
 
 
-def _many(value: Any) -> Sequence[Any]:
+def _as_sequence(value: Any) -> Sequence[Any]:
     if value is None:
         return ()
     return value if isinstance(value, tuple) else (value,)
@@ -136,7 +121,7 @@ def _many(value: Any) -> Sequence[Any]:
 
 
 def triples(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> Predicate:
-    """Filters as an array of triples, all of which have to hold (probed)."""
+    """Parse an array of conditions. A row must meet all of them (probed)."""
     if not isinstance(filters, list):
         raise Rejected(f"Query is not an Array: {_ruby(filters)}")
     if not all(isinstance(one, list) for one in filters):
@@ -146,7 +131,7 @@ def triples(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> P
 
 
 def group(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> Predicate:
-    """Filters as a hash of conditions under `and` or `or`: triples, and further such hashes (recorded, probed)."""
+    """Parse a hash of conditions under `and` or `or`. Conditions are triples or such hashes (recorded, probed)."""
     if not isinstance(filters, dict):
         raise Rejected(f"Query is not an Hash: {_ruby(filters)}")
     if "logical_operator" not in filters:
@@ -157,27 +142,27 @@ def group(kind: EntityType, filters: Any, site: Site, verb: str = "read") -> Pre
     if not isinstance(conditions, list):
         raise Rejected(f"Missing conditions parameter: {_ruby(filters)}")
     wanted = [(group if isinstance(one, dict) else triple)(kind, one, site, verb) for one in conditions]
-    if operator == "and" or not wanted:  # a group of none is no filter (probed)
+    if operator == "and" or not wanted:  # an empty group selects all rows (probed)
         return lambda row: all(one(row) for one in wanted)
     return lambda row: any(one(row) for one in wanted)
 
 
 def triple(kind: EntityType, condition: Any, site: Site, verb: str = "read") -> Predicate:
-    """One condition: a path, an operator and a value."""
+    """Parse one condition: a path, an operator and a value."""
     if not isinstance(condition, list) or len(condition) != 3 or not isinstance(condition[0], str):
         raise Rejected(f"Invalid condition: {_ruby(condition)}")
     name, relation, value = condition[0], str(condition[1]), condition[2]
     wanted = value if isinstance(value, list) else [value]
     full = f"{kind.name}.{name}"
     at = path(kind, name)
-    sent = _ruby({"path": name, "relation": relation, "values": wanted})
+    described = _ruby({"path": name, "relation": relation, "values": wanted})
     if at is None:  # recorded
-        raise Rejected(f"API {verb}() {full} doesn't exist.", {full: f" does not exist. Value: {sent}"})
+        raise Rejected(f"API {verb}() {full} doesn't exist.", {full: f" does not exist. Value: {described}"})
     legal = OPERATORS[at.field.data_type]
     if relation not in legal:
-        says = f"data type doesn't support '{relation}' 'relation'"
-        title = f"API {verb}() {full}'s '{at.field.data_type}' {says}"
-        raise Rejected(title, {full: f" {says}. Value: {sent} Valid relations: {json.dumps(legal)}"})
+        problem = f"data type doesn't support '{relation}' 'relation'"
+        title = f"API {verb}() {full}'s '{at.field.data_type}' {problem}"
+        raise Rejected(title, {full: f" {problem}. Value: {described} Valid relations: {json.dumps(legal)}"})
     positive = NEGATED.get(relation, relation)
     _check_count(verb, relation, positive, wanted)
     meets = _test(at.field.data_type, positive, [_operand(at, full, verb, positive, one) for one in wanted], site)
@@ -198,10 +183,10 @@ def _check_count(verb: str, relation: str, positive: str, wanted: list[Any]) -> 
         raise Rejected(f"{start} expects an Integer: {_ruby(wanted)}")  # unknown
     if positive in ("in_last", "in_next"):
         if wanted[1] not in UNITS:
-            says = (
+            problem = (
                 f"doesn't support the '{wanted[1]}' time unit: {_ruby(wanted)}  Valid time units: {json.dumps(UNITS)}"
             )
-            raise Rejected(f"{start} {says}")
+            raise Rejected(f"{start} {problem}")
         if not isinstance(wanted[0], int) or wanted[0] < 1:
             raise Rejected(f"{start} expects at a positive Integer time unit")
 
@@ -210,15 +195,15 @@ def _check_count(verb: str, relation: str, positive: str, wanted: list[Any]) -> 
 
 
 def _operand(at: Path, full: str, verb: str, positive: str, value: Any) -> Any:
-    """Return a filter's value as `_comparable` returns a row's, or say what is wrong with it (probed)."""
+    """Return the value of a filter in the form of `_comparable`. Raises `Rejected` for a wrong value (probed)."""
     data_type = at.field.data_type
     if positive in ("in_last", "in_next") or positive.startswith("in_calendar"):
         return value
     by_word = positive.startswith(("name_", "type_"))
     expected = NUMBER if data_type in ("number", "duration") else ENTITY if at.field.links and not by_word else STRING
-    kinds = {NUMBER: (str, int, float) if data_type == "duration" else (str, int), ENTITY: (dict,), STRING: (str,)}
-    of_a_kind: bool = isinstance(value, kinds[expected]) and not isinstance(value, bool)
-    if value is not None and not of_a_kind:
+    types = {NUMBER: (str, int, float) if data_type == "duration" else (str, int), ENTITY: (dict,), STRING: (str,)}
+    has_right_type: bool = isinstance(value, types[expected]) and not isinstance(value, bool)
+    if value is not None and not has_right_type:
         got = f"{_ruby_class(value)}: {_ruby(value)}"
         raise Rejected(f"API {verb}() {full} expected {expected} data type(s) but got {got}")
     if positive == "in" and value is None and data_type == "text":
@@ -234,11 +219,11 @@ def _operand(at: Path, full: str, verb: str, positive: str, value: Any) -> Any:
         try:
             return int(value)
         except ValueError:
-            says = f"Invalid data for '{data_type}' data type"
-            raise Rejected(says, {at.name: f"{says}. Value: {value}"}) from None
+            title = f"Invalid data for '{data_type}' data type"
+            raise Rejected(title, {at.name: f"{title}. Value: {value}"}) from None
     if data_type in ("date", "date_time") and (value or data_type == "date_time"):
         return _day(value) if data_type == "date" else _moment(value).casefold()
-    return value.casefold() or None  # empty is null (probed)
+    return value.casefold() or None  # an empty text means null (probed)
 
 
 def _day(value: str) -> str:
@@ -254,20 +239,20 @@ def _moment(value: str) -> str:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        says = "Correct format is 2011-01-21T13:26:09Z (UTC), 2011-01-21T13:26:09-07:00 (UTC Offset)"
-        title = f"Invalid date time format: {value}. {says} or any ISO8601 compatible string."
+        correct = "Correct format is 2011-01-21T13:26:09Z (UTC), 2011-01-21T13:26:09-07:00 (UTC Offset)"
+        title = f"Invalid date time format: {value}. {correct} or any ISO8601 compatible string."
         raise Rejected(title) from None
     return f"{(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _test(data_type: str, positive: str, wanted: list[Any], site: Site) -> Callable[[list[Any]], bool]:
-    """Return whether what a row has there meets an operator that does not negate."""
+    """Return a test of the values of a row at a path, for an operator that is not negated."""
     if positive.startswith("in_") and data_type in ("date", "date_time"):
         first, last = (day.isoformat() for day in _span(positive, wanted, site.today))
         return lambda found: any(first <= value[:10] <= last for value in found)
     if positive == "is" and wanted[0] is None:
         return lambda found: not found
-    if positive == "contains" and wanted[0] is None:  # the empty text is in any (probed)
+    if positive == "contains" and wanted[0] is None:  # every text contains the empty text (probed)
         return bool
     if None in wanted:
         wanted = [] if positive == "between" else [one for one in wanted if one is not None]
@@ -282,7 +267,7 @@ def _test(data_type: str, positive: str, wanted: list[Any], site: Site) -> Calla
         "ends_with": lambda value: bool(_comparable(value).endswith(word)),
         "greater_than": lambda value: bool(_comparable(value) > word),
         "less_than": lambda value: bool(_comparable(value) < word),
-        "between": lambda value: bool(min(wanted) <= _comparable(value) <= max(wanted)),  # both ends in (probed)
+        "between": lambda value: bool(min(wanted) <= _comparable(value) <= max(wanted)),  # both ends included (probed)
         "name_is": lambda value: value.name.casefold() == word,
         "name_contains": lambda value: word in value.name.casefold(),
         "type_is": lambda value: value.type.casefold() == word,
@@ -298,7 +283,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _span(positive: str, wanted: list[Any], today: date) -> tuple[date, date]:
-    """Return the first and last day that a relative operator means. Weeks begin on Monday here: unknown."""
+    """Return the first and last day of a relative operator. Unknown: the first day of the week; here Monday."""
     if positive in ("in_last", "in_next"):
         far = _moved(today, wanted[0] if positive == "in_next" else -wanted[0], wanted[1])
         return min(today, far), max(today, far)
@@ -313,7 +298,7 @@ def _span(positive: str, wanted: list[Any], today: date) -> tuple[date, date]:
 
 
 def _moved(day: date, by: int, unit: str) -> date:
-    if unit == "HOUR":  # a day has no hours: less than a day is today (probed)
+    if unit == "HOUR":  # dates have no hours: less than 24 hours means today (probed)
         return day + timedelta(days=int(by / 24))
     if unit in ("DAY", "WEEK"):
         return day + timedelta(days=by * (7 if unit == "WEEK" else 1))
@@ -322,7 +307,7 @@ def _moved(day: date, by: int, unit: str) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
-# ---- how a site writes values in its errors --------------------------------------------------------------
+# ---- values in the errors of a site ----------------------------------------------------------------------
 
 
 def _ruby(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""A little show for the fake site to serve: a project and what a dashboard asks about it.
+"""The data of the fake site: a small show with one project, and the rows that a dashboard reads.
 
-Field names are those that sites have by default, status codes those that sites ship with. Everything hangs together,
-and the same day gives the same show. The people are made up.
+Field names and status codes are the defaults of real sites. All links lead to existing rows. The same day always gives
+the same show. The names of users are invented.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import Annotated, Any, get_type_hints
 
-WEEKS_BEFORE = 8  # how long before today the first tasks begin; the last are due some six weeks after
+WEEKS_BEFORE = 8  # the first tasks begin this long before today; the last ones end about six weeks after today
 MINUTES_PER_DAY = 480  # a working day of eight hours; a duration is in minutes (probed)
-FIRST_USER_ID = 9001  # far from the ids of those who have an account on the fake site
+FIRST_USER_ID = 9001  # far from the ids of users with an account on the fake site
 FINISHED = ("fin", "apr", "omt")
 
 
 @dataclass(frozen=True)
 class Link:
-    """A reference to a row. The name is what the row is called."""
+    """A reference to a row, with the name of the row."""
 
     type: str
     id: int
@@ -29,7 +29,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Field:
-    """What a site's schema says of a field: its data type, and for links the types of what it links to."""
+    """A field in a site's schema: its data type, and for links the types of the linked rows."""
 
     data_type: str
     links: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class HumanUser:
     login: Text
     email: Text
     permission_rule_set: Annotated[Link, Field("entity", ("PermissionRuleSet",))]
-    sg_status_list: StatusCode = "act"  # the Python API asks for it when it signs a user in (client)
+    sg_status_list: StatusCode = "act"  # the Python API reads it when it signs a user in (client)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ Row = Project | Step | Status | HumanUser | Sequence | Shot | Task
 
 @dataclass(frozen=True)
 class EntityType:
-    """A type of row: its place in addresses, and the field that names a row."""
+    """A type of row: its name in paths, and the field with the name of a row."""
 
     row: type[Row]
     plural: str
@@ -159,7 +159,7 @@ def link(row: Row) -> Link:
 
 @dataclass(frozen=True)
 class Show:
-    """All rows of a site. `today` is the day that it was made for, and what relative filters count from."""
+    """All rows of a site. Relative filters count from the day `today`."""
 
     today: date
     projects: tuple[Project, ...] = ()
@@ -181,7 +181,7 @@ class Show:
 
     @property
     def late(self) -> list[Task]:
-        """The tasks that should be finished by now and are not."""
+        """The unfinished tasks with a due date before today."""
         today = self.today.isoformat()
         return [
             task
@@ -201,9 +201,9 @@ STATUSES = (
     Status(6, "fin", "Final", "139,201,121"),
     Status(7, "hld", "On Hold", "240,170,166"),
     Status(8, "omt", "Omit", "180,180,190"),
-    Status(9, "act", "Active", "160,214,160"),  # a user's
+    Status(9, "act", "Active", "160,214,160"),  # for users
 )
-# Each with the working days that a task takes, and the two people who do it.
+# Each step with the shortest and longest duration of a task in working days, and the indexes of its two users.
 STEPS = (
     (Step(21, "Layout", "LAY", "127,174,219"), (2, 3), (0, 1)),
     (Step(22, "Animation", "ANM", "142,196,112"), (4, 7), (2, 3)),
@@ -255,8 +255,8 @@ class _Plan:
 
 
 def make_show(today: date) -> Show:
-    """Return the show of a day: forty shots, a hundred and eighty tasks, some finished, some late, some to come."""
-    chance = random.Random(7)  # always the same, so that only the dates move from day to day
+    """Return the show of a day: 40 shots and 180 tasks. Some tasks are finished, some late, some in the future."""
+    chance = random.Random(7)  # a fixed seed: from day to day only the dates change
     project = link(PROJECT)
     users = tuple(
         HumanUser(FIRST_USER_ID + number, name, login, f"{login}@lamplighters.example", ARTIST)
@@ -327,7 +327,7 @@ def make_show(today: date) -> Show:
 
 
 def _working_days(day: date, days: int) -> tuple[date, date, int]:
-    """Return the first and the last of so many working days from a day on, and their number."""
+    """Return the first and the last of a number of working days, starting at a day, and the number."""
     worked: list[date] = []
     while len(worked) < days:
         if day.weekday() < 5:

@@ -102,7 +102,7 @@ def test_script_keys_know_nothing_of_two_factor(site: FakeSite, two_factor: bool
 
 
 def test_a_session_token_is_not_used_up(site: FakeSite) -> None:
-    token = site.session_token(site.add_user("a", "b"))
+    token = site.new_session_token(site.add_user("a", "b"))
     for _ in range(2):
         answer = ask(site, "session_token", session_token=token)
         claims = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})

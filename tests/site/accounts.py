@@ -1,0 +1,337 @@
+"""The accounts of a site: users, scripts, their sign-in, sessions and tokens."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import jwt
+import pyotp
+
+from tests.site.errors import Rejected
+from tests.site.faults import Switches
+from tests.site.show import HumanUser, Link
+
+GRANTS = ("password", "client_credentials", "refresh_token", "session_token")
+HOST = "127.0.0.1"
+REFRESH_TOKEN_SECONDS = 24 * 3600
+METHODS_WITHOUT_PASSWORD = {"saml2": 108, "oxygen": 110}  # the error codes for a password (client)
+# The form fields of the token endpoint and the credentials of the Python API that are not secret.
+PUBLIC_FIELDS = ("grant_type", "username", "client_id", "scope", "user_login", "script_name", "sudo_as_login")
+
+
+@dataclass
+class Account:
+    """A user or a script. `own` has the switches that differ from the site's for this account."""
+
+    id: int
+    login: str
+    password: str
+    name: str
+    email: str
+    permission_group: str = "Artist"
+    otp_secret: str = field(default_factory=pyotp.random_base32)
+    backup_codes: set[str] = field(default_factory=set)
+    used_codes: set[str] = field(default_factory=set)
+    own: dict[str, Any] = field(default_factory=dict)
+    type: str = "HumanUser"
+
+    @property
+    def row(self) -> HumanUser:
+        """The user as the data routes show it."""
+        rule_set = Link("PermissionRuleSet", 8, self.permission_group)
+        return HumanUser(self.id, self.name, self.login, self.email, rule_set)
+
+
+class Accounts:
+    """All accounts of a site. A script's name is its login, so one name space holds users and scripts."""
+
+    def __init__(self) -> None:
+        self.switches = Switches()
+        self.accounts: dict[str, Account] = {}  # users by login
+        self.scripts: dict[str, str] = {}  # script keys by script name
+        self.secrets: set[str] = set()  # every password, code and token that the site has received or sent
+        self._lock = threading.RLock()
+        self._signing_key = secrets.token_urlsafe(32)
+        self._sessions: dict[str, str] = {}  # logins by session uuid
+        self._access_tokens: dict[str, str] = {}  # logins by token
+        self._session_tokens: dict[str, str] = {}  # logins by token
+        self._refresh_tokens: dict[str, tuple[str, str]] = {}  # (login, session uuid) by token
+
+    # ---- for tests and the demo ------------------------------------------------------------------------
+
+    def add_user(self, login: str, password: str, **own: Any) -> Account:
+        """Add a user with two backup codes. `own` are switches for this user alone."""
+        with self._lock:
+            user = Account(
+                id=24 + len(self.accounts),
+                login=login,
+                password=password,
+                name=login.replace("_", " ").title(),
+                email=f"{login}@studio.example",
+                backup_codes={f"{secrets.randbelow(10**8):08d}" for _ in range(2)},
+                own=own,
+            )
+            self.accounts[login] = user
+            self.secrets |= {password, *user.backup_codes}
+            return user
+
+    def add_script(self, name: str, key: str) -> None:
+        """Add a script with its key. Raises `ValueError` if the name is a user's login."""
+        with self._lock:
+            if name in self.accounts:
+                raise ValueError(f"{name} is a user's login")
+            self.scripts[name] = key
+            self.secrets.add(key)
+
+    def code(self, login: str) -> str:
+        """Return an unused code of the user's authenticator app. Raises `LookupError` if all current codes are used."""
+        user = self.accounts[login]
+        totp = pyotp.TOTP(user.otp_secret)
+        now = int(time.time())
+        codes = [totp.at(now + step * totp.interval) for step in (0, 1, -1)]
+        code = next((code for code in codes if code not in user.used_codes), None)
+        if code is None:
+            raise LookupError("all codes of this minute are used; wait for the next one")
+        self.secrets.add(code)
+        return code
+
+    def switch(self, user: Account | None = None, **changes: Any) -> None:
+        """Change switches, for the site or for one user. Switching two-factor on ends the sessions of these users."""
+        with self._lock:
+            checked = asdict(replace(self.switches, **changes))
+            if user is None:
+                self.switches = Switches(**checked)
+            else:
+                user.own.update(changes)
+            if changes.get("two_factor"):
+                self.end_sessions(user)
+
+    def switches_of(self, login: str) -> Switches:
+        """Return the switches for a user. Scripts and unknown logins have the site's."""
+        user = self.accounts.get(login)
+        return replace(self.switches, **user.own) if user else self.switches
+
+    def end_sessions(self, user: Account | None = None) -> None:
+        """End the sessions and session tokens of all users, or of one user. Scripts keep theirs."""
+        with self._lock:
+            for sessions in (self._sessions, self._session_tokens):
+                for session, login in list(sessions.items()):
+                    if login == user.login if user else login in self.accounts:
+                        del sessions[session]
+
+    def end_access_tokens(self, user: Account) -> None:
+        """End a user's access tokens before they expire. Their sessions continue."""
+        with self._lock:
+            for token, login in list(self._access_tokens.items()):
+                if login == user.login:
+                    del self._access_tokens[token]
+
+    def sign_in_directly(self, user: Account) -> dict[str, Any]:
+        """Sign a user in without the gateway and return the tokens."""
+        return self._tokens(user, "user", self.switches_of(user.login), self._new_session(user))
+
+    def new_session_token(self, account: Account) -> str:
+        """Return a new session token, as the vendor's desktop tools use one."""
+        token = secrets.token_hex(16)
+        with self._lock:
+            self._session_tokens[token] = account.login
+            self.secrets.add(token)
+        return token
+
+    # ---- the token endpoint ----------------------------------------------------------------------------
+
+    def requester(self, grant: str, form: Mapping[str, str]) -> str:
+        """Return the login or script name that a token request is for, "" if it names none."""
+        if grant == "refresh_token":
+            return self._refresh_tokens.get(form.get("refresh_token", ""), ("", ""))[0]
+        holder = self._session_tokens.get(form.get("session_token", ""), "")
+        return form.get("username", form.get("client_id", holder))
+
+    def tokens(self, grant: str, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
+        """Return the response body of a successful token request with one of `GRANTS`. Raises `Rejected`."""
+        by_grant: dict[str, Callable[[Mapping[str, str], Switches], dict[str, Any]]] = {
+            "password": self._by_password,
+            "client_credentials": self._by_script_key,
+            "refresh_token": self._by_refresh_token,
+            "session_token": self._by_session_token,
+        }
+        return by_grant[grant](form, switches)
+
+    def _by_password(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
+        user = self.sign_in(form.get("username"), form.get("password"), form.get("auth_token"), switches)
+        return self._tokens(user, "user", switches, self._new_session(user))
+
+    def _by_script_key(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
+        script = self.script(form.get("client_id", ""), form.get("client_secret", ""))
+        scope = form.get("scope", "")
+        login = scope.removeprefix("sudo_as_login:") if scope.startswith("sudo_as_login:") else None
+        self.check_sudo(script, login)
+        return self._tokens(script, "script", switches, self._new_session(script), sudo_as_login=login)
+
+    def _by_refresh_token(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
+        token = form.get("refresh_token", "")
+        with self._lock:
+            login, session = self._refresh_tokens.get(token, ("", ""))
+            if session not in self._sessions or _is_expired(token):
+                raise Rejected("Unauthorized", status=401, code=102)
+            if switches.retires_refresh_tokens:
+                del self._refresh_tokens[token]
+        account = self._account(login)
+        return self._tokens(account, "user" if account.type == "HumanUser" else "script", switches, session)
+
+    def _by_session_token(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
+        account = self.holder(form.get("session_token", ""))
+        return self._tokens(account, "session_token", switches, self._new_session(account))
+
+    # ---- credentials -----------------------------------------------------------------------------------
+
+    def sign_in(self, login: str | None, password: str | None, code: str | None, switches: Switches) -> Account:
+        """Return the user with this password, and with this code if one is required. Raises `Rejected`."""
+        if not login or not password:
+            raise Rejected("Missing or invalid authentication arguments")
+        if error_code := METHODS_WITHOUT_PASSWORD.get(switches.authentication_method):
+            raise Rejected("Password authentication is not allowed on this site", code=error_code)
+        user = self.accounts.get(login)
+        is_right = user is not None and secrets.compare_digest(user.password.encode(), password.encode())
+        wrong_password = f"Can't authenticate user '{login}'."
+        if not is_right and (not switches.two_factor or switches.password_checked_first):
+            raise Rejected(wrong_password, code=102)
+        if switches.two_factor:
+            if not code:
+                source = {"auth_token": "missing for 2FA login"}
+                raise Rejected("Missing argument for 2FA login", source, code=106)
+            if user is None or not is_right or not self._use_code(user, code):
+                title = wrong_password if switches.wrong_code == 102 else "Invalid 2FA code"
+                raise Rejected(title, code=switches.wrong_code)
+        assert user is not None
+        return user
+
+    def script(self, name: str, key: str) -> Account:
+        """Return the script with this name and key. Two-factor does not apply to scripts. Raises `Rejected`."""
+        if name not in self.scripts or not secrets.compare_digest(self.scripts[name].encode(), key.encode()):
+            raise Rejected(f"Can't authenticate script '{name}'", code=102)
+        return self._account(name)
+
+    def holder(self, session_token: str) -> Account:
+        """Return the account of a session token. No code is required. Raises `Rejected`."""
+        login = self._session_tokens.get(session_token)
+        if login is None:
+            raise Rejected(f"Can't authenticate session token ending with '{session_token[-4:]}'", code=102)
+        return self._account(login)
+
+    def check_sudo(self, caller: Account, login: str | None) -> None:
+        """Raise `Rejected` if the caller must not act as this user. The token still names the caller (probed)."""
+        if login is not None and caller.type != "ApiUser":
+            raise Rejected(f"The user does not have permission to 'sudo': '{caller.login}'", code=102)  # client
+        if login is not None and login not in self.accounts:
+            raise Rejected(f"Cannot 'sudo' - unknown or retired user: '{login}'", code=102)  # probed
+
+    def caller(self, credentials: Mapping[str, Any], switches: Switches) -> Account:
+        """Return the account of a call of the Python API, by any of its three kinds of credentials.
+
+        Raises `Rejected`.
+        """
+        if "user_login" in credentials:
+            names = ("user_login", "user_password", "auth_token")
+            login, password, code = (str(credentials.get(name, "")) for name in names)
+            caller = self.sign_in(login, password, code, switches)
+        elif "script_name" in credentials:
+            caller = self.script(str(credentials["script_name"]), str(credentials.get("script_key", "")))
+        elif "session_token" in credentials:
+            caller = self.holder(str(credentials["session_token"]))
+        else:
+            raise Rejected("Missing or invalid authentication arguments", code=102)  # unknown
+        self.check_sudo(caller, credentials.get("sudo_as_login"))
+        return caller
+
+    def caller_name(self, credentials: Mapping[str, Any]) -> str:
+        """Return the login or script name in the credentials of the Python API, valid or not."""
+        holder = self._session_tokens.get(str(credentials.get("session_token")), "")
+        return str(credentials.get("user_login") or credentials.get("script_name") or holder)
+
+    def login_of_bearer(self, authorization: str) -> str:
+        """Return the login of the valid access token in an `Authorization` header, "" without one."""
+        scheme, _, token = authorization.partition(" ")
+        try:
+            claims = jwt.decode(token, self._signing_key, algorithms=["HS256"], audience=HOST)
+        except jwt.InvalidTokenError:
+            return ""
+        if scheme.lower() != "bearer" or token not in self._access_tokens:
+            return ""
+        return self._sessions.get(claims["session_uuid"], "")
+
+    def add_secrets(self, fields: Mapping[str, Any]) -> None:
+        """Record the secrets in a form of the token endpoint or in the credentials of the Python API."""
+        found = {value for name, value in fields.items() if isinstance(value, str) and name not in PUBLIC_FIELDS}
+        with self._lock:
+            self.secrets |= found
+
+    # ---- accounts, sessions and tokens -----------------------------------------------------------------
+
+    def _account(self, name: str) -> Account:
+        if name in self.accounts:
+            return self.accounts[name]
+        number = 1 + list(self.scripts).index(name)
+        return Account(id=number, login=name, password="", name=name, email="", type="ApiUser")
+
+    def _use_code(self, user: Account, code: str) -> bool:
+        """Return whether the code is valid, and mark it as used."""
+        with self._lock:
+            if code in user.used_codes:
+                return False
+            is_valid = code in user.backup_codes or pyotp.TOTP(user.otp_secret).verify(code, valid_window=1)
+            if is_valid:
+                user.used_codes.add(code)
+            return is_valid
+
+    def _new_session(self, account: Account) -> str:
+        session = str(uuid.uuid4())
+        with self._lock:
+            self._sessions[session] = account.login
+        return session
+
+    def _tokens(
+        self,
+        account: Account,
+        auth_type: str,
+        switches: Switches,
+        session: str,
+        *,
+        sudo_as_login: str | None = None,
+    ) -> dict[str, Any]:
+        """Return new tokens of a session, as the token endpoint sends them."""
+        now = int(time.time())
+        claims = {"iss": HOST, "aud": HOST, "iat": now, "session_uuid": session}
+        access_token = jwt.encode(
+            claims
+            | {
+                "exp": now + switches.expires_in,
+                "jti": str(uuid.uuid4()),
+                "user": {"type": account.type, "id": account.id},
+                "sudo_as_login": sudo_as_login,
+                "auth_type": auth_type,
+            },
+            self._signing_key,
+        )
+        refresh_claims = {"exp": now + REFRESH_TOKEN_SECONDS, "jti": str(uuid.uuid4())}
+        refresh_token = jwt.encode(claims | refresh_claims, self._signing_key)
+        with self._lock:
+            self._access_tokens[access_token] = account.login
+            self._refresh_tokens[refresh_token] = (account.login, session)
+            self.secrets |= {access_token, refresh_token}
+        return {
+            "token_type": "Bearer",
+            "access_token": access_token,
+            "expires_in": switches.expires_in,
+            "refresh_token": refresh_token,
+        }
+
+
+def _is_expired(token: str) -> bool:
+    return bool(jwt.decode(token, options={"verify_signature": False})["exp"] <= time.time())
