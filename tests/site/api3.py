@@ -4,8 +4,8 @@
 `{"exception": true, "error_code", "message"}`, both with status 200. The client treats a status from 300 as a failure
 of the connection, not as an error of the site (client).
 
-Comments say where each behaviour was seen, in the words of `site-contract.md`. Without such a word, the behaviour is
-copied from the REST API, which returns the same rows.
+A word such as `client` or `unknown` in a comment is the source of a fact, as in `site-contract.md`. Behaviour without a
+source is copied from the REST API, which returns the same rows.
 """
 
 from __future__ import annotations

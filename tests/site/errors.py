@@ -9,7 +9,7 @@ from typing import Any
 class Rejected(Exception):
     """A site rejects a request. Code 102 means wrong credentials, 103 a wrong request, 104 a missing row.
 
-    `source` names the wrong part of the request and says what is wrong with it.
+    `source` has the wrong part of the request as its key and the problem as its value.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """A fake ShotGrid site over HTTP. It behaves as `site-contract.md` describes real sites.
 
-Comments and docstrings in this package say where each behaviour was seen, in the words of `site-contract.md`
-(`recorded`, `probed`, `client`, `unknown`). Most unknowns are switches (`Switches`), for the whole site or for one
+In comments and docstrings, `recorded`, `probed`, `client` and `unknown` are the source of a fact, as in
+`site-contract.md`. Most unknowns are switches (`Switches`), for the whole site or for one
 user. Tests change them while the site runs.
 
 Unlike a real site it has routes under `/stand-in`: the next code of a user, the switches, and the request counts.

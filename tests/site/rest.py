@@ -1,7 +1,8 @@
 """The responses of a ShotGrid site's data routes, over the rows of a show.
 
-Comments say where each behaviour was seen, in the words of `site-contract.md`. An unknown field in a filter is an error
-with status 400. An unknown field in `fields` or `sort` is ignored (probed).
+A word such as `probed` or `recorded` in a comment is the source of a fact, as in `site-contract.md`.
+
+An unknown field in a filter is an error with status 400. An unknown field in `fields` or `sort` is ignored (probed).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fake site against `site-contract.md`: what the rest of the suite takes for a real site."""
+"""The sign-in of the fake site behaves as `site-contract.md` describes real sites."""
 
 from __future__ import annotations
 
@@ -20,109 +20,114 @@ def site() -> Iterator[FakeSite]:
         yield running
 
 
-def ask(site: FakeSite, grant_type: str, **arguments: str) -> requests.Response:
+def request_tokens(site: FakeSite, grant_type: str, **arguments: str) -> requests.Response:
     form = {"grant_type": grant_type, **arguments}
     return requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10)
 
 
-def error(answer: requests.Response) -> dict[str, Any]:
-    (only,) = answer.json()["errors"]
+def error(response: requests.Response) -> dict[str, Any]:
+    (only,) = response.json()["errors"]
     assert only.keys() == {"id", "status", "code", "title", "source", "detail", "meta"}
-    assert only["status"] == answer.status_code
+    assert only["status"] == response.status_code
     return dict(only)
 
 
-def test_a_success_has_the_observed_shape(site: FakeSite) -> None:
+def test_successful_token_response_has_the_observed_shape(site: FakeSite) -> None:
     user = site.add_user("a", "b")
-    answer = ask(site, "password", username="a", password="b")
-    assert answer.json().keys() == {"token_type", "access_token", "expires_in", "refresh_token"}
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    assert answer.headers["cache-control"] == "private, max-age=0, must-revalidate"
-    assert answer.headers["x-request-id"]
-    claims = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+    response = request_tokens(site, "password", username="a", password="b")
+    assert response.json().keys() == {"token_type", "access_token", "expires_in", "refresh_token"}
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert response.headers["cache-control"] == "private, max-age=0, must-revalidate"
+    assert response.headers["x-request-id"]
+    claims = jwt.decode(response.json()["access_token"], options={"verify_signature": False})
     assert claims.keys() == {
         "iss", "aud", "exp", "iat", "jti", "user", "sudo_as_login", "auth_type", "session_uuid"
     }  # fmt: skip
     assert claims["user"] == {"type": "HumanUser", "id": user.id}
 
 
-def test_only_forms_and_only_four_grants_are_taken(site: FakeSite) -> None:
+def test_json_and_unknown_grants_are_rejected(site: FakeSite) -> None:
     url = f"{site.url}/api/v1/auth/access_token"
-    refused = requests.post(url, json={"grant_type": "password"}, timeout=10)
-    assert (refused.status_code, error(refused)["code"]) == (415, 103)
-    assert "content_type" in error(refused)["source"]
-    unsupported = ask(site, "authorization_code")
+    json_sent = requests.post(url, json={"grant_type": "password"}, timeout=10)
+    assert (json_sent.status_code, error(json_sent)["code"]) == (415, 103)
+    assert "content_type" in error(json_sent)["source"]
+    unsupported = request_tokens(site, "authorization_code")
     assert (unsupported.status_code, error(unsupported)["code"]) == (400, 103)
     assert error(unsupported)["title"] == "Unsupported grant_type"
-    assert error(ask(site, "password"))["title"] == "Missing or invalid authentication arguments"
+    assert error(request_tokens(site, "password"))["title"] == "Missing or invalid authentication arguments"
 
 
-def test_credentials_in_the_query_string_are_accepted_as_real_sites_do(site: FakeSite) -> None:
+def test_credentials_in_the_query_string_are_accepted(site: FakeSite) -> None:
     site.add_user("a", "b")
     query = {"grant_type": "password", "username": "a", "password": "b"}
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    answer = requests.post(f"{site.url}/api/v1/auth/access_token", params=query, headers=headers, timeout=10)
-    assert answer.status_code == 200
+    response = requests.post(f"{site.url}/api/v1/auth/access_token", params=query, headers=headers, timeout=10)
+    assert response.status_code == 200
 
 
-def test_a_missing_code_is_106_and_codes_have_one_step_of_tolerance(site: FakeSite) -> None:
+def test_missing_code_is_error_106_and_a_code_is_valid_one_step_early_or_late(site: FakeSite) -> None:
     user = site.add_user("a", "b", two_factor=True)
-    missing = error(ask(site, "password", username="a", password="b"))
+    missing = error(request_tokens(site, "password", username="a", password="b"))
     assert (missing["code"], missing["title"]) == (106, "Missing argument for 2FA login")
     assert missing["source"] == {"auth_token": "missing for 2FA login"}
     totp, now = pyotp.TOTP(user.otp_secret), int(time.time())
     for steps, status in ((-3, 400), (-1, 200), (0, 200), (3, 400)):
-        answer = ask(site, "password", username="a", password="b", auth_token=totp.at(now + steps * 30))
-        assert answer.status_code == status
+        response = request_tokens(site, "password", username="a", password="b", auth_token=totp.at(now + steps * 30))
+        assert response.status_code == status
 
 
 @pytest.mark.parametrize(("method", "code"), [("saml2", 108), ("oxygen", 110)])
-def test_sites_without_passwords_say_so_and_what_they_are(site: FakeSite, method: str, code: int) -> None:
+def test_site_without_passwords_rejects_them_and_names_its_method(site: FakeSite, method: str, code: int) -> None:
     site.switch(authentication_method=method)
-    assert error(ask(site, "password", username="a", password="b"))["code"] == code
+    assert error(request_tokens(site, "password", username="a", password="b"))["code"] == code
     about = requests.get(f"{site.url}/api/v1", timeout=10).json()["data"]
     assert about["user_authentication_method"] == method
     assert about["shotgun_version"]
 
 
 @pytest.mark.parametrize("two_factor", [False, True])
-def test_script_keys_know_nothing_of_two_factor(site: FakeSite, two_factor: bool) -> None:
+def test_script_key_works_with_and_without_two_factor(site: FakeSite, two_factor: bool) -> None:
     site.add_script("render", "key")
     site.add_user("a", "b")
     site.switch(two_factor=two_factor)
-    assert ask(site, "client_credentials", client_id="render", client_secret="key").status_code == 200
+    assert request_tokens(site, "client_credentials", client_id="render", client_secret="key").status_code == 200
     scope = "sudo_as_login:a"
-    sudo = ask(site, "client_credentials", client_id="render", client_secret="key", scope=scope).json()
+    sudo = request_tokens(site, "client_credentials", client_id="render", client_secret="key", scope=scope).json()
     claims = jwt.decode(sudo["access_token"], options={"verify_signature": False})
     assert (claims["sudo_as_login"], claims["user"]) == ("a", {"type": "ApiUser", "id": 1})
-    nobody = ask(site, "client_credentials", client_id="render", client_secret="key", scope="sudo_as_login:nobody")
-    assert (nobody.status_code, error(nobody)["title"]) == (400, "Cannot 'sudo' - unknown or retired user: 'nobody'")
-    wrong = ask(site, "client_credentials", client_id="render", client_secret="no")
+    scope = "sudo_as_login:unknown"
+    unknown = request_tokens(site, "client_credentials", client_id="render", client_secret="key", scope=scope)
+    assert (unknown.status_code, error(unknown)["title"]) == (
+        400,
+        "Cannot 'sudo' - unknown or retired user: 'unknown'",
+    )
+    wrong = request_tokens(site, "client_credentials", client_id="render", client_secret="no")
     assert (wrong.status_code, error(wrong)["title"]) == (400, "Can't authenticate script 'render'")
 
 
-def test_a_session_token_is_not_used_up(site: FakeSite) -> None:
+def test_session_token_works_more_than_once(site: FakeSite) -> None:
     token = site.new_session_token(site.add_user("a", "b"))
     for _ in range(2):
-        answer = ask(site, "session_token", session_token=token)
-        claims = jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+        response = request_tokens(site, "session_token", session_token=token)
+        claims = jwt.decode(response.json()["access_token"], options={"verify_signature": False})
         assert (claims["auth_type"], claims["user"]["type"]) == ("session_token", "HumanUser")
-    wrong = ask(site, "session_token", session_token="x-1234")
+    wrong = request_tokens(site, "session_token", session_token="x-1234")
     assert (wrong.status_code, error(wrong)["title"]) == (400, "Can't authenticate session token ending with '1234'")
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
-def test_a_refresh_token_works_once_or_always(site: FakeSite, retires_refresh_tokens: bool) -> None:
+def test_refresh_token_works_once_or_always(site: FakeSite, retires_refresh_tokens: bool) -> None:
     site.add_user("a", "b", retires_refresh_tokens=retires_refresh_tokens)
-    token = ask(site, "password", username="a", password="b").json()["refresh_token"]
-    statuses = [ask(site, "refresh_token", refresh_token=token).status_code for _ in range(2)]
+    token = request_tokens(site, "password", username="a", password="b").json()["refresh_token"]
+    statuses = [request_tokens(site, "refresh_token", refresh_token=token).status_code for _ in range(2)]
     assert statuses == [200, 401 if retires_refresh_tokens else 200]
-    assert ask(site, "refresh_token", refresh_token="fake").status_code == 401
+    assert request_tokens(site, "refresh_token", refresh_token="fake").status_code == 401
 
 
-def test_a_bearer_reads_a_person_until_two_factor_is_switched_on(site: FakeSite) -> None:
+def test_bearer_reads_a_user_until_two_factor_is_switched_on(site: FakeSite) -> None:
     user = site.add_user("a", "b")
-    bearer = {"authorization": f"Bearer {ask(site, 'password', username='a', password='b').json()['access_token']}"}
+    access_token = request_tokens(site, "password", username="a", password="b").json()["access_token"]
+    bearer = {"authorization": f"Bearer {access_token}"}
     url = f"{site.url}/api/v1/entity/human_users"
     fields = {"fields": "login,permission_rule_set"}
     read = requests.get(f"{url}/{user.id}", params=fields, headers=bearer, timeout=10).json()["data"]
@@ -135,6 +140,6 @@ def test_a_bearer_reads_a_person_until_two_factor_is_switched_on(site: FakeSite)
     assert requests.get(f"{url}/{user.id}", headers=bearer, timeout=10).status_code == 401
 
 
-def test_switches_that_do_not_exist_are_named(site: FakeSite) -> None:
-    answer = requests.put(f"{site.url}/stand-in/switches", json={"two_facter": True}, timeout=10)
-    assert (answer.status_code, answer.text) == (400, "unknown switches: two_facter\n")
+def test_unknown_switch_is_rejected_by_name(site: FakeSite) -> None:
+    response = requests.put(f"{site.url}/stand-in/switches", json={"two_facter": True}, timeout=10)
+    assert (response.status_code, response.text) == (400, "unknown switches: two_facter\n")

@@ -1,4 +1,4 @@
-"""The fake site's data routes: what a page reads of a real site, and how a real site refuses it."""
+"""The data routes of the fake site: reads, filters, summaries, errors and CORS, as real sites behave."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLURALS = ("projects", "sequences", "shots", "tasks", "steps", "human_users", "s
 
 
 class Reader:
-    """Someone with an access token."""
+    """A client with an access token."""
 
     def __init__(self, site: FakeSite, user: Account) -> None:
         self.site = site
@@ -29,26 +29,26 @@ class Reader:
     def get(self, path: str, **query: str) -> requests.Response:
         return requests.get(f"{self.site.url}/api/v1/entity/{path}", params=query, headers=self.headers, timeout=10)
 
-    def post(self, path: str, asked: Any, content_type: str | None = None, **headers: str) -> requests.Response:
-        said = content_type or (HASH if isinstance(asked.get("filters"), dict) else ARRAY)
-        headers = self.headers | {"content-type": said} | headers
-        return requests.post(f"{self.site.url}/api/v1/entity/{path}", json=asked, headers=headers, timeout=10)
+    def post(self, path: str, body: Any, content_type: str | None = None, **headers: str) -> requests.Response:
+        content_type = content_type or (HASH if isinstance(body.get("filters"), dict) else ARRAY)
+        headers = self.headers | {"content-type": content_type} | headers
+        return requests.post(f"{self.site.url}/api/v1/entity/{path}", json=body, headers=headers, timeout=10)
 
-    def ids(self, plural: str, filters: Any, **asked: Any) -> list[int]:
-        answer = self.post(f"{plural}/_search", {"filters": filters, "fields": "id", **asked})
-        assert answer.status_code == 200, answer.text
-        return [row["id"] for row in answer.json()["data"]]
+    def ids(self, plural: str, filters: Any, **parameters: Any) -> list[int]:
+        response = self.post(f"{plural}/_search", {"filters": filters, "fields": "id", **parameters})
+        assert response.status_code == 200, response.text
+        return [row["id"] for row in response.json()["data"]]
 
-    def summary(self, plural: str, **asked: Any) -> dict[str, Any]:
-        answer = self.post(f"{plural}/_summarize", asked)
-        assert answer.status_code == 200, answer.text
-        data: dict[str, Any] = answer.json()["data"]
+    def summary(self, plural: str, **parameters: Any) -> dict[str, Any]:
+        response = self.post(f"{plural}/_summarize", parameters)
+        assert response.status_code == 200, response.text
+        data: dict[str, Any] = response.json()["data"]
         return data
 
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """A reader of a site that no test changes."""
+    """A client of a site that no test changes."""
     with FakeSite(show=make_show(TODAY)) as site:
         yield Reader(site, site.add_user("reader", "p"))
 
@@ -64,10 +64,10 @@ def show() -> Show:
     return make_show(TODAY)
 
 
-def error(answer: requests.Response) -> tuple[int, int, str]:
-    (only,) = answer.json()["errors"]
+def error(response: requests.Response) -> tuple[int, int, str]:
+    (only,) = response.json()["errors"]
     assert only.keys() == {"id", "status", "code", "title", "source", "detail", "meta"}
-    assert only["status"] == answer.status_code
+    assert only["status"] == response.status_code
     return only["status"], only["code"], only["title"]
 
 
@@ -78,11 +78,11 @@ def as_hash(link: Link) -> dict[str, Any]:
 # ---- the show --------------------------------------------------------------------------------------------
 
 
-def test_a_day_has_one_show_and_it_reaches_around_the_day(show: Show) -> None:
+def test_show_of_a_day_is_always_the_same_and_lies_around_that_day(show: Show) -> None:
     assert make_show(TODAY) == show
     assert (len(show.sequences), len(show.shots), len(show.tasks), len(show.users)) == (6, 40, 180, 10)
-    of_people = {one.sg_status_list for one in show.users}
-    assert {task.sg_status_list for task in show.tasks} | of_people == {status.code for status in show.statuses}
+    of_users = {one.sg_status_list for one in show.users}
+    assert {task.sg_status_list for task in show.tasks} | of_users == {status.code for status in show.statuses}
     for today in (TODAY, date(2026, 12, 27), date(2028, 2, 29)):
         dated = [task for task in make_show(today).tasks if task.start_date and task.due_date]
         assert 50 <= (today - min(date.fromisoformat(task.start_date or "") for task in dated)).days <= 56
@@ -91,7 +91,7 @@ def test_a_day_has_one_show_and_it_reaches_around_the_day(show: Show) -> None:
         assert all(task.updated_at[:10] < today.isoformat() for task in dated)
 
 
-def test_what_is_linked_exists_under_the_name_of_the_link(show: Show) -> None:
+def test_every_link_leads_to_a_row_with_that_name(show: Show) -> None:
     def links(row: Any) -> Iterator[Link]:
         for value in vars(row).values():
             yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, Link))
@@ -108,11 +108,11 @@ def test_what_is_linked_exists_under_the_name_of_the_link(show: Show) -> None:
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def test_a_row_has_links_under_relationships_and_all_else_under_attributes(reader: Reader, show: Show) -> None:
+def test_row_has_links_under_relationships_and_other_fields_under_attributes(reader: Reader, show: Show) -> None:
     task = next(task for task in show.tasks if len(task.task_assignees) == 2)
-    asked = {"filters": [["id", "is", task.id]], "fields": ["content", "due_date", "entity", "task_assignees"]}
+    body = {"filters": [["id", "is", task.id]], "fields": ["content", "due_date", "entity", "task_assignees"]}
     own = f"/api/v1/entity/tasks/{task.id}"
-    assert reader.post("tasks/_search", asked).json() == {
+    assert reader.post("tasks/_search", body).json() == {
         "data": [
             {
                 "type": "Task",
@@ -141,12 +141,14 @@ def test_a_row_has_links_under_relationships_and_all_else_under_attributes(reade
     }
 
 
-def test_a_dotted_field_is_read_through_one_link_and_left_out_through_many(reader: Reader, show: Show) -> None:
+def test_dotted_field_is_read_through_a_single_link_and_others_otherwise(reader: Reader, show: Show) -> None:
     task = show.tasks[0]
     shot = next(shot for shot in show.shots if shot.id == task.entity.id)
     dotted = "entity.Shot.code,entity.Shot.sg_sequence.Sequence.code,entity.Sequence.code,entity.Shot.sg_sequence"
-    lost = "entity.Step.code,entity.Nothing.code,entity.Shot.nothing,task_assignees.HumanUser.name,nothing,entity.Shot"
-    read = reader.get(f"tasks/{task.id}", fields=f"{dotted},{lost}").json()["data"]
+    others = (
+        "entity.Step.code,entity.Nothing.code,entity.Shot.nothing,task_assignees.HumanUser.name,nothing,entity.Shot"
+    )
+    read = reader.get(f"tasks/{task.id}", fields=f"{dotted},{others}").json()["data"]
     assert read["attributes"] == {
         "entity.Shot.code": shot.code,
         "entity.Shot.sg_sequence.Sequence.code": shot.sg_sequence.name,
@@ -159,7 +161,7 @@ def test_a_dotted_field_is_read_through_one_link_and_left_out_through_many(reade
 
 
 @pytest.mark.parametrize("plural", PLURALS)
-def test_every_type_can_be_listed_read_searched_and_counted(reader: Reader, plural: str) -> None:
+def test_every_type_is_listed_read_searched_and_counted(reader: Reader, plural: str) -> None:
     rows = reader.get(plural).json()["data"]
     assert rows
     assert reader.get(f"{plural}/{rows[0]['id']}").json()["data"] == rows[0]
@@ -170,7 +172,7 @@ def test_every_type_can_be_listed_read_searched_and_counted(reader: Reader, plur
     }
 
 
-def test_a_listing_filters_by_its_query_and_a_search_does_not(reader: Reader, show: Show) -> None:
+def test_filter_in_the_query_applies_to_a_listing_and_not_to_a_search(reader: Reader, show: Show) -> None:
     first, second = show.shots[:2]
     ids = [row["id"] for row in reader.get("shots", **{"filter[code]": f"{second.code},{first.code}"}).json()["data"]]
     assert ids == [first.id, second.id]
@@ -185,7 +187,7 @@ def test_a_listing_filters_by_its_query_and_a_search_does_not(reader: Reader, sh
     assert [row["id"] for row in other.json()["data"]] == [first.id]
 
 
-def test_those_with_an_account_and_those_in_the_show_are_different_people(reader: Reader) -> None:
+def test_users_with_an_account_and_users_of_the_show_have_different_ids(reader: Reader) -> None:
     account, in_show = reader.site.accounts["reader"].id, FIRST_USER_ID
     assert reader.get(f"human_users/{account}", fields="login").json()["data"]["attributes"] == {"login": "reader"}
     assert reader.get(f"human_users/{in_show}", fields="login").json()["data"]["attributes"] == {"login": "amara"}
@@ -203,7 +205,7 @@ def due(task: Task) -> str:
 
 
 @pytest.mark.parametrize(
-    ("condition", "meant"),
+    ("condition", "is_selected"),
     [
         (["content", "is", "LIGHTING"], lambda task: task.content == "Lighting"),
         (["content", "is_not", "Lighting"], lambda task: task.content != "Lighting"),
@@ -256,16 +258,16 @@ def due(task: Task) -> str:
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
-def test_an_operator_finds_what_it_says(
-    reader: Reader, show: Show, condition: list[Any], meant: Callable[[Task], bool]
+def test_operator_selects_the_rows_that_meet_it(
+    reader: Reader, show: Show, condition: list[Any], is_selected: Callable[[Task], bool]
 ) -> None:
-    assert reader.ids("tasks", [condition]) == [task.id for task in show.tasks if meant(task)]
+    assert reader.ids("tasks", [condition]) == [task.id for task in show.tasks if is_selected(task)]
     assert reader.ids("tasks", {"logical_operator": "or", "conditions": [condition, ["id", "is", -1]]}) == (
         reader.ids("tasks", [condition])
     )
 
 
-def test_conditions_nest_under_and_and_or(reader: Reader, show: Show) -> None:
+def test_conditions_are_nested_under_and_and_or(reader: Reader, show: Show) -> None:
     late_or_held = {
         "logical_operator": "or",
         "conditions": [
@@ -313,30 +315,30 @@ def wrong(operator: str, conditions: list[Any] | None = None) -> dict[str, Any]:
         (wrong("and", [wrong("or", [["nothing", "is", 1]])]), "API read() Task.nothing doesn't exist."),
     ],
 )
-def test_a_wrong_filter_is_refused_by_name(reader: Reader, filters: Any, title: str) -> None:
-    refused = reader.post("tasks/_search", {"filters": filters})
-    assert error(refused)[:2] == (400, 103)
-    assert error(refused)[2].startswith(title)
+def test_wrong_filter_is_rejected_with_its_title(reader: Reader, filters: Any, title: str) -> None:
+    rejected = reader.post("tasks/_search", {"filters": filters})
+    assert error(rejected)[:2] == (400, 103)
+    assert error(rejected)[2].startswith(title)
     summary = {"filters": filters, "summary_fields": [{"field": "id", "type": "count"}]}
     assert error(reader.post("tasks/_summarize", summary))[2].startswith(title.replace("read()", "summarize()"))
 
 
-def test_a_wrong_operator_gets_the_list_of_the_right_ones(reader: Reader) -> None:
-    refused = reader.post("tasks/_search", {"filters": [["sg_status_list", "like", "x"]]}).json()["errors"][0]
-    assert 'Valid relations: ["is", "is_not", "in", "not_in"]' in refused["source"]["Task.sg_status_list"]
+def test_error_for_a_wrong_operator_lists_the_valid_ones(reader: Reader) -> None:
+    rejected = reader.post("tasks/_search", {"filters": [["sg_status_list", "like", "x"]]}).json()["errors"][0]
+    assert 'Valid relations: ["is", "is_not", "in", "not_in"]' in rejected["source"]["Task.sg_status_list"]
 
 
 @pytest.mark.parametrize("route", ["_search", "_summarize"])
-def test_the_content_type_says_the_language_of_the_filters(reader: Reader, route: str) -> None:
-    refused = reader.post(f"tasks/{route}", {"filters": []}, "application/json")
-    assert error(refused) == (415, 103, "Unsupported Content-Type 'application/json'")
-    assert ARRAY in refused.json()["errors"][0]["source"]["content_type"]
+def test_content_type_selects_the_language_of_the_filters(reader: Reader, route: str) -> None:
+    rejected = reader.post(f"tasks/{route}", {"filters": []}, "application/json")
+    assert error(rejected) == (415, 103, "Unsupported Content-Type 'application/json'")
+    assert ARRAY in rejected.json()["errors"][0]["source"]["content_type"]
     sums = {"summary_fields": [{"field": "id", "type": "count"}]}
     assert error(reader.post(f"tasks/{route}", {"filters": [], **sums}, HASH))[2] == "Query is not an Hash: []"
     assert error(reader.post(f"tasks/{route}", {"filters": {}, **sums}, ARRAY))[2] == "Query is not an Array: {}"
 
 
-def test_what_does_not_exist_is_404(reader: Reader) -> None:
+def test_unknown_type_and_unknown_row_are_404(reader: Reader) -> None:
     assert error(reader.get("nothings")) == (404, 103, "Entity type 'nothings' does not exist.")
     assert error(reader.get("shots/1")) == (404, 104, "Not Found")
     assert reader.get("shots/1").json()["errors"][0]["detail"] == "Shot: 1 not found"
@@ -345,7 +347,7 @@ def test_what_does_not_exist_is_404(reader: Reader) -> None:
 # ---- order and pages -------------------------------------------------------------------------------------
 
 
-def test_a_sort_has_several_keys_and_ties_are_by_id(reader: Reader, show: Show) -> None:
+def test_sort_has_several_keys_and_ends_with_the_id(reader: Reader, show: Show) -> None:
     by_name = sorted((task for task in show.tasks if task.due_date), key=lambda task: (task.content, task.id))
     expected = [task.id for task in sorted(by_name, key=due, reverse=True)]
     expected += [task.id for task in show.tasks if not task.due_date]
@@ -358,31 +360,31 @@ def test_a_sort_has_several_keys_and_ties_are_by_id(reader: Reader, show: Show) 
 
 
 @pytest.mark.parametrize(
-    ("sort", "says"),
+    ("sort", "problem"),
     [
         ("", "sort must be filled"),
         ("id desc", "sort list is not valid"),
         ([{"field": "id"}], "sort array is not valid"),
     ],
 )
-def test_a_sort_that_is_written_wrongly_is_refused(reader: Reader, sort: Any, says: str) -> None:
-    refused = reader.post("tasks/_search", {"filters": [], "sort": sort})
-    assert error(refused) == (400, 103, "Request Parameters invalid.")
-    assert refused.json()["errors"][0]["source"] == {"sort": [says]}
+def test_sort_with_a_syntax_error_is_rejected(reader: Reader, sort: Any, problem: str) -> None:
+    rejected = reader.post("tasks/_search", {"filters": [], "sort": sort})
+    assert error(rejected) == (400, 103, "Request Parameters invalid.")
+    assert rejected.json()["errors"][0]["source"] == {"sort": [problem]}
 
 
-def test_pages_cover_all_rows_once_and_never_say_that_they_end(reader: Reader, show: Show) -> None:
+def test_pages_have_every_row_once_and_the_last_page_has_a_next_link(reader: Reader, show: Show) -> None:
     seen: list[int] = []
     path = "/api/v1/entity/tasks?page%5Bsize%5D=70&sort=-id&fields=content"
     sizes = []
     for _ in range(4):
-        answer = requests.get(f"{reader.site.url}{path}", headers=reader.headers, timeout=10).json()
-        seen += [row["id"] for row in answer["data"]]
-        sizes.append(len(answer["data"]))
-        path = answer["links"]["next"]
+        response = requests.get(f"{reader.site.url}{path}", headers=reader.headers, timeout=10).json()
+        seen += [row["id"] for row in response["data"]]
+        sizes.append(len(response["data"]))
+        path = response["links"]["next"]
     assert sizes == [70, 70, 40, 0]
     assert seen == sorted((task.id for task in show.tasks), reverse=True)
-    assert answer["links"]["prev"] == (
+    assert response["links"]["prev"] == (
         "/api/v1/entity/tasks?fields=content&page%5Bnumber%5D=3&page%5Bsize%5D=70&sort=-id"
     )
     second = reader.post("tasks/_search", {"filters": [], "page": {"size": 1, "number": 2}}).json()
@@ -391,16 +393,16 @@ def test_pages_cover_all_rows_once_and_never_say_that_they_end(reader: Reader, s
 
 
 @pytest.mark.parametrize(
-    ("page", "says"),
+    ("page", "problem"),
     [
         ({"size": 0}, {"size": ["size must be greater than 0"]}),
         ({"size": 5001}, {"size": ["size must be less than 5000"]}),
         ({"number": 0}, {"number": ["number must be greater than 0"]}),
     ],
 )
-def test_a_page_has_bounds(reader: Reader, page: dict[str, int], says: Any) -> None:
-    refused = reader.post("tasks/_search", {"filters": [], "page": page})
-    assert refused.json()["errors"][0]["source"] == {"page": says}
+def test_page_out_of_bounds_is_rejected(reader: Reader, page: dict[str, int], problem: Any) -> None:
+    rejected = reader.post("tasks/_search", {"filters": [], "page": page})
+    assert rejected.json()["errors"][0]["source"] == {"page": problem}
     assert len(reader.ids("tasks", [], page={"size": 5000})) == 180
 
 
@@ -409,15 +411,15 @@ def test_a_page_has_bounds(reader: Reader, page: dict[str, int], says: Any) -> N
 COUNT = [{"field": "id", "type": "count"}]
 
 
-def test_groups_nest_and_their_counts_add_up(reader: Reader, show: Show) -> None:
+def test_groups_are_nested_and_their_counts_add_up(reader: Reader, show: Show) -> None:
     grouping = [{"field": "due_date", "type": "week"}, {"field": "sg_status_list", "type": "exact", "direction": "asc"}]
-    answer = reader.summary("tasks", filters=[], summary_fields=COUNT, grouping=grouping)
-    assert answer["summaries"] == {"id": 180}
-    *weeks, undated = answer["groups"]
+    response = reader.summary("tasks", filters=[], summary_fields=COUNT, grouping=grouping)
+    assert response["summaries"] == {"id": 180}
+    *weeks, undated = response["groups"]
     assert [week["group_value"] for week in weeks] == sorted(week["group_value"] for week in weeks)
     assert {date.fromisoformat(week["group_value"]).weekday() for week in weeks} == {0}
     assert (undated["group_name"], undated["group_value"], undated["summaries"]) == ("", None, {"id": 4})
-    for week in answer["groups"]:
+    for week in response["groups"]:
         assert sum(group["summaries"]["id"] for group in week["groups"]) == week["summaries"]["id"]
         assert all(group.keys() == {"group_name", "group_value", "summaries"} for group in week["groups"])
     this_week = next(week for week in weeks if week["group_value"] == "2026-11-23")
@@ -425,7 +427,7 @@ def test_groups_nest_and_their_counts_add_up(reader: Reader, show: Show) -> None
     assert {group["group_value"]: group["summaries"]["id"] for group in this_week["groups"]} == expected
 
 
-def test_statuses_stand_in_the_order_of_the_site(reader: Reader, show: Show) -> None:
+def test_groups_by_status_have_the_order_of_the_site(reader: Reader, show: Show) -> None:
     def order(direction: str) -> list[str]:
         grouping = [{"field": "sg_status_list", "type": "exact", "direction": direction}]
         groups = reader.summary("tasks", summary_fields=COUNT, grouping=grouping)["groups"]
@@ -435,7 +437,7 @@ def test_statuses_stand_in_the_order_of_the_site(reader: Reader, show: Show) -> 
     assert order("desc") == order("asc")[::-1]
 
 
-def test_a_group_of_a_link_says_what_is_linked(reader: Reader, show: Show) -> None:
+def test_group_by_a_link_has_the_linked_row_as_its_value(reader: Reader, show: Show) -> None:
     grouping = [{"field": "entity.Shot.sg_sequence", "type": "exact"}]
     groups = reader.summary("tasks", summary_fields=COUNT, grouping=grouping)["groups"]
     assert [group["group_name"] for group in groups] == sorted(one.code for one in show.sequences)
@@ -443,7 +445,7 @@ def test_a_group_of_a_link_says_what_is_linked(reader: Reader, show: Show) -> No
     assert next(group for group in groups if group["group_name"] == "HBR")["group_value"] == harbour
 
 
-def test_summaries_add_up_and_the_last_of_a_field_wins(reader: Reader, show: Show) -> None:
+def test_summaries_are_correct_and_the_last_one_of_a_field_counts(reader: Reader, show: Show) -> None:
     durations = [task.duration for task in show.tasks if task.duration]
     kinds = {"sum": sum(durations), "maximum": max(durations), "average": sum(durations) / len(durations), "count": 176}
     for kind, value in kinds.items():
@@ -460,19 +462,19 @@ def test_summaries_add_up_and_the_last_of_a_field_wins(reader: Reader, show: Sho
 
 
 @pytest.mark.parametrize(
-    "asked", [{"summary_fields": [{"field": "id", "type": "median"}]}, {"grouping": [{"type": "x"}]}]
+    "wrong_part", [{"summary_fields": [{"field": "id", "type": "median"}]}, {"grouping": [{"type": "x"}]}]
 )
-def test_a_wrong_summary_or_grouping_gets_the_list_of_the_right_ones(reader: Reader, asked: dict[str, Any]) -> None:
-    refused = reader.post("tasks/_summarize", {"summary_fields": COUNT} | asked)
-    assert error(refused) == (400, 103, "Request Parameters invalid.")
-    (name,) = asked
-    assert refused.json()["errors"][0]["source"][name]["0"]["type"][0].startswith("type must be one of: ")
+def test_error_for_a_wrong_summary_or_grouping_lists_the_valid_ones(reader: Reader, wrong_part: dict[str, Any]) -> None:
+    rejected = reader.post("tasks/_summarize", {"summary_fields": COUNT} | wrong_part)
+    assert error(rejected) == (400, 103, "Request Parameters invalid.")
+    (name,) = wrong_part
+    assert rejected.json()["errors"][0]["source"][name]["0"]["type"][0].startswith("type must be one of: ")
 
 
-# ---- who may read, and from where ------------------------------------------------------------------------
+# ---- bearers and CORS ------------------------------------------------------------------------------------
 
 
-def test_without_a_good_bearer_every_data_route_is_401(site: FakeSite) -> None:
+def test_data_route_without_a_valid_bearer_is_401(site: FakeSite) -> None:
     user = site.add_user("a", "b")
     reader, other = Reader(site, user), Reader(site, site.add_user("other", "c"))
     site.switch(expires_in=-1)
@@ -481,23 +483,23 @@ def test_without_a_good_bearer_every_data_route_is_401(site: FakeSite) -> None:
     assert reader.get("tasks").status_code == 200
     for authorization in ("", "Bearer", "Bearer x.y.z", good.replace("Bearer", "Basic"), good[:-2] + "xx", expired):
         reader.headers = {"authorization": authorization}
-        answers = [reader.get("tasks"), reader.get("shots/862"), reader.get("human_users/24")]
-        answers += [reader.post(f"tasks/{route}", {"filters": []}) for route in ("_search", "_summarize")]
-        assert [error(answer)[0] for answer in answers] == [401] * 5
+        responses = [reader.get("tasks"), reader.get("shots/862"), reader.get("human_users/24")]
+        responses += [reader.post(f"tasks/{route}", {"filters": []}) for route in ("_search", "_summarize")]
+        assert [error(response)[0] for response in responses] == [401] * 5
     reader.headers = {"authorization": good}
     site.end_sessions(user)
     assert (reader.get("tasks").status_code, other.get("tasks").status_code) == (401, 200)
 
 
 def preflight(site: FakeSite, path: str, method: str = "POST", headers: str = "authorization,content-type") -> Any:
-    asked = {"origin": PAGE, "access-control-request-method": method, "access-control-request-headers": headers}
-    answer = requests.options(f"{site.url}{path}", headers=asked, timeout=10)
-    assert (answer.status_code, answer.content) == (200, b"")
-    return {name: value for name, value in answer.headers.lower_items() if name.startswith("access-control")}
+    sent = {"origin": PAGE, "access-control-request-method": method, "access-control-request-headers": headers}
+    response = requests.options(f"{site.url}{path}", headers=sent, timeout=10)
+    assert (response.status_code, response.content) == (200, b"")
+    return {name: value for name, value in response.headers.lower_items() if name.startswith("access-control")}
 
 
 @pytest.mark.parametrize("path", ["tasks/_search", "shots", "nothing/at/all"])
-def test_a_preflight_is_answered_for_any_origin_and_route(reader: Reader, path: str) -> None:
+def test_preflight_is_accepted_for_any_origin_and_route(reader: Reader, path: str) -> None:
     assert preflight(reader.site, f"/api/v1/entity/{path}") == {
         "access-control-allow-origin": PAGE,
         "access-control-allow-credentials": "true",
@@ -507,7 +509,7 @@ def test_a_preflight_is_answered_for_any_origin_and_route(reader: Reader, path: 
     }
 
 
-def test_a_preflight_for_more_than_that_gets_nothing(reader: Reader) -> None:
+def test_preflight_for_other_headers_methods_and_routes_gets_no_cors_headers(reader: Reader) -> None:
     tasks = "/api/v1/entity/tasks"
     assert preflight(reader.site, tasks, headers="authorization, x-requested-with") == {}
     assert preflight(reader.site, tasks, method="TRACE") == {}
@@ -515,24 +517,25 @@ def test_a_preflight_for_more_than_that_gets_nothing(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("cors_on_errors", [True, False])
-def test_a_page_may_read_answers_and_perhaps_refusals(site: FakeSite, cors_on_errors: bool) -> None:
+def test_page_can_read_responses_and_with_the_switch_also_errors(site: FakeSite, cors_on_errors: bool) -> None:
     reader = Reader(site, site.add_user("a", "b"))
     site.switch(cors_on_errors=cors_on_errors)
     reader.headers |= {"origin": PAGE}
-    answers = [reader.get("tasks"), reader.get("tasks/1"), reader.post("tasks/_search", {"filters": [["x", "is", 1]]})]
-    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [PAGE] * 3
+    wrong_filter = {"filters": [["x", "is", 1]]}
+    responses = [reader.get("tasks"), reader.get("tasks/1"), reader.post("tasks/_search", wrong_filter)]
+    assert [response.headers.get("access-control-allow-origin") for response in responses] == [PAGE] * 3
     site.switch(data_fault="503")
-    answers = [reader.get("tasks")]
+    responses = [reader.get("tasks")]
     site.switch(data_fault="")
     site.end_sessions()
-    answers += [reader.get("tasks")]
-    assert [answer.status_code for answer in answers] == [503, 401]
+    responses += [reader.get("tasks")]
+    assert [response.status_code for response in responses] == [503, 401]
     allowed = PAGE if cors_on_errors else None
-    assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [allowed] * 2
-    assert "Origin" in answers[0].headers["vary"]
+    assert [response.headers.get("access-control-allow-origin") for response in responses] == [allowed] * 2
+    assert "Origin" in responses[0].headers["vary"]
 
 
-def test_data_can_fail_while_tokens_work(site: FakeSite) -> None:
+def test_data_fault_leaves_the_token_endpoint_working(site: FakeSite) -> None:
     user, other = site.add_user("a", "b"), site.add_user("other", "c")
     reader, others = Reader(site, user), Reader(site, other)
     site.switch(user, data_fault="502")
@@ -548,7 +551,7 @@ def test_data_can_fail_while_tokens_work(site: FakeSite) -> None:
     assert site.reads_by(user) == 4
 
 
-def test_what_was_read_and_from_what_address_is_remembered(site: FakeSite) -> None:
+def test_reads_and_their_addresses_are_recorded(site: FakeSite) -> None:
     user = site.add_user("a", "b")
     reader = Reader(site, user)
     reader.post("tasks/_search", {"filters": []}, origin=PAGE, referer=f"{PAGE}/late.html?x=1")
@@ -569,7 +572,7 @@ def test_what_was_read_and_from_what_address_is_remembered(site: FakeSite) -> No
     }
 
 
-def test_a_site_without_a_show_has_only_those_with_an_account() -> None:
+def test_site_without_a_show_has_only_the_users_with_an_account() -> None:
     with FakeSite() as site:
         reader = Reader(site, site.add_user("a", "b"))
         assert [len(reader.get(plural).json()["data"]) for plural in PLURALS] == [0, 0, 0, 0, 0, 1, 0]
@@ -577,7 +580,7 @@ def test_a_site_without_a_show_has_only_those_with_an_account() -> None:
         assert len(reader.get("tasks").json()["data"]) == 180
 
 
-def test_text_is_served_as_it_is(reader: Reader, show: Show) -> None:
+def test_text_with_markup_is_returned_unchanged(reader: Reader, show: Show) -> None:
     shots: list[Shot] = [shot for shot in show.shots if "<" in shot.description]
     assert shots
     found = reader.post("shots/_search", {"filters": [["description", "contains", "<hold"]]}).json()["data"]
