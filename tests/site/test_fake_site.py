@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,7 +69,9 @@ def test_missing_code_is_error_106_and_a_code_is_valid_one_step_early_or_late(si
     missing = error(request_tokens(site, "password", username="a", password="b"))
     assert (missing["code"], missing["title"]) == (106, "Missing argument for 2FA login")
     assert missing["source"] == {"auth_token": "missing for 2FA login"}
-    totp, now = pyotp.TOTP(user.otp_secret), int(time.time())
+    now = 1_800_000_000
+    site.clock = lambda: now
+    totp = pyotp.TOTP(user.otp_secret)
     for steps, status in ((-3, 400), (-1, 200), (0, 200), (3, 400)):
         response = request_tokens(site, "password", username="a", password="b", auth_token=totp.at(now + steps * 30))
         assert response.status_code == status
@@ -138,6 +139,18 @@ def test_bearer_reads_a_user_until_two_factor_is_switched_on(site: FakeSite) -> 
     assert requests.get(f"{url}/{user.id}", timeout=10).status_code == 401
     site.switch(two_factor=True)
     assert requests.get(f"{url}/{user.id}", headers=bearer, timeout=10).status_code == 401
+
+
+def test_shown_code_is_valid_until_it_is_used(site: FakeSite) -> None:
+    site.add_user("a", "b", two_factor=True)
+    now = 1_800_000_000
+    site.clock = lambda: now
+    code = site.code("a")
+    site.clock = lambda: now + 3600
+    statuses = [
+        request_tokens(site, "password", username="a", password="b", auth_token=code).status_code for _ in range(2)
+    ]
+    assert statuses == [200, 400]
 
 
 def test_unknown_switch_is_rejected_by_name(site: FakeSite) -> None:
