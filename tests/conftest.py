@@ -1,11 +1,10 @@
-"""The stack that the suite runs against: the real template on local AWS, with the fake site as its site.
+"""The stack that the tests call: the real template on local AWS, with the fake site as its site.
 
-Each pytest process has its own, on free ports, so that the suite runs side by side with itself.
+Each pytest process has a stack of its own, on free ports. So several processes can run at the same time.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,19 +12,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.local.stack import CERTIFICATE, DOMAIN, ROOT, LocalAws
+from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 from tests.support.client import ORIGINS, Gateway
-from tests.support.door import Door
+from tests.support.documented_pages import GATEWAY, SITE, STUDIO_API, documented_pages
+from tests.support.proxy import Proxy
 from tests.support.studio_apis import KINDS, StudioApi, deploy_api, host_of
-
-README = (ROOT / "README.md").read_text()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that look back at the others behind them, whatever the order of those."""
+    """Run the tests with the marker `last` after all others: they check what the others have left behind."""
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
@@ -42,29 +40,19 @@ def aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="session")
-def pages_port(aws: LocalAws, site: FakeSite, door: Door) -> Iterator[int]:
-    """Serve the README's pages by their titles, and a blank one, for whatever host under `localhost`.
+def pages_port(aws: LocalAws, site: FakeSite, proxy: Proxy) -> Iterator[int]:
+    """Serve the pages of the documents, and an empty page at `/`. Any host under `localhost` reaches them.
 
-    Under `/door/` they come to the gateway by the door, and under `/http/` the studio's API is the HTTP API.
+    Under `/proxy/` a page calls the gateway through the proxy. Under `/http/` its studio API is the HTTP API.
     """
     pages = {"/": "<!doctype html><title>A hosted page</title>", "/favicon.ico": ""}
-    for page in re.findall(r"```html\n(.*?)```", README, re.DOTALL):
-        title = re.search("<title>(.*)</title>", page)
-        assert title, page
-        name = title[1].replace(" ", "-").lower()
-        for folder, port, kind in (("", aws.port, "rest"), ("/door", door.port, "rest"), ("/http", aws.port, "http")):
+    for name, page in documented_pages().items():
+        for folder, port, kind in (("", aws.port, "rest"), ("/proxy", proxy.port, "rest"), ("/http", aws.port, "http")):
             pages[f"{folder}/{name}"] = (
-                page.replace("https://login.studio.com", f"http://{DOMAIN}:{port}")
-                .replace("https://studio.shotgrid.autodesk.com", site.url)
-                .replace("https://api.studio.com", f"http://{host_of(kind, aws)}")
+                page.replace(GATEWAY, f"http://{DOMAIN}:{port}")
+                .replace(SITE, site.url)
+                .replace(STUDIO_API, f"http://{host_of(kind, aws)}")
             )
-    # The page that moves by one URL is the one before it moved, with the README's changes.
-    (change,) = re.findall(r"```diff\n(.*?)```", README, re.DOTALL)
-    moved = pages["/before"]
-    for old, new in re.findall(r"^-(.*)\n\+(.*)$", change, re.MULTILINE):
-        assert moved.count(old) == 1, old
-        moved = moved.replace(old, new)
-    pages["/moved"] = moved.replace("https://login.studio.com", f"http://{DOMAIN}:{aws.port}")
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -74,7 +62,7 @@ def pages_port(aws: LocalAws, site: FakeSite, door: Door) -> Iterator[int]:
             self.wfile.write(pages.get(self.path, "").encode())
 
         def log_message(self, *_: object) -> None:
-            """Keep the terminal for what matters."""
+            """Do not log requests to the terminal."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -83,23 +71,23 @@ def pages_port(aws: LocalAws, site: FakeSite, door: Door) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def door(aws: LocalAws) -> Iterator[Door]:
-    """The gateway by another port, where it can be down for one page and not for the rest of the suite."""
-    way = Door(aws.port)
-    yield way
-    way.shut()
+def proxy(aws: LocalAws) -> Iterator[Proxy]:
+    """Provide a second address of the gateway. Tests can stop it without stopping the gateway for other tests."""
+    forwarding = Proxy(aws.port)
+    yield forwarding
+    forwarding.stop()
 
 
 @pytest.fixture(scope="session")
-def gateway(aws: LocalAws, site: FakeSite, pages_port: int, door: Door) -> Gateway:
-    """The stack on its custom domain, as `make run` deploys it."""
+def gateway(aws: LocalAws, site: FakeSite, pages_port: int, proxy: Proxy) -> Gateway:
+    """Deploy the stack on its custom domain, as `make run` does."""
     outputs = aws.deploy(
         {
             "ShotGridSiteUrl": site.url,
             "AllowedOrigins": ",".join(
                 [
                     ORIGINS,
-                    *(f"http://{DOMAIN}:{port}" for port in (aws.port, door.port)),
+                    *(f"http://{DOMAIN}:{port}" for port in (aws.port, proxy.port)),
                     *(f"http://{host}:{pages_port}" for host in (f"pages.{DOMAIN}", "elsewhere.localhost")),
                 ]
             ),
@@ -112,7 +100,7 @@ def gateway(aws: LocalAws, site: FakeSite, pages_port: int, door: Door) -> Gatew
 
 @pytest.fixture(scope="session")
 def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, StudioApi]:
-    """The example APIs beside the gateway, which is then told of them and of their rules."""
+    """Deploy the example APIs, then add them and their rules to the parameters of the gateway."""
     apis = {kind: deploy_api(aws, kind, f"http://pages.{DOMAIN}:{pages_port}") for kind in KINDS}
     aws.deploy(
         {
@@ -126,7 +114,7 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 @pytest.fixture(scope="session")
 def other_gateway(aws: LocalAws, site: FakeSite) -> Gateway:
-    """A second stack in the same account, without a domain, an example or reserved concurrency."""
+    """Deploy a second stack in the same account, without a domain, the example page or reserved concurrency."""
     outputs = aws.deploy(
         {
             "ShotGridSiteUrl": site.url,

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.conftest import Watch
-from tests.local.stack import ROOT
 from tests.site.fake_site import Account
 from tests.support.client import Gateway
+from tests.support.documented_pages import documented_pages
 from tests.support.pages import Form
 
 SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
 NOT_ALLOWED = "evil.localhost"
-README = (ROOT / "README.md").read_text()
 
 
-def test_a_page_without_the_element_has_at_most_fifteen_lines() -> None:
-    pages = re.findall(r"```html\n(.*?)```", README, re.DOTALL)
-    assert len(pages) == 6
-    assert all(page.count("\n") <= 15 for page in pages)
+def test_pages_of_the_documents_have_at_most_fifteen_lines() -> None:
+    pages = documented_pages()
+    assert pages.keys() == {"projects", "own-api", "only-the-module", "plain-fetch", "before", "after", "moved"}
+    assert all(page.count("\n") <= 15 for page in pages.values())
 
 
 @pytest.mark.parametrize("host", [SAME_SITE, OTHER_SITE])

@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watch
 from tests.support.client import COOKIE, Gateway, expire_access_token, until
-from tests.support.door import Door
 from tests.support.pages import Form, stop_the_clock
+from tests.support.proxy import Proxy
 
 OTHER_SITE = "elsewhere.localhost"
 
@@ -38,10 +38,10 @@ def read(page: Page, path: str = PROJECTS) -> Any:
 
 
 @pytest.fixture
-def open_door(door: Door) -> Iterator[Door]:
-    door.open()
-    yield door
-    door.shut()
+def running_proxy(proxy: Proxy) -> Iterator[Proxy]:
+    proxy.start()
+    yield proxy
+    proxy.stop()
 
 
 def test_tokens_that_expire_while_the_page_is_used_are_renewed_unseen(
@@ -256,13 +256,13 @@ def test_a_site_that_is_down_for_a_while_costs_nothing(form: Form, page: Page, w
 
 
 def test_a_gateway_that_is_down_and_up_again(
-    page: Page, watch: Watch, gateway: Gateway, pages_port: int, open_door: Door
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int, running_proxy: Proxy
 ) -> None:
-    page.goto(f"http://pages.login.localhost:{pages_port}/door/projects")
+    page.goto(f"http://pages.login.localhost:{pages_port}/proxy/projects")
     form = Form(page, gateway)
     user = gateway.new_user(two_factor=False)
     form.sign_in(user)
-    open_door.shut()
+    running_proxy.stop()
     watch.expect_down()
     assert read(page) == 200  # the token is still good
 
@@ -274,17 +274,19 @@ def test_a_gateway_that_is_down_and_up_again(
     expect(form.problem).to_contain_text("cannot be reached")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     expect(form.username).to_be_hidden()
-    open_door.open()
+    running_proxy.start()
     form.expect_signed_in(user)
     expect(form.problem).to_be_empty()
 
 
-def test_try_again_does_not_wait(page: Page, watch: Watch, gateway: Gateway, pages_port: int, open_door: Door) -> None:
-    page.goto(f"http://pages.login.localhost:{pages_port}/door/projects")
+def test_try_again_does_not_wait(
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int, running_proxy: Proxy
+) -> None:
+    page.goto(f"http://pages.login.localhost:{pages_port}/proxy/projects")
     form = Form(page, gateway)
     expect(form.username).to_be_visible()
     stop_the_clock(page)  # from here on nothing but the button can end a wait
-    open_door.shut()
+    running_proxy.stop()
     watch.expect_down()
     page.goto(page.url)
     retry = page.get_by_role("button", name="Try again")
@@ -292,7 +294,7 @@ def test_try_again_does_not_wait(page: Page, watch: Watch, gateway: Gateway, pag
         with page.expect_event("requestfailed"):
             retry.click()
         expect(retry).to_have_attribute("aria-disabled", "false")
-    open_door.open()
+    running_proxy.start()
     retry.click()
     expect(form.username).to_be_visible()
 
@@ -308,17 +310,17 @@ def test_back_from_the_back_forward_cache_it_asks_again(form: Form, page: Page, 
 
 
 def test_a_network_that_comes_back_ends_the_wait(
-    page: Page, watch: Watch, gateway: Gateway, pages_port: int, open_door: Door
+    page: Page, watch: Watch, gateway: Gateway, pages_port: int, running_proxy: Proxy
 ) -> None:
-    page.goto(f"http://pages.login.localhost:{pages_port}/door/projects")
+    page.goto(f"http://pages.login.localhost:{pages_port}/proxy/projects")
     form = Form(page, gateway)
     expect(form.username).to_be_visible()
     stop_the_clock(page)
-    open_door.shut()
+    running_proxy.stop()
     watch.expect_down()
     page.goto(page.url)
     expect(form.problem).to_contain_text("cannot be reached")
-    open_door.open()
+    running_proxy.start()
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(form.username).to_be_visible()
 

@@ -58,7 +58,7 @@ def test_a_page_can_read_that_the_group_is_the_wrong_one(
     user = gateway.new_user(two_factor=False)
     user.permission_group = "Vendor"
     form.sign_in(user)
-    expect(page.locator("output")).to_have_text("Refused: 403")
+    expect(page.locator("output")).to_have_text("Rejected: 403")
     assert len(watch.asked("/shots")) == 1
     watch.expect_status(403, "/shots")
 
