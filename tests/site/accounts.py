@@ -294,7 +294,7 @@ class Accounts:
             if code in user.used_codes:
                 return False
             now = datetime.fromtimestamp(self.clock(), UTC)
-            is_current = pyotp.TOTP(user.otp_secret).verify(code, now, valid_window=1)
+            is_current = pyotp.TOTP(user.otp_secret).verify(code, for_time=now, valid_window=1)
             is_valid = is_current or code in user.backup_codes | user.shown_codes
             if is_valid:
                 user.used_codes.add(code)
