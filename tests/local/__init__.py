@@ -1,1 +1,1 @@
-"""What `make run` starts, and the suite with it: a fake site for the ShotGrid site, and the stack on local AWS."""
+"""What `make run` and the suite start: the stack on local AWS, and the webhook of a studio."""

@@ -1,4 +1,4 @@
-"""`make run`: the gateway on this machine, with a fake site for the ShotGrid site unless a real one is named."""
+"""`make run`: the gateway on this machine, with a fake site unless SHOTGRID_SITE_URL names a real one."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 
 LOGIN = "a_username"
-PASSWORD = "a_password"  # the fake site's only account, on loopback
-STOP = (signal.SIGINT, signal.SIGTERM)
+PASSWORD = "a_password"  # of the fake site's only user, on loopback
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
-    """Start everything, say how to use it, and stop everything on Ctrl-C."""
+    """Start everything, print how to use it, and stop everything on Ctrl-C."""
     port = _port()
     gateway = f"http://{DOMAIN}:{port}"
     site_url = os.environ.get("SHOTGRID_SITE_URL", "").rstrip("/")
-    # The gateway's own pages, and others of the same site on this machine.
+    # The gateway's own pages, and other pages on the same site of this machine.
     origins = os.environ.get("ALLOWED_ORIGINS") or f"{gateway},http://pages.{DOMAIN}:{port + 2}"
-    for wish in STOP:
-        signal.signal(wish, _stop)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
     with contextlib.ExitStack() as running:
         if not site_url:
             site = running.enter_context(FakeSite(port + 1, make_show(datetime.now(UTC).date())))
             site.switch(two_factor=True)
             site.add_user(LOGIN, PASSWORD)
             site_url = site.url
-            _say(f"Fake site at {site_url}: user {LOGIN}, password {PASSWORD}")
-            _say(f"  the next code:        curl {site_url}/stand-in/code/{LOGIN}")
-        _say("Deploying to local AWS, which takes about ten seconds")
+            _print(f"Fake site at {site_url}: user {LOGIN}, password {PASSWORD}")
+            _print(f"  next code: curl {site_url}/stand-in/code/{LOGIN}")
+        _print("Deploying to local AWS. This takes about ten seconds.")
         aws = running.enter_context(LocalAws(port))
         aws.deploy(
             {
@@ -45,15 +45,15 @@ def main() -> None:
                 "CertificateArn": CERTIFICATE,
             }
         )
-        _say(f"Example dashboard at {gateway}/")
-        _say(f"Gateway ready at {gateway}")
+        _print(f"Example dashboard at {gateway}/")
+        _print(f"Gateway ready at {gateway}")
         signal.pause()
 
 
 def _stop(*_: object) -> None:
-    # Leaves by an exception, wherever the start has come to. A second wish must not interrupt the cleaning up.
-    for wish in STOP:
-        signal.signal(wish, signal.SIG_IGN)
+    # The exception ends the start at any point. A second signal must not interrupt the cleanup.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -64,7 +64,7 @@ def _port() -> int:
     return int(value)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 

@@ -27,25 +27,26 @@ REGION = "us-east-1"
 CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/local"
 STACK = "shotgrid-login"
 
-# What samconfig.toml says for our own template, which `sam` looks for beside the one that it is given.
+# For another template than our own. `sam` finds samconfig.toml, which has these options, only beside our template.
 _WITHOUT_SAMCONFIG = ("--capabilities", "CAPABILITY_IAM", "--resolve-s3")
 
-# Where `free_port` looks: below what systems take for outgoing connections, one of which could come before the server.
+# Ports for `free_port`. They are below the range that systems use for outgoing connections, so no connection of another
+# process takes a port between `free_port` and the start of the server.
 PORTS = range(20_000, 32_000)
 
-# How long a start may take on a loaded machine. Seconds.
+# The longest time for the start of MiniStack, on a loaded machine. Seconds.
 START_SECONDS = 120
 
 
 class SetupFailed(Exception):
-    """A tool that the stack needs has failed; the message has what it said."""
+    """The stack could not be started. The message has the reason, with the output of the tool that failed."""
 
 
 class LocalAws:
-    """One MiniStack process and its functions' processes, on loopback."""
+    """One MiniStack process and the processes of its functions, on loopback."""
 
     def __init__(self, port: int = 0, *, record_calls: bool = False) -> None:
-        """Take any free port, unless one is given. Recorded calls can be looked up in CloudTrail."""
+        """Use this port, or any free port for 0. With `record_calls`, CloudTrail has the calls."""
         self.port = port or free_port()
         self._record_calls = record_calls
         self.endpoint = f"http://127.0.0.1:{self.port}"
@@ -64,7 +65,7 @@ class LocalAws:
             "GATEWAY_PORT": str(self.port),
             "LOG_LEVEL": "WARNING",
         }
-        # The functions run in processes of their own: a group of its own lets all of them be ended together.
+        # MiniStack starts a process for each function. In a process group of their own, all are stopped together.
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ministack"],
@@ -94,9 +95,9 @@ class LocalAws:
         self._directory.cleanup()
 
     def environment(self) -> dict[str, str]:
-        """Return the environment for tools that talk to this AWS and to no other, as its root user."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-        return kept | {
+        """Return the environment for tools that call this AWS as its root user, and never another AWS."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        return inherited | {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
@@ -104,30 +105,33 @@ class LocalAws:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "NO_PROXY": "*",
-            "SAM_CLI_POLL_DELAY": "0.2",  # seconds; by itself it waits for 5 between two looks
+            "SAM_CLI_POLL_DELAY": "0.2",  # seconds between two checks of a deployment; the default is 5
             "SAM_CLI_TELEMETRY": "0",
-            "TMPDIR": self._directory.name,  # what the tools leave behind goes when this AWS does
+            "TMPDIR": self._directory.name,  # deleted with this AWS
         }
 
     def client(self, service: str, **credentials: str) -> Any:
-        """Return a boto3 client, as root unless other credentials are given."""
+        """Return a boto3 client, as the root user or with other credentials."""
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} | credentials
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)  # type: ignore[call-overload]
 
     def deploy(self, parameters: dict[str, str], stack: str = STACK, template: str | None = None) -> dict[str, str]:
-        """Deploy as an ops user would, and return the stack's outputs: our own template, built, or another one."""
+        """Deploy our own template or another one, as an ops user does. Return the outputs of the stack.
+
+        Raises `SetupFailed`.
+        """
         if template is None:
             build()
         overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-        another = ("--template-file", template, "--s3-prefix", stack, *_WITHOUT_SAMCONFIG) if template else ()
-        command = [sam(), "deploy", "--stack-name", stack, *another, "--region", REGION, "--no-progressbar"]
-        with _built(fcntl.LOCK_SH):
+        options = ("--template-file", template, "--s3-prefix", stack, *_WITHOUT_SAMCONFIG) if template else ()
+        command = [sam(), "deploy", "--stack-name", stack, *options, "--region", REGION, "--no-progressbar"]
+        with _build_folder_locked(fcntl.LOCK_SH):
             _run([*command, "--parameter-overrides", *overrides], self.environment())
         description = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
     def owns(self, process: int) -> bool:
-        """Tell whether a process is one of this AWS's, such as a function's."""
+        """Return whether a process belongs to this AWS, for example the process of a function."""
         assert self._process is not None
         try:
             return os.getpgid(process) == self._process.pid
@@ -150,30 +154,33 @@ class LocalAws:
 
 
 @contextlib.contextmanager
-def _built(how: int) -> Iterator[None]:
-    """Have the folder that `sam build` fills and `sam deploy` reads: shared by readers, or for oneself."""
+def _build_folder_locked(operation: int) -> Iterator[None]:
+    """Lock the folder that `sam build` writes and `sam deploy` reads, against other processes of the suite.
+
+    `operation` is `fcntl.LOCK_SH` for readers and `fcntl.LOCK_EX` for a writer.
+    """
     (ROOT / ".aws-sam").mkdir(exist_ok=True)
     with (ROOT / ".aws-sam" / "lock").open("w") as lock:
-        fcntl.flock(lock, how)
+        fcntl.flock(lock, operation)
         yield
 
 
 @functools.cache
 def build() -> None:
-    """Run `sam build`: once in a process, and in one process at a time."""
-    with _built(fcntl.LOCK_EX):
-        # The layer is built with pip: with the one beside `sam`, as the machine's own Python may have none.
+    """Run `sam build`, once for each process of the suite and in one process at a time. Raises `SetupFailed`."""
+    with _build_folder_locked(fcntl.LOCK_EX):
+        # The build of a layer runs pip. Use the pip beside `sam`: the Python of this machine can be without one.
         path = f"{Path(sam()).parent}{os.pathsep}{os.environ['PATH']}"
         _run([sam(), "build"], dict(os.environ) | {"SAM_CLI_TELEMETRY": "0", "PATH": path})
 
 
 def sam() -> str:
-    """Return the SAM CLI that `make` installed, in an environment of its own: it pins other versions of boto3."""
+    """Return the path of the SAM CLI. It has its own virtual environment, because it pins other versions of boto3."""
     return str(ROOT / ".venv" / "sam" / "bin" / "sam")
 
 
 def free_port(in_a_row: int = 1) -> int:
-    """Return a port of loopback that nobody uses at the moment, the first of so many."""
+    """Return the first of `in_a_row` unused ports of loopback. Raises `SetupFailed`."""
     for _ in range(100):
         first = PORTS.start + secrets.randbelow(len(PORTS))
         if all(_is_free(port) for port in range(first, first + in_a_row)):
@@ -194,5 +201,5 @@ def _is_free(port: int) -> bool:
 def _run(command: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        said = done.stderr.strip() or done.stdout.strip()
-        raise SetupFailed(f"{Path(command[0]).name} {command[1]} failed:\n{said[-4000:]}")
+        output = done.stderr.strip() or done.stdout.strip()
+        raise SetupFailed(f"{Path(command[0]).name} {command[1]} failed:\n{output[-4000:]}")

@@ -1,4 +1,4 @@
-"""A studio's webhook: a Lambda function with its own role, script key, API and stack, that was there first."""
+"""A studio's webhook: a Lambda function with its own role, script key, API and stack, deployed before the gateway."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCRIPT = "shot_webhook"
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event, delivered to the webhook. Times are the monotonic clock's; status 0 is no response."""
+    """The response to one event. Times are of the monotonic clock, in seconds. Status 0 means no response."""
 
     started: float
     ended: float
@@ -30,7 +30,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Webhook:
-    """The deployed webhook, as the site knows it."""
+    """The deployed webhook, with what the site needs to deliver events to it."""
 
     aws: LocalAws
     site: FakeSite
@@ -38,7 +38,7 @@ class Webhook:
     secret_token: str
 
     def deliver(self, secret_token: str | None = None) -> Delivery:
-        """Deliver a change of the show's first shot, signed as the vendor documents it."""
+        """Deliver a change of the show's first shot. The signature is as the vendor documents it."""
         entity = {"type": "Shot", "id": self.site.show.shots[0].id}
         body = json.dumps({"data": {"event_type": "Shotgun_Shot_Change", "operation": "update", "entity": entity}})
         key = self.secret_token if secret_token is None else secret_token
@@ -47,13 +47,13 @@ class Webhook:
         started = time.monotonic()
         try:
             response = requests.post(f"{self.aws.endpoint}/live/shots", data=body, headers=headers, timeout=30)
-        except requests.RequestException as lost:
-            return Delivery(started, time.monotonic(), 0, repr(lost))
+        except requests.RequestException as error:
+            return Delivery(started, time.monotonic(), 0, repr(error))
         return Delivery(started, time.monotonic(), response.status_code, response.text)
 
 
 def deploy_webhook(aws: LocalAws, site: FakeSite) -> Webhook:
-    """Deploy it, with a script key of its own at the site."""
+    """Deploy the webhook, with its own script key at the site."""
     key, secret_token = secrets.token_hex(16), secrets.token_hex(16)
     site.add_script(SCRIPT, key)
     outputs = aws.deploy(

@@ -1,7 +1,7 @@
-"""A studio's webhook: when the site delivers a change of a shot, it reads the shot with its script key.
+"""A studio's webhook: the site delivers a change of a shot, and the webhook reads the shot with its script key.
 
-Deliveries are signed as the vendor documents: the header `x-sg-signature` has `sha1=` and the HMAC of the body
-with the webhook's secret token.
+Deliveries are signed as the vendor documents: the header `x-sg-signature` is `sha1=` and the HMAC of the body, with
+the webhook's secret token as the key.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from typing import Any
 
 from shotgun_api3.shotgun import Shotgun
 
-SITE_SECONDS = 5  # for each call; the site waits six for the response to a delivery
+SITE_SECONDS = 5  # timeout of each call; the site waits six seconds for the response to a delivery
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Response one delivery with the name of its shot."""
+    """Respond to one delivery with the name of its shot."""
     body = event["body"] or ""
     signature = hmac.new(os.environ["SECRET_TOKEN"].encode(), body.encode(), hashlib.sha1).hexdigest()
     headers = {name.lower(): value for name, value in event["headers"].items()}
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _shot_name(shot_id: int) -> object:
-    """Return a shot's name, None where it is deleted by now."""
+    """Return the name of a shot, None if the shot no longer exists."""
     name, key = os.environ["SCRIPT_NAME"], os.environ["SCRIPT_KEY"]
     site = Shotgun(os.environ["SHOTGRID_SITE_URL"], script_name=name, api_key=key, connect=False)
     site.config.timeout_secs = SITE_SECONDS
