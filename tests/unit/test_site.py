@@ -1,7 +1,4 @@
-"""The site module against answers that real sites were recorded or observed to send, and against none at all.
-
-A small server repeats an answer byte for byte: status, headers and body.
-"""
+"""The site module against recorded and observed responses of real sites, broken responses, and silence."""
 
 from __future__ import annotations
 
@@ -15,12 +12,20 @@ from typing import Any
 import pytest
 
 from shotgrid_login import site as site_module
-from shotgrid_login.errors import InvalidCredentials, PasswordSignInDisabled, SiteError, SiteUnavailable
-from shotgrid_login.site import OtpRequired, Person, RefreshTokenRefused, Site, Tokens
+from shotgrid_login.errors import (
+    InvalidCredentials,
+    LoginError,
+    OtpRequired,
+    PasswordSignInDisabled,
+    SiteError,
+    SiteUnavailable,
+)
+from shotgrid_login.site import RefreshTokenRejected, Site, Tokens
+from shotgrid_login.users import User
 from tests.support.replay import http, receive_request, replaying
 
-# Headers of a token answer as recorded in 2021 (version 8.26; shotgrid_api_ruby, spec/fixtures/vcr_cassettes,
-# ShotgridApiRuby_Auth). The recording has placeholders for the two tokens; they stand here as they stand there.
+# Headers of a token response, recorded in 2021 (version 8.26; shotgrid_api_ruby, spec/fixtures/vcr_cassettes,
+# ShotgridApiRuby_Auth). The recording has placeholders instead of the two tokens.
 RECORDED_HEADERS = [
     "date: Wed, 16 Jun 2021 08:54:44 GMT",
     "content-type: application/json; charset=utf-8",
@@ -38,8 +43,8 @@ RECORDED_TOKENS = (
     '{"token_type":"Bearer","access_token":"<ACCESS_TOKEN>","expires_in":600,"refresh_token":"<REFRESH_TOKEN>"}'
 )
 
-# A person's row as a cloud site (8.89) sends it (sg-groundtruth; site-contract.md, Reading data), values made up.
-PERSON: dict[str, Any] = {
+# A user's record of a cloud site (8.89; sg-groundtruth; site-contract.md, Reading data), with invented values.
+RECORD: dict[str, Any] = {
     "type": "HumanUser",
     "id": 24,
     "attributes": {"login": "a_username", "name": "Ann Username", "email": "ann@studio.example"},
@@ -54,30 +59,30 @@ PERSON: dict[str, Any] = {
 
 
 def _error(code: int, title: str, status: int = 400, source: str = "{}") -> str:
-    # The envelope as recorded (same place, Entities/find, a 404) and, for 106, as the vendor's staff quoted it.
+    # The envelope as recorded (shotgrid_api_ruby, Entities/find, a 404) and, for 106, as the vendor's staff quoted it.
     return (
         f'{{"errors":[{{"id":"bf3401730a0ab47b5da214930808e19f","status":{status},"code":{code},"title":"{title}",'
         f'"source":{source},"detail":null,"meta":null}}]}}'
     )
 
 
-def test_the_recorded_success_goes_through_unchanged() -> None:
+def test_recorded_success_returns_its_tokens_unchanged() -> None:
     with replaying(http(200, RECORDED_TOKENS, RECORDED_HEADERS, chunked=True)) as replay:
         tokens = Site(replay.url).password("a_username", "a password&more")
     assert tokens == Tokens("<ACCESS_TOKEN>", "<REFRESH_TOKEN>", 600)
     assert replay.form == {"grant_type": ["password"], "username": ["a_username"], "password": ["a password&more"]}
-    assert replay.head.startswith("post /api/v1/auth/access_token http/1.1")  # nothing in the address
+    assert replay.head.startswith("post /api/v1/auth/access_token http/1.1")  # no credentials in the URL
     assert "content-type: application/x-www-form-urlencoded" in replay.head
     assert "accept: application/json" in replay.head
 
 
-def test_a_code_is_sent_along_as_auth_token() -> None:
+def test_code_is_sent_as_auth_token() -> None:
     with replaying(http(200, RECORDED_TOKENS.replace("600", "3600"))) as replay:
         assert Site(replay.url).password("a", "b", "123456").expires_in == 3600
     assert replay.form["auth_token"] == ["123456"]
 
 
-def test_a_refresh_sends_the_token_alone() -> None:
+def test_refresh_sends_only_the_refresh_token() -> None:
     with replaying(http(200, RECORDED_TOKENS)) as replay:
         Site(replay.url).refresh_token("the refresh token")
     assert replay.form == {"grant_type": ["refresh_token"], "refresh_token": ["the refresh token"]}
@@ -96,13 +101,21 @@ def test_a_refresh_sends_the_token_alone() -> None:
         (401, _error(102, "Can't authenticate user 'a_username'.", 401), InvalidCredentials),
         (400, _error(108, "Password login is not allowed"), PasswordSignInDisabled),
         (400, _error(110, "Password login is not allowed"), PasswordSignInDisabled),
-        (400, _error(103, "Missing or invalid authentication arguments"), SiteError),
-        (400, _error(999, "New in a later version"), SiteError),
+        (403, _error(102, "Can't authenticate user 'a_username'.", 403), InvalidCredentials),
+        (400, _error(103, "Missing or invalid authentication arguments"), InvalidCredentials),
+        (400, _error(107, "Unknown code"), InvalidCredentials),
+        (401, _error(999, "Unknown code", 401), InvalidCredentials),
         (400, "{}", SiteError),
         (400, '{"errors":[]}', SiteError),
         (400, '{"errors":["text"]}', SiteError),
         (400, '{"errors":{"code":102}}', SiteError),
-        (400, '{"errors":[{"code":"102"}]}', SiteError),
+        (400, '{"errors":[{"code":"102"}]}', InvalidCredentials),
+        (400, '{"errors":[{"code":"106"}]}', OtpRequired),
+        (400, '{"errors":[{"code":"110"}]}', PasswordSignInDisabled),
+        (400, '{"errors":[{"code":null}]}', InvalidCredentials),
+        (400, '{"errors":[{"code":true}]}', InvalidCredentials),
+        (400, '{"errors":[{"code":"a_username"}]}', InvalidCredentials),
+        (400, '{"errors":[{}]}', InvalidCredentials),
         (401, "Unauthorized", SiteError),
         (404, _error(102, "Not this one", 404), SiteError),
         (415, _error(103, "Unsupported content type", 415), SiteError),
@@ -127,7 +140,7 @@ def test_a_refresh_sends_the_token_alone() -> None:
         (429, "slow down", SiteUnavailable),
     ],
 )
-def test_each_answer_to_a_password_is_one_outcome(status: int, body: str, outcome: type[Exception]) -> None:
+def test_each_response_to_a_password_raises_its_outcome(status: int, body: str, outcome: type[Exception]) -> None:
     with replaying(http(status, body)) as replay, pytest.raises(outcome) as caught:
         Site(replay.url).password("a_username", "b")
     assert "a_username" not in str(caught.value)
@@ -137,11 +150,11 @@ def test_each_answer_to_a_password_is_one_outcome(status: int, body: str, outcom
 @pytest.mark.parametrize(
     ("status", "body", "outcome"),
     [
-        (401, "Unauthorized", RefreshTokenRefused),
-        (401, "", RefreshTokenRefused),
-        (401, _error(102, "Unauthorized", 401), RefreshTokenRefused),
-        (400, _error(102, "Unauthorized"), RefreshTokenRefused),
-        (400, _error(103, "whatever the code"), RefreshTokenRefused),
+        (401, "Unauthorized", RefreshTokenRejected),
+        (401, "", RefreshTokenRejected),
+        (401, _error(102, "Unauthorized", 401), RefreshTokenRejected),
+        (400, _error(102, "Unauthorized"), RefreshTokenRejected),
+        (400, _error(103, "whatever the code"), RefreshTokenRejected),
         (400, "a proxy's words", SiteError),
         (403, "", SiteError),
         (403, _error(102, "not from this address", 403), SiteError),
@@ -150,18 +163,18 @@ def test_each_answer_to_a_password_is_one_outcome(status: int, body: str, outcom
         (503, "", SiteUnavailable),
     ],
 )
-def test_each_answer_to_a_refresh_token_is_one_outcome(status: int, body: str, outcome: type[Exception]) -> None:
+def test_each_response_to_a_refresh_token_raises_its_outcome(status: int, body: str, outcome: type[Exception]) -> None:
     with replaying(http(status, body)) as replay, pytest.raises(outcome):
         Site(replay.url).refresh_token("x")
 
 
-def test_a_page_that_says_401_is_not_the_site_ending_a_session() -> None:
+def test_refresh_with_an_html_page_of_status_401_is_a_site_error() -> None:
     page = http(401, "<html>sign in to the proxy</html>", ["content-type: text/html"])
     with replaying(page) as replay, pytest.raises(SiteError):
         Site(replay.url).refresh_token("x")
 
 
-def test_a_redirect_is_not_followed() -> None:
+def test_redirect_is_not_followed() -> None:
     with replaying(http(200, RECORDED_TOKENS)) as elsewhere:
         redirect = http(307, "", [f"location: {elsewhere.url}/api/v1/auth/access_token"])
         with replaying(redirect) as replay, pytest.raises(SiteError):
@@ -173,13 +186,13 @@ def test_a_redirect_is_not_followed() -> None:
     ("given", "passed_on"),
     [("retry-after: 17", 17), ("retry-after: 99999", 300), ("retry-after: soon", 5), ("a: b", 5)],
 )
-def test_a_busy_site_says_when_to_come_back(given: str, passed_on: int) -> None:
+def test_retry_after_of_a_busy_site_is_passed_on(given: str, passed_on: int) -> None:
     with replaying(http(503, "", [given])) as replay, pytest.raises(SiteUnavailable) as caught:
         Site(replay.url).password("a", "b")
     assert caught.value.retry_after == passed_on
 
 
-def test_a_site_that_does_not_answer_in_time_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_site_that_does_not_respond_in_time_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site_module, "READ_SECONDS", 0.1)
     with replaying(None) as replay, pytest.raises(SiteUnavailable) as caught:
         Site(replay.url).password("a", "b", "123456")
@@ -187,48 +200,48 @@ def test_a_site_that_does_not_answer_in_time_is_unavailable(monkeypatch: pytest.
     assert len(replay.requests) == 1  # a code is never sent twice
 
 
-@pytest.mark.parametrize("dripping", ["headers", "body"])
-def test_a_site_that_answers_drop_by_drop_is_unavailable(dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site_module, "ANSWER_SECONDS", 0.3)
+@pytest.mark.parametrize("slow_part", ["headers", "body"])
+def test_site_that_sends_single_bytes_is_unavailable(slow_part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_module, "RESPONSE_SECONDS", 0.3)
     whole = http(200, RECORDED_TOKENS)
-    start = 5 if dripping == "headers" else len(whole) - 20
-    dropped = threading.Event()
+    start = 5 if slow_part == "headers" else len(whole) - 20
+    stopped = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def drip() -> None:
+        def send_slowly() -> None:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError):
                 receive_request(connection)
                 connection.sendall(whole[:start])
                 for byte in whole[start:-1]:
-                    if dropped.wait(0.05):
+                    if stopped.wait(0.05):
                         return
                     connection.sendall(bytes([byte]))
-                dropped.wait(5)
+                stopped.wait(5)
 
-        server = threading.Thread(target=drip, daemon=True)
+        server = threading.Thread(target=send_slowly, daemon=True)
         server.start()
         site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}")
         with pytest.raises(SiteUnavailable) as caught:
             site.password("a", "b")
-        dropped.set()
+        stopped.set()
         server.join(5)
-    assert caught.value.reason == "answer too slow"
+    assert caught.value.reason == "response too slow"
 
 
-def test_the_site_after_one_that_was_too_slow_is_asked_on_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site_module, "ANSWER_SECONDS", 0.1)
+def test_request_after_a_slow_response_uses_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_module, "RESPONSE_SECONDS", 0.1)
     with replaying(None) as silent:
         site = Site(silent.url)
         with pytest.raises(SiteUnavailable):
             site.password("a", "b")
-    monkeypatch.setattr(site_module, "ANSWER_SECONDS", 5)
+    monkeypatch.setattr(site_module, "RESPONSE_SECONDS", 5)
     with replaying(http(200, RECORDED_TOKENS)) as replay:
         monkeypatch.setattr(site, "_url", f"{replay.url}/api/v1")
         assert site.password("a", "b").expires_in == 600
 
 
-def test_a_cookie_of_one_persons_answer_is_not_sent_with_the_next_persons_password() -> None:
+def test_cookie_from_the_site_is_not_sent_with_the_next_request() -> None:
     headers = ["set-cookie: _session_id=alice; Path=/", "content-type: application/json"]
     with replaying(http(200, RECORDED_TOKENS, headers), http(200, RECORDED_TOKENS)) as replay:
         site = Site(replay.url)
@@ -238,26 +251,26 @@ def test_a_cookie_of_one_persons_answer_is_not_sent_with_the_next_persons_passwo
     assert "cookie" not in replay.head
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{", b"nonsense\r\n\r\n"])
-def test_a_connection_that_breaks_is_unavailable_and_nothing_is_sent_twice(answer: bytes) -> None:
-    with replaying(answer, http(200, RECORDED_TOKENS)) as replay, pytest.raises(SiteUnavailable):
+@pytest.mark.parametrize("response", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{", b"nonsense\r\n\r\n"])
+def test_broken_connection_is_unavailable_and_nothing_is_sent_twice(response: bytes) -> None:
+    with replaying(response, http(200, RECORDED_TOKENS)) as replay, pytest.raises(SiteUnavailable):
         Site(replay.url).password("a", "b", "123456")
     assert len(replay.requests) == 1
 
 
-def test_a_site_that_nobody_serves_is_unavailable() -> None:
+def test_site_that_refuses_connections_is_unavailable() -> None:
     with replaying() as replay:
         url = replay.url
     with pytest.raises(SiteUnavailable):
         Site(url).password("a", "b")
 
 
-def test_a_certificate_that_does_not_hold_is_unavailable() -> None:
+def test_site_without_tls_is_unavailable() -> None:
     with replaying(b"not TLS") as replay, pytest.raises(SiteUnavailable):
         Site(replay.url.replace("http:", "https:")).password("a", "b")
 
 
-def test_the_environment_does_not_redirect_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with replaying(http(200, RECORDED_TOKENS)) as proxy, replaying(http(200, RECORDED_TOKENS)) as replay:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)
@@ -267,7 +280,7 @@ def test_the_environment_does_not_redirect_passwords(monkeypatch: pytest.MonkeyP
         assert proxy.requests == []
 
 
-def test_a_connection_that_rested_is_not_used_again() -> None:
+def test_idle_connection_is_not_reused() -> None:
     clock = [0.0]
     with replaying(http(200, RECORDED_TOKENS), http(200, RECORDED_TOKENS)) as replay:
         site = Site(replay.url, seconds=lambda: clock[0])
@@ -277,22 +290,26 @@ def test_a_connection_that_rested_is_not_used_again() -> None:
     assert len(replay.requests) == 2
 
 
-def test_tokens_do_not_show_themselves() -> None:
+def test_repr_of_tokens_contains_no_token() -> None:
     assert "secret" not in repr(Tokens("secret-a", "secret-r", 600))
 
 
+def _record(login: str, name: str, email: str, permission_group: str) -> User:
+    return User("HumanUser", 24, login, name, email, permission_group)
+
+
 def _row(**changes: Any) -> str:
-    return json.dumps({"data": PERSON | changes, "links": {"self": "/api/v1/entity/human_users/24"}})
+    return json.dumps({"data": RECORD | changes, "links": {"self": "/api/v1/entity/human_users/24"}})
 
 
 def _attributes(**changes: Any) -> str:
-    return _row(attributes=PERSON["attributes"] | changes)
+    return _row(attributes=RECORD["attributes"] | changes)
 
 
-def test_the_person_is_read_with_their_own_token() -> None:
+def test_user_record_is_read_with_the_users_own_token() -> None:
     with replaying(http(200, _row())) as replay:
-        person = Site(replay.url).person("HumanUser", 24, "the access token")
-    assert person == Person("a_username", "Ann Username", "ann@studio.example", "Artist")
+        user = Site(replay.url).user("HumanUser", 24, "the access token")
+    assert user == _record("a_username", "Ann Username", "ann@studio.example", "Artist")
     assert replay.head.startswith(
         "get /api/v1/entity/human_users/24?fields=login%2cname%2cemail%2cpermission_rule_set "
     )
@@ -302,30 +319,39 @@ def test_the_person_is_read_with_their_own_token() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (_attributes(name=None, email=None), Person("a_username", "", "", "Artist")),
-        (_attributes(name="Ann\r\nx-injected: 1"), Person("a_username", "", "ann@studio.example", "Artist")),
-        (_attributes(name="a" * 129), Person("a_username", "", "ann@studio.example", "Artist")),
-        (_attributes(name="Ann\u2028"), Person("a_username", "", "ann@studio.example", "Artist")),
-        (_attributes(name="\ud800"), Person("a_username", "", "ann@studio.example", "Artist")),
-        (_attributes(name="山田\u3000太郎"), Person("a_username", "山田\u3000太郎", "ann@studio.example", "Artist")),
-        (_attributes(name="می\u200cرا"), Person("a_username", "می\u200cرا", "ann@studio.example", "Artist")),
-        (_attributes(name=["Ann"]), Person("a_username", "", "ann@studio.example", "Artist")),
-        (_row(attributes={"login": "a_username"}), Person("a_username", "", "", "Artist")),
-        (_row(relationships={}), Person("a_username", "Ann Username", "ann@studio.example", "")),
-        (_row(relationships=None), Person("a_username", "Ann Username", "ann@studio.example", "")),
+        (_attributes(name=None, email=None), _record("a_username", "", "", "Artist")),
+        (
+            _attributes(name="Ann\r\nx-injected: 1"),
+            _record("a_username", "", "ann@studio.example", "Artist"),
+        ),
+        (_attributes(name="a" * 129), _record("a_username", "", "ann@studio.example", "Artist")),
+        (_attributes(name="Ann\u2028"), _record("a_username", "", "ann@studio.example", "Artist")),
+        (_attributes(name="\ud800"), _record("a_username", "", "ann@studio.example", "Artist")),
+        (
+            _attributes(name="山田\u3000太郎"),
+            _record("a_username", "山田\u3000太郎", "ann@studio.example", "Artist"),
+        ),
+        (
+            _attributes(name="می\u200cرا"),
+            _record("a_username", "می\u200cرا", "ann@studio.example", "Artist"),
+        ),
+        (_attributes(name=["Ann"]), _record("a_username", "", "ann@studio.example", "Artist")),
+        (_row(attributes={"login": "a_username"}), _record("a_username", "", "", "Artist")),
+        (_row(relationships={}), _record("a_username", "Ann Username", "ann@studio.example", "")),
+        (_row(relationships=None), _record("a_username", "Ann Username", "ann@studio.example", "")),
         (
             _row(relationships={"permission_rule_set": {"data": None}}),
-            Person("a_username", "Ann Username", "ann@studio.example", ""),
+            _record("a_username", "Ann Username", "ann@studio.example", ""),
         ),
         (
             _row(relationships={"permission_rule_set": {"data": {"name": {"name": "Admin"}}}}),
-            Person("a_username", "Ann Username", "ann@studio.example", ""),
+            _record("a_username", "Ann Username", "ann@studio.example", ""),
         ),
     ],
 )
-def test_what_a_site_says_of_a_person_is_taken_as_far_as_it_goes(body: str, expected: Person) -> None:
+def test_usable_fields_of_a_user_record_are_kept(body: str, expected: User) -> None:
     with replaying(http(200, body)) as replay:
-        assert Site(replay.url).person("HumanUser", 24, "t") == expected
+        assert Site(replay.url).user("HumanUser", 24, "t") == expected
 
 
 @pytest.mark.parametrize(
@@ -346,37 +372,87 @@ def test_what_a_site_says_of_a_person_is_taken_as_far_as_it_goes(body: str, expe
         (404, _error(104, "Not Found", 404)),
     ],
 )
-def test_what_is_not_this_person_is_nobody(status: int, body: str) -> None:
+def test_record_of_another_user_or_without_a_login_is_a_site_error(status: int, body: str) -> None:
     with replaying(http(status, body)) as replay, pytest.raises(SiteError):
-        Site(replay.url).person("HumanUser", 24, "t")
+        Site(replay.url).user("HumanUser", 24, "t")
 
 
-# `requests` fails on some of these with the answer in its hands, and leaves the socket to the garbage collector.
+# `requests` fails on some of these after it has read the response, and leaves the socket to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("location", [b"http://[", b"/caf\xe9", b"//", b"\x00"])
-def test_a_redirect_to_nowhere_is_an_answer_like_others(location: bytes) -> None:
-    answer = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
-    with replaying(answer, answer) as replay:
+def test_redirect_with_an_invalid_location_is_an_error(location: bytes) -> None:
+    response = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
+    with replaying(response, response) as replay:
         with pytest.raises((SiteError, SiteUnavailable)):
-            Site(replay.url).person("HumanUser", 24, "t")
+            Site(replay.url).user("HumanUser", 24, "t")
         with pytest.raises((SiteError, SiteUnavailable)):
             Site(replay.url).password("a", "b")
     gc.collect()
 
 
-def test_a_token_that_no_header_can_hold_is_an_answer_like_others() -> None:
+def test_token_that_does_not_fit_in_a_header_is_unavailable() -> None:
     with replaying() as replay, pytest.raises(SiteUnavailable):
-        Site(replay.url).person("HumanUser", 24, "t\u2028")
+        Site(replay.url).user("HumanUser", 24, "t\u2028")
 
 
-def test_only_people_are_read() -> None:
+def test_record_of_a_script_is_not_read() -> None:
     with replaying() as replay, pytest.raises(SiteError):
-        Site(replay.url).person("ApiUser", 24, "t")
+        Site(replay.url).user("ApiUser", 24, "t")
     assert replay.requests == []
 
 
-def test_the_person_is_waited_for_less_than_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site_module, "PERSON_SECONDS", 0.1)
+def test_slow_user_record_is_unavailable_after_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_module, "USER_SECONDS", 0.1)
     with replaying(None) as silent, pytest.raises(SiteUnavailable) as caught:
-        Site(silent.url).person("HumanUser", 24, "t")
-    assert caught.value.reason == "answer too slow"
+        Site(silent.url).user("HumanUser", 24, "t")
+    assert caught.value.reason == "response too slow"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("102", 102), ("null", 0), ('"102"', 102), ('"a_username"', 0), ("true", 0), ("107", 107), ("[]", 0)],
+)
+def test_rejection_reports_the_sites_error_code_if_it_is_a_number(code: str, expected: int) -> None:
+    body = f'{{"errors":[{{"code":{code}}}]}}'
+    with replaying(http(400, body)) as replay, pytest.raises(InvalidCredentials) as caught:
+        Site(replay.url).password("a", "b")
+    assert caught.value.site_code == expected
+
+
+HTML = ["content-type: text/html"]
+
+
+@pytest.mark.parametrize(
+    ("response", "is_forgivable"),
+    [
+        (http(200, "[]"), True),  # malformed successes
+        (http(200, ""), True),
+        (http(200, " " * 70_000), True),
+        (http(200, RECORDED_TOKENS.replace("600", "0")), True),
+        (http(200, RECORDED_TOKENS.replace("<ACCESS_TOKEN>", "")), True),
+        (http(301, "", ["location: https://elsewhere.example/"]), True),
+        (http(403, "<html>not from this network</html>", HTML), True),  # an IP allow list
+        (http(400, "<html>", HTML), True),
+        (http(401, "<html>", HTML), True),
+        (http(400, _error(108, "SSO")), True),
+        (http(400, _error(110, "Identity")), True),
+        (http(429, "slow down"), True),
+        (http(503, _error(102, "whatever", 503)), True),
+        (b"", True),  # the connection breaks
+        (http(400, _error(102, "rejected")), False),
+        (http(400, _error(107, "unknown code")), False),
+        (http(403, _error(102, "rejected", 403)), False),
+        (http(400, '{"errors":[{"code":null}]}'), False),
+        (http(400, "{}"), False),
+        (http(400, '{"errors":[]}'), False),
+        (http(401, "Unauthorized", ["content-type: text/plain"]), False),
+        (http(403, ""), False),
+        (http(404, _error(102, "Not Found", 404)), False),
+        (http(418, " " * 70_000), False),
+        (http(201, RECORDED_TOKENS), False),
+    ],
+)
+def test_only_a_response_that_judges_no_guess_is_forgivable(response: bytes, is_forgivable: bool) -> None:
+    with replaying(response) as replay, pytest.raises(LoginError) as caught:
+        Site(replay.url).password("a", "b", "123456")
+    assert caught.value.is_forgivable is is_forgivable

@@ -1,24 +1,30 @@
-"""Every refusal of the HTTP contract: one exception an outcome.
+"""The error responses of the HTTP contract: one exception class for each outcome.
 
-A class carries what does not change (`status`, `code`, `title`, and the `outcome` that the log and the metrics
-name where it says more than `code`), an instance what does (`detail`, and where they apply `attempts_left` and
-`retry_after`). `http` writes them as RFC 9457 problem details. None of it is a value that a person typed, or a
-word of the site's.
+A class has what is the same each time (`status`, `code`, `title`). An instance has what differs (`detail`,
+`attempts_left`, `retry_after`). `http` writes them as RFC 9457 problem details. Messages never contain user input or
+text from the site.
 """
 
 from __future__ import annotations
 
 
 class LoginError(Exception):
-    """A request that gets a documented refusal."""
+    """A request that gets a documented error response.
+
+    Attributes:
+        outcome: the name in logs and metrics, if it is more specific than `code`.
+        is_forgivable: whether an attempt to sign in that ends this way was certainly not a guess, so that it does not
+            count as a failed attempt.
+    """
 
     status = 500
     code = "internal_error"
     title = "Unexpected error"
     outcome = ""
+    is_forgivable = False
 
     def __init__(self, detail: str, *, attempts_left: int | None = None, retry_after: int | None = None) -> None:
-        """Say it for people in `detail`. `retry_after` is in seconds."""
+        """Take the text for people. `retry_after` is in seconds."""
         super().__init__(detail)
         self.detail = detail
         self.attempts_left = attempts_left
@@ -26,14 +32,14 @@ class LoginError(Exception):
 
 
 class InternalError(LoginError):
-    """The service itself failed; its log says how."""
+    """The service itself failed; the log has the reason."""
 
     def __init__(self) -> None:
-        super().__init__("The sign-in service failed. The log has this request's id.")
+        super().__init__("The sign-in service failed. Its log has the reason under this request's id.")
 
 
 class InvalidRequest(LoginError):
-    """The request is not one of the contract's; `detail` names the field."""
+    """The request does not follow the contract; `detail` names the field."""
 
     status = 400
     code = "invalid_request"
@@ -41,33 +47,37 @@ class InvalidRequest(LoginError):
 
 
 class InvalidCredentials(LoginError):
-    """The site refused user and password."""
+    """The site rejected user name and password.
+
+    `site_code` is the site's error code: 102, or another one if the site's contract has changed. 0 is no number.
+    """
 
     status = 401
     code = "invalid_credentials"
-    title = "Sign-in refused"
+    title = "Sign-in rejected"
 
-    def __init__(self) -> None:
+    def __init__(self, site_code: int = 102) -> None:
         super().__init__("The site did not accept this user name and password.")
+        self.site_code = site_code
 
 
-class OtpWanted(LoginError):
-    """The site wants a code with the password, or another one."""
+class OtpRequired(LoginError):
+    """The site requires a code (its error code 106). It is unknown whether it has checked the password first."""
 
     status = 400
     code = "otp_required"
     title = "Missing argument for 2FA login"
 
     def __init__(self) -> None:
-        super().__init__("This account signs in with a code as well: send it as auth_token.")
+        super().__init__("This account also needs a two-factor code: send it as auth_token.")
 
 
 class InvalidOtp(LoginError):
-    """The site refused the code, or user and password with it: it may not tell them apart."""
+    """The site rejected the code, or user name and password with it: it may not tell which."""
 
     status = 401
     code = "invalid_otp"
-    title = "Code refused"
+    title = "Code rejected"
 
     def __init__(self, attempts_left: int) -> None:
         super().__init__(
@@ -78,30 +88,30 @@ class InvalidOtp(LoginError):
 
 
 class SessionEnded(LoginError):
-    """Signed out, expired, revoked, never issued, or ended by the site."""
+    """The session was signed out, expired, was revoked, never existed, or was ended by the site."""
 
     status = 401
     code = "session_ended"
     title = "Session ended"
 
     def __init__(self) -> None:
-        super().__init__("There is no such session any more. Sign in again.")
+        super().__init__("This session has ended. Sign in again.")
 
 
 class HandleReplayed(SessionEnded):
-    """A handle that was retired long ago came back: somebody has a copy. The session was ended."""
+    """A handle was used long after its rotation, so a copy exists. The session was ended."""
 
     outcome = "handle_replayed"
 
 
 class SessionUnreadable(SessionEnded):
-    """A session's secrets do not open: its row was tampered with, or its key is gone."""
+    """The sealed tokens of a session cannot be opened: its row was changed, or its key is gone."""
 
     outcome = "session_unreadable"
 
 
 class OriginNotAllowed(LoginError):
-    """A browser page that the deployment does not name, or a cookie that no page sent."""
+    """A page whose origin is not in `AllowedOrigins`, or a cookie without an origin."""
 
     status = 403
     code = "origin_not_allowed"
@@ -109,30 +119,31 @@ class OriginNotAllowed(LoginError):
 
 
 class PasswordSignInDisabled(LoginError):
-    """The site signs people in elsewhere: SAML SSO (108) or Autodesk Identity (110), by the site's own codes."""
+    """The site does not accept passwords: it uses SAML SSO (`site_code` 108) or Autodesk Identity (110)."""
 
     status = 403
     code = "password_sign_in_disabled"
     title = "No sign-in by password"
+    is_forgivable = True
 
     def __init__(self, site_code: int) -> None:
-        super().__init__("This site does not sign people in by password: it uses single sign-on or Autodesk Identity.")
+        super().__init__("This site does not accept passwords: it uses single sign-on or Autodesk Identity.")
         self.site_code = site_code
 
 
 class NotFound(LoginError):
-    """No file by this name, or the deployment does not serve it. API Gateway says the same of other routes."""
+    """There is no such file, or the deployment does not serve it. API Gateway sends the same for unknown routes."""
 
     status = 404
     code = "not_found"
     title = "No such route"
 
     def __init__(self) -> None:
-        super().__init__("There is no such route, or not with this method.")
+        super().__init__("There is no such route, or it does not support this method.")
 
 
 class ChallengeEnded(LoginError):
-    """Expired, used, or out of attempts."""
+    """The challenge has expired, was used, or has no attempts left."""
 
     status = 410
     code = "challenge_ended"
@@ -145,7 +156,7 @@ class ChallengeEnded(LoginError):
 
 
 class PayloadTooLarge(LoginError):
-    """A body over the limit."""
+    """The body is larger than the limit."""
 
     status = 413
     code = "payload_too_large"
@@ -153,49 +164,51 @@ class PayloadTooLarge(LoginError):
 
 
 class UnsupportedMediaType(LoginError):
-    """A body that does not say it is JSON."""
+    """The content type of the body is not the one that the route accepts."""
 
     status = 415
     code = "unsupported_media_type"
-    title = "Not JSON"
+    title = "Unsupported media type"
 
 
 class TooManyAttempts(LoginError):
-    """Too many failed attempts for this user or from this address."""
+    """Too many attempts of this user, or from this network. `retry_after` is in seconds, at least 1."""
 
     status = 429
     code = "too_many_attempts"
     title = "Too many attempts"
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("Too many failed attempts. Wait before the next one.", retry_after=max(1, retry_after))
+        super().__init__("Too many attempts to sign in. Wait before the next one.", retry_after=max(1, retry_after))
 
 
 class SiteError(LoginError):
-    """The site answered something that is none of the known outcomes.
+    """The site returned a response that is not in its contract.
 
-    `reason` is for the log: one of our own phrases, never the site's words.
+    `reason` is for the log. It is one of our own phrases and never text from the site.
     """
 
     status = 502
     code = "site_error"
-    title = "Unexpected answer from the site"
+    title = "Unexpected response from the site"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__("The ShotGrid site gave an answer that this service does not know.")
+    def __init__(self, reason: str, *, is_forgivable: bool = False) -> None:
+        super().__init__("The ShotGrid site returned an unexpected response.")
         self.reason = reason
+        self.is_forgivable = is_forgivable
 
 
 class SiteUnavailable(LoginError):
-    """No connection, timed out, overloaded, 5xx: nothing is known, so nothing was changed.
+    """No connection, a timeout, an overloaded site or a 5xx status. Nothing was changed.
 
-    `reason` is for the log: one of our own phrases, never the site's words.
+    `reason` is for the log. It is one of our own phrases and never text from the site. `retry_after` is in seconds.
     """
 
     status = 503
     code = "site_unavailable"
     title = "Site unavailable"
+    is_forgivable = True
 
     def __init__(self, reason: str, retry_after: int = 5) -> None:
-        super().__init__("The ShotGrid site cannot be reached or did not answer in time.", retry_after=retry_after)
+        super().__init__("The ShotGrid site cannot be reached or did not respond in time.", retry_after=retry_after)
         self.reason = reason

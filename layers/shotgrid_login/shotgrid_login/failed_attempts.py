@@ -1,12 +1,16 @@
-"""Failed attempts: guessing gets slower with every miss.
+"""Limits on attempts to sign in: each failed attempt makes guessing slower.
 
-Three counts stand beside each other. A user from one network is who guesses a password: that count is strict, and
-a stranger elsewhere does not reach it. The user from everywhere is a guesser with many addresses, or much patience:
-its waits are short, as the person has them too. An address is a guesser with many users. All are waits, never locks
-(OWASP ASVS 5.0, 6.1.1 and 6.3.1).
+Failed attempts are counted three times:
 
-An attempt is counted before the site is asked, not after, so that a burst of parallel guesses counts in full.
-What turns out not to have been a guess is forgiven.
+- per user and network: against guessing a password. This limit is strict, and attempts from elsewhere do not count.
+- per user: against guessing from many networks. Its waits are short, because they delay the real user too.
+- per network: against guessing for many users.
+
+All attempts, failed or not, are counted per user and network, and per network, with much looser limits. They bound
+the calls to the site that do not count as failed, such as password steps that only lead to a code.
+
+Every limit makes callers wait and none locks a user out (OWASP ASVS 5.0, 6.1.1 and 6.3.1). An attempt is counted before
+the site is called, so that parallel guesses are all counted. An attempt that was not a guess is forgiven afterwards.
 """
 
 from __future__ import annotations
@@ -17,17 +21,18 @@ import ipaddress
 from dataclasses import dataclass
 
 from shotgrid_login.errors import TooManyAttempts
+from shotgrid_login.log import user_hash
 from shotgrid_login.table import ConditionFailed, Table
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How much is tolerated. All but the first are seconds.
+    """How many attempts are allowed.
 
     Attributes:
-        free: misses that cost no wait.
-        longest_wait: the wait starts at `FIRST_WAIT` and doubles with each further miss, up to this.
-        memory: how long after the first miss all of them are forgotten.
+        free: attempts without a wait.
+        longest_wait: the wait starts at `FIRST_WAIT` and doubles with each further attempt up to this. Seconds.
+        memory: all attempts are forgotten this long after the first one. Seconds.
     """
 
     free: int
@@ -35,31 +40,37 @@ class Limit:
     memory: int
 
 
-# Enough to make guessing slow, and not yet worth a call to somebody. Seconds.
+# Long enough to make guessing slow, and short enough that a user waits instead of calling for help. Seconds.
 FIRST_WAIT = 30
 
-USER_FROM_NETWORK = Limit(free=5, longest_wait=15 * 60, memory=24 * 3600)
-USER = Limit(free=50, longest_wait=5 * 60, memory=24 * 3600)
-ADDRESS = Limit(free=50, longest_wait=15 * 60, memory=3600)  # a whole studio may sit behind one
+FAILED_BY_USER_AND_NETWORK = Limit(free=5, longest_wait=15 * 60, memory=24 * 3600)
+FAILED_BY_USER = Limit(free=50, longest_wait=5 * 60, memory=24 * 3600)
+FAILED_BY_NETWORK = Limit(free=50, longest_wait=15 * 60, memory=3600)  # a whole studio can share one address
+ALL_BY_USER_AND_NETWORK = Limit(free=60, longest_wait=5 * 60, memory=5 * 60)
+ALL_BY_NETWORK = Limit(free=600, longest_wait=5 * 60, memory=5 * 60)  # 300 users of a studio in 5 minutes, with codes
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One counted attempt: the rows that know of it, those of the user first."""
+    """A counted attempt: the ids of the rows that count it."""
 
-    user_rows: tuple[str, str]
-    address_row: str
+    failed_by_user_and_network: str
+    failed_by_user: str
+    failed_by_network: str
+    all_by_user_and_network: str
+    all_by_network: str
 
     @classmethod
     def of(cls, username: str, source_address: str) -> Attempt:
-        """Name the rows of a user at an address."""
+        """Return the rows for a user at an address."""
         user, network = user_hash(username), _network_hash(source_address)
-        return cls((f"failed#user#{user}#{network}", f"failed#user#{user}"), f"failed#address#{network}")
-
-
-def user_hash(username: str) -> str:
-    """Return the short hash that stands for a user in logs and in the table: 16 hex digits, letter case ignored."""
-    return hashlib.sha256(username.strip().casefold().encode()).hexdigest()[:16]
+        return cls(
+            failed_by_user_and_network=f"failed#user#{user}#{network}",
+            failed_by_user=f"failed#user#{user}",
+            failed_by_network=f"failed#address#{network}",
+            all_by_user_and_network=f"failed#all#user#{user}#{network}",
+            all_by_network=f"failed#all#address#{network}",
+        )
 
 
 class FailedAttempts:
@@ -69,9 +80,15 @@ class FailedAttempts:
         self._table = table
 
     def count(self, username: str, source_address: str, now: int) -> Attempt:
-        """Count an attempt before it is made; raises `TooManyAttempts` when it has to wait."""
+        """Count an attempt before it is made; raises `TooManyAttempts` if the caller has to wait."""
         attempt = Attempt.of(username, source_address)
-        limits = {attempt.user_rows[0]: USER_FROM_NETWORK, attempt.user_rows[1]: USER, attempt.address_row: ADDRESS}
+        limits = {
+            attempt.failed_by_user_and_network: FAILED_BY_USER_AND_NETWORK,
+            attempt.failed_by_user: FAILED_BY_USER,
+            attempt.failed_by_network: FAILED_BY_NETWORK,
+            attempt.all_by_user_and_network: ALL_BY_USER_AND_NETWORK,
+            attempt.all_by_network: ALL_BY_NETWORK,
+        }
         counted: list[str] = []
         try:
             for row_id, limit in limits.items():
@@ -79,25 +96,25 @@ class FailedAttempts:
                 counted.append(row_id)
         except TooManyAttempts:
             for row_id in counted:
-                self._take_back(row_id)
+                self._uncount(row_id)
             raise
         return attempt
 
     def succeeded(self, attempt: Attempt) -> None:
-        """The person is who they say: forget the user's misses, and this attempt of the address."""
-        for row_id in attempt.user_rows:
-            self._table.delete(row_id)
-        self._take_back(attempt.address_row)
+        """Forget the failed attempts of this user, and this one attempt of the network."""
+        self._table.delete(attempt.failed_by_user_and_network)
+        self._table.delete(attempt.failed_by_user)
+        self._uncount(attempt.failed_by_network)
 
     def forgive(self, attempt: Attempt) -> None:
-        """It was no guess: the site wanted a code first, or gave no verdict. Count it back."""
-        for row_id in (*attempt.user_rows, attempt.address_row):
-            self._take_back(row_id)
+        """Uncount an attempt that was certainly not a guess. It still counts among all attempts."""
+        for row_id in (attempt.failed_by_user_and_network, attempt.failed_by_user, attempt.failed_by_network):
+            self._uncount(row_id)
 
     def _count(self, row_id: str, limit: Limit, now: int) -> None:
         forgotten_at = now + limit.memory
         try:
-            # The common case in one write. Counting in the database, so that attempts at once all count.
+            # The usual case in one write. The database counts, so that parallel attempts are all counted.
             self._table.update(
                 row_id,
                 "ADD misses :one SET expires_at = if_not_exists(expires_at, :forgotten_at)",
@@ -107,19 +124,19 @@ class FailedAttempts:
             return
         except ConditionFailed as failed:
             row = failed.row or {}
-        misses = int(row.get("misses", 0))
+        attempts = int(row.get("misses", 0))
         blocked_until = int(row.get("blocked_until", 0))
         expires_at = int(row.get("expires_at", 0))
         if expires_at <= now:
-            misses, blocked_until, expires_at = 0, 0, forgotten_at
+            attempts, blocked_until, expires_at = 0, 0, forgotten_at
         if blocked_until > now:
             raise TooManyAttempts(blocked_until - now)
-        counted: dict[str, str | int] = {"id": row_id, "misses": misses + 1, "expires_at": expires_at}
-        if misses >= limit.free:
-            wait = min(FIRST_WAIT * 2 ** min(misses - limit.free, 10), limit.longest_wait)
+        counted: dict[str, str | int] = {"id": row_id, "misses": attempts + 1, "expires_at": expires_at}
+        if attempts >= limit.free:
+            wait = min(FIRST_WAIT * 2 ** min(attempts - limit.free, 10), limit.longest_wait)
             counted["blocked_until"] = now + wait
         try:
-            # Of attempts at once, only the one that finds the row as it was read gets this turn.
+            # Of several parallel attempts, only one finds the row unchanged and may go on.
             self._table.put(
                 counted,
                 "misses = :misses AND expires_at = :expires_at",
@@ -128,8 +145,8 @@ class FailedAttempts:
         except ConditionFailed:
             raise TooManyAttempts(1) from None
 
-    def _take_back(self, row_id: str) -> None:
-        # Another attempt's success may have forgotten the row already.
+    def _uncount(self, row_id: str) -> None:
+        # A successful sign-in in parallel may have deleted the row.
         with contextlib.suppress(ConditionFailed):
             self._table.update(
                 row_id, "ADD misses :minus_one REMOVE blocked_until", "misses > :zero", {"minus_one": -1, "zero": 0}
@@ -137,11 +154,11 @@ class FailedAttempts:
 
 
 def _network_hash(source_address: str) -> str:
-    """Hash an IPv4 address, or an IPv6 /64: whoever has one of its addresses has them all (RFC 6177)."""
+    """Hash an IPv4 address, or the /64 of an IPv6 address: its holder controls all addresses in it (RFC 6177)."""
     try:
         address = ipaddress.ip_address(source_address)
     except ValueError:
-        network = source_address  # such as API Gateway's own "test-invoke-source-ip"
+        network = source_address  # API Gateway's test console sends "test-invoke-source-ip"
     else:
         network = str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
     return hashlib.sha256(network.encode()).hexdigest()[:16]

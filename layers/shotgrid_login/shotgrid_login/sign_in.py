@@ -1,32 +1,29 @@
-"""Sign-in: the password step and the code step, before and after the site asks for codes."""
+"""Sign-in: the password step and the code step, for sites with and without two-factor authentication."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from aws_lambda_powertools import Logger
-
-from shotgrid_login import claims
-from shotgrid_login.challenges import Challenges, OpenedChallenge
+from shotgrid_login import claims, log
+from shotgrid_login.challenges import Challenge, Challenges, OpenedChallenge
 from shotgrid_login.errors import (
     InvalidCredentials,
     InvalidOtp,
     LoginError,
-    OtpWanted,
+    OtpRequired,
     SiteError,
     SiteUnavailable,
     TooManyAttempts,
 )
 from shotgrid_login.failed_attempts import FailedAttempts
-from shotgrid_login.sessions import Sessions, SignedIn, User
-from shotgrid_login.site import OtpRequired, Site, Tokens, usable_text
-
-logger = Logger(service="shotgrid-login", child=True)
+from shotgrid_login.sessions import Sessions, SignedIn
+from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens, usable_text
+from shotgrid_login.users import User
 
 
 class SignIn:
-    """Signs people in to one site."""
+    """Signs users in to one site."""
 
     def __init__(
         self,
@@ -42,41 +39,38 @@ class SignIn:
         self._failed_attempts = failed_attempts
         self._seconds = seconds
 
-    def with_password(self, username: str, password: str, source_address: str) -> SignedIn | str:
-        """Return the session, or the challenge when the site wants a code.
+    def with_password(self, username: str, password: str, source_address: str) -> SignedIn | Challenge:
+        """Return the new session, or a challenge if the site requires a code.
 
-        A challenge does not say that the password was right: a site may want the code first.
+        A challenge does not mean that the password was right: the site may check it only together with the code.
 
         Raises:
             InvalidCredentials, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
         try:
-            return self._start(username, password, None, source_address)
+            return self._sign_in(username, password, None, source_address)
         except OtpRequired:
             return self._challenges.issue(username, password, self._now())
 
-    def at_once(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
-        """Return the session of one who asks for the code by themselves, as callers of the site's own endpoint do.
+    def in_one_step(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
+        """Return the new session of a caller that sends password and code together, as with the site's own endpoint.
 
         Raises:
-            OtpWanted: the site wants a code, or another one.
-            InvalidCredentials: the site refused user and password, or perhaps only the code.
+            OtpRequired: the site requires a code, or rejected this one.
+            InvalidCredentials: the site rejected user name and password, or perhaps only the code.
             PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
-        try:
-            return self._start(username, password, code and _without_space(code), source_address)
-        except OtpRequired:
-            raise OtpWanted from None
+        return self._sign_in(username, password, code and _without_space(code), source_address)
 
     def open_challenge(self, challenge: str) -> OpenedChallenge:
-        """Open a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
+        """Open the text of a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
         return self._challenges.open(challenge, self._now())
 
     def with_code(self, challenge: OpenedChallenge, code: str, source_address: str) -> SignedIn:
-        """Return the session. White space in the code does not count: backup codes are printed in groups.
+        """Return the new session. White space in the code is ignored.
 
         Raises:
-            InvalidOtp: the site refused the code, or user and password with it.
+            InvalidOtp: the site rejected the code, or user name and password with it.
             ChallengeEnded, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
         now = self._now()
@@ -88,53 +82,63 @@ class SignIn:
             raise
         try:
             tokens = self._site.password(challenge.username, challenge.password, _without_space(code))
-        except (InvalidCredentials, OtpRequired):
-            # Sites were not seen refusing a code yet: the vendor's clients expect 102 or 106.
+        except OtpRequired:
             raise InvalidOtp(attempts_left) from None
-        except LoginError:
-            self._challenges.give_attempt_back(challenge)
-            self._failed_attempts.forgive(attempt)
+        except InvalidCredentials as error:
+            _report_unknown_code(error)
+            raise InvalidOtp(attempts_left) from None
+        except LoginError as error:
+            if error.is_forgivable:
+                self._challenges.give_attempt_back(challenge)
+                self._failed_attempts.forgive(attempt)
             raise
         self._failed_attempts.succeeded(attempt)
         self._challenges.use_up(challenge)
-        return self._started(challenge.username, tokens, now)
+        return self._start_session(challenge.username, tokens, now)
 
-    def _start(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
+    def _sign_in(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
         now = self._now()
         attempt = self._failed_attempts.count(username, source_address, now)
         try:
             tokens = self._site.password(username, password, code)
         except OtpRequired:
-            if code is None:
+            if code is None:  # not a guess: the site has judged no code, and may not have looked at the password
                 self._failed_attempts.forgive(attempt)
             raise
-        except InvalidCredentials:
-            raise
-        except LoginError:
-            self._failed_attempts.forgive(attempt)
+        except LoginError as error:
+            if isinstance(error, InvalidCredentials):
+                _report_unknown_code(error)
+            if error.is_forgivable:
+                self._failed_attempts.forgive(attempt)
             raise
         self._failed_attempts.succeeded(attempt)
-        return self._started(username, tokens, now)
+        return self._start_session(username, tokens, now)
 
-    def _started(self, username: str, tokens: Tokens, now: int) -> SignedIn:
+    def _start_session(self, username: str, tokens: Tokens, now: int) -> SignedIn:
         return self._sessions.start(self._user(username, tokens.access_token), tokens, now)
 
     def _user(self, username: str, access_token: str) -> User:
-        """Ask the site who has signed in. A site that does not say keeps nobody out."""
-        named = claims.user(access_token)
-        if named is None:
+        """Read the user's record from the site. The sign-in goes on if the site does not return it."""
+        identity = claims.user(access_token)
+        if identity is None:
             raise SiteError("access token names no user")
         try:
-            person = self._site.person(*named, access_token)
+            return self._site.user(*identity, access_token)
         except (SiteError, SiteUnavailable) as error:
-            logger.warning("person_unknown", extra={"reason": error.reason})
-            return User(*named, usable_text(username))
-        return User(*named, person.login, person.name, person.email, person.permission_group)
+            log.logger.warning("user_unknown", extra={"reason": error.reason})
+            return User(*identity, usable_text(username))
 
     def _now(self) -> int:
         return int(self._seconds())
 
 
+def _report_unknown_code(error: InvalidCredentials) -> None:
+    """Log a rejection with an error code that no site was seen to send: the site's contract may have changed."""
+    if error.site_code != CANNOT_AUTHENTICATE:
+        log.logger.warning("unknown_site_code", extra={"site_code": error.site_code})
+        log.count("unknown_site_code")
+
+
 def _without_space(code: str) -> str:
-    # Backup codes are printed in groups, and typed so.
+    # Backup codes are printed, and therefore typed, in groups.
     return "".join(code.split())
