@@ -1,63 +1,56 @@
-"""Lambda authorizer: lets in the access tokens that this gateway handed out and whose session has not ended.
+"""Lambda authorizer: allows access tokens that this gateway issued and whose session has not ended.
 
-One consistent read of one table, and nothing imported beyond that: every request of a studio's API may wait
-for this function's start.
+It reads one row with one consistent read and imports as little as possible, because every request to a studio API may
+wait for this function to start.
 """
 
 import os
 import time
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
-from botocore.config import Config
 
-from shotgrid_login import bearers
+from shotgrid_login import aws
 from shotgrid_login.authorizer_events import Question, UnknownEvent, deny_unknown
 from shotgrid_login.authorizer_rules import Rules
+from shotgrid_login.bearers import Bearers
+from shotgrid_login.table import Table
 
-# API Gateway recognizes this text, and no other, as its answer 401.
+# API Gateway returns 401 if the function fails with exactly this text.
 _UNAUTHORIZED = "Unauthorized"
 
 logger = Logger(service="shotgrid-login")
-table_name = os.environ["BEARERS_TABLE"]
 rules = Rules.parse(os.environ["AUTHORIZER_RULES"], os.environ["AUTHORIZER_APIS"])
-dynamodb = boto3.client(
-    "dynamodb",
-    # A read takes milliseconds; a slow one is better asked again. Seconds.
-    config=Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3}),
-)
+bearers = Bearers(Table(aws.dynamodb(), os.environ["BEARERS_TABLE"]))
 
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Answer whether a bearer may use the stage of an API, and who has it."""
+    """Return whether a bearer can use this stage of this API, and whose bearer it is."""
     try:
         question = Question.of(event)
     except UnknownEvent:
-        logger.error("refused", extra={"reason": "not an event of an authorizer"})
+        logger.error("rejected", extra={"reason": "not an authorizer event"})
         return deny_unknown()
     logger.append_keys(api=question.api_id, kind=question.kind.value)
-    bearer = bearers.find(dynamodb, table_name, question.bearer, int(time.time())) if question.bearer else None
+    bearer = bearers.find(question.bearer, int(time.time())) if question.bearer else None
     if bearer is None:
-        logger.info("refused", extra={"reason": "unknown or ended" if question.bearer else "missing or malformed"})
+        logger.info("rejected", extra={"reason": "unknown or ended" if question.bearer else "missing or malformed"})
         if question.answers_401:
-            raise Exception(_UNAUTHORIZED)  # API Gateway looks at the text alone
+            raise Exception(_UNAUTHORIZED)  # API Gateway reads only the text
         return question.deny("unknown")
-    unmet = rules.unmet(question.api_id, bearer.permission_group)
+    user = bearer.user
+    unmet = rules.unmet(question.api_id, user.permission_group)
     if unmet:
         logger.info("restricted", extra={"to": [rule.path or "/" for rule in unmet]})
-    return question.allow(
-        f"{bearer.user_type}:{bearer.user_id}",
-        {
-            "user_id": bearer.user_id,
-            "user_type": bearer.user_type,
-            "login": bearer.login,
-            "name": bearer.name,
-            "email": bearer.email,
-            "permission_group": bearer.permission_group,
-            "session_id": bearer.session_id,
-            "expires_at": str(bearer.expires_at),
-        },
-        unmet,
-    )
+    context_for_api = {
+        "user_id": str(user.id),
+        "user_type": user.type,
+        "login": user.login,
+        "name": user.name,
+        "email": user.email,
+        "permission_group": user.permission_group,
+        "session_id": bearer.session_id,
+        "expires_at": str(bearer.expires_at),
+    }
+    return question.allow(f"{user.type}:{user.id}", context_for_api, unmet)

@@ -1,8 +1,8 @@
-"""POST /auth/logout: end the session. 204 also when nothing was there."""
+"""POST /auth/logout: end the session. 204 even if there was no session."""
 
 import time
 
-from shotgrid_login import gateway, http
+from shotgrid_login import cookie, gateway, http, transport
 from shotgrid_login.errors import SessionEnded
 
 sessions = gateway.sessions()
@@ -10,12 +10,12 @@ sessions = gateway.sessions()
 
 @http.endpoint("POST", gateway.configuration().allowed_origins)
 def handler(request: http.Request) -> http.Response:
-    """Take the session cookie, or `refresh_token`."""
-    fields = request.fields(optional=("refresh_token",))
+    """Accept the session cookie, or `refresh_token`."""
+    fields = request.fields(required={}, optional=transport.HANDLE_FIELD)
     try:
-        carried = request.handle(fields)
+        found = transport.find_handle(request, fields)
     except SessionEnded:
-        carried = None  # not the shape of a handle: nothing to end
-    if carried is not None:
-        sessions.sign_out(carried[0], int(time.time()))
-    return http.Response(204, "signed_out", headers=http.clear_cookie() if request.used_cookie else {})
+        found = None  # the text is not a handle, so there is no session to end
+    if found is not None:
+        sessions.sign_out(found[0], int(time.time()))
+    return http.Response(204, "signed_out", headers=cookie.clear_header() if request.used_cookie else {})

@@ -1,6 +1,9 @@
-"""POST /auth/otp: the second step, with the challenge of the first and a code."""
+"""POST /auth/otp: the code step, with the challenge of the password step and a code."""
 
-from shotgrid_login import gateway, http
+from shotgrid_login import gateway, http, log, transport
+
+# Longest values in characters. A challenge contains user name and password (`challenges.LONGEST_CREDENTIAL`), sealed.
+CHALLENGE_AND_CODE = {"challenge": 7000, "code": 64}
 
 configuration = gateway.configuration()
 sign_in = gateway.sign_in()
@@ -8,11 +11,10 @@ sign_in = gateway.sign_in()
 
 @http.endpoint("POST", configuration.allowed_origins)
 def handler(request: http.Request) -> http.Response:
-    """Take `challenge`, `code` and optionally `transport`."""
-    fields = request.fields(required=("challenge", "code"), optional=("transport",))
-    transport = request.transport(fields.get("transport"))
+    """Accept `challenge`, `code` and optionally `transport`."""
+    fields = request.fields(required=CHALLENGE_AND_CODE, optional=transport.TRANSPORT_FIELD)
+    chosen = transport.choose(request, fields)
     challenge = sign_in.open_challenge(fields["challenge"])
-    http.log_user(challenge.username)
-    return http.signed_in(
-        sign_in.with_code(challenge, fields["code"], request.source_address), transport, configuration.site_url
-    )
+    log.log_user(challenge.username)
+    result = sign_in.with_code(challenge, fields["code"], request.source_address)
+    return transport.signed_in(result, chosen, configuration.site_url)

@@ -1,4 +1,4 @@
-"""GET /shotgrid-login.js and what else pages import, and the example at /: the files beside this one."""
+"""GET /shotgrid-login.js, the other modules that pages import, and the example at /: the files in `files/`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,26 +15,26 @@ MEDIA_TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
     ".txt": "text/plain",
-    ".ts": "text/plain",  # .d.ts, for editors; the type registered for .ts is a video's
+    ".ts": "text/plain",  # .d.ts, for editors; the media type registered for .ts is a video format
 }
 
-# How long browsers use a file without asking whether there is a newer one. Seconds.
+# How long browsers use a file before they check for a newer one. Seconds.
 MODULE_SECONDS = 600
-VENDORED_SECONDS = 365 * 24 * 3600  # its name has its version
+VENDORED_SECONDS = 365 * 24 * 3600  # the file name contains the version
 
 configuration = Configuration.from_environment()
 
 
 @dataclass(frozen=True)
 class File:
-    """A file as it is sent."""
+    """A file with its response headers."""
 
     text: str
     headers: Mapping[str, str]
 
 
 def _load() -> dict[str, File]:
-    """Return every file by its path; the example's only where the deployment serves it."""
+    """Return every file by its path. The example is included only if the deployment serves it."""
     files = {}
     for path in sorted(FILES.rglob("*.*")):
         name = path.relative_to(FILES).as_posix()
@@ -43,13 +43,13 @@ def _load() -> dict[str, File]:
         text = path.read_text()
         headers = {
             "content-type": f"{MEDIA_TYPES[path.suffix]}; charset=utf-8",
-            # Weak, as API Gateway may send the same bytes compressed (RFC 9110, 8.8.3).
+            # A weak tag, because API Gateway may compress the file (RFC 9110, 8.8.3).
             "etag": f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"',
             "cache-control": "no-cache",
             "x-content-type-options": "nosniff",
         }
         if "/" not in name:
-            # Public, and imported by pages of other origins; a module is not even run without the first.
+            # Pages of other origins import these files. Browsers do not run a module without the first header.
             headers["access-control-allow-origin"] = "*"
             headers["cross-origin-resource-policy"] = "cross-origin"
             headers["cache-control"] = f"public, max-age={MODULE_SECONDS}"
@@ -63,7 +63,7 @@ def _load() -> dict[str, File]:
             }
         files[f"/{name}"] = File(text, headers)
     if example := files.pop("/example/index.html", None):
-        files["/"] = example  # the addresses in it are relative to this one
+        files["/"] = example  # its relative URLs start at `/`
     return files
 
 
@@ -87,12 +87,12 @@ files = _load()
 
 @http.public
 def handler(request: http.Request) -> http.Response:
-    """Take no parameters; 304 where the browser has the file already."""
+    """Return the file, or 304 if the browser already has it."""
     file = files.get(request.path)
     if file is None:
         raise NotFound
     if request.route == "/" and not request.path_with_stage.endswith("/"):
-        # The example names its files relatively, so its address has to end where they begin.
+        # The example uses relative URLs, so its own URL must end with a slash.
         return http.Response(308, "redirected", headers={"location": f"{request.path_with_stage}/"})
     if request.has_tag(file.headers["etag"]):
         return http.Response(304, "unchanged", headers=file.headers)

@@ -1,7 +1,9 @@
-"""POST /auth/password: the first step. 200 signed in, 202 when the site wants a code."""
+"""POST /auth/password: the password step. 200: signed in; 202: the site requires a code."""
 
-from shotgrid_login import gateway, http
-from shotgrid_login.challenges import LIFETIME
+from shotgrid_login import gateway, http, log, transport
+from shotgrid_login.challenges import LONGEST_CREDENTIAL, Challenge
+
+CREDENTIALS = {"username": LONGEST_CREDENTIAL, "password": LONGEST_CREDENTIAL}
 
 configuration = gateway.configuration()
 sign_in = gateway.sign_in()
@@ -9,12 +11,12 @@ sign_in = gateway.sign_in()
 
 @http.endpoint("POST", configuration.allowed_origins)
 def handler(request: http.Request) -> http.Response:
-    """Take `username`, `password` and optionally `transport`."""
-    fields = request.fields(required=("username", "password"), optional=("transport",))
-    transport = request.transport(fields.get("transport"))
-    http.log_user(fields["username"])
+    """Accept `username`, `password` and optionally `transport`."""
+    fields = request.fields(required=CREDENTIALS, optional=transport.TRANSPORT_FIELD)
+    chosen = transport.choose(request, fields)
+    log.log_user(fields["username"])
     result = sign_in.with_password(fields["username"], fields["password"], request.source_address)
-    if isinstance(result, str):
-        body = {"status": "otp_required", "challenge": result, "expires_in": LIFETIME}
+    if isinstance(result, Challenge):
+        body = {"status": "otp_required", "challenge": result.text, "expires_in": result.expires_in}
         return http.Response(202, "otp_required", body)
-    return http.signed_in(result, transport, configuration.site_url)
+    return transport.signed_in(result, chosen, configuration.site_url)

@@ -1,22 +1,16 @@
-"""GET /auth/session: who am I, until when. The authorizer has known the bearer; the session's row says the rest."""
+"""GET /auth/session: the signed-in user, and until when. The authorizer has accepted the bearer before this runs."""
 
 import time
 
-from shotgrid_login import gateway, http
+from shotgrid_login import gateway, http, log, transport
 
 sessions = gateway.sessions()
 
 
 @http.endpoint("GET", gateway.configuration().allowed_origins)
 def handler(request: http.Request) -> http.Response:
-    """Take what the authorizer knows of the bearer."""
+    """Accept the authorizer's context, which names the session."""
     session = sessions.find(str(request.authorizer["session_id"]), int(time.time()))
-    http.log_user(session.user.login)
-    return http.Response(
-        200,
-        "session",
-        {
-            "user": {"type": session.user.type, "id": session.user.id, "login": session.user.login},
-            "session": http.session_times(session.expires_at, session.idle_expires_at),
-        },
-    )
+    log.log_user(session.user.login)
+    times = transport.session_times(session.expires_at, session.idle_expires_at)
+    return http.Response(200, "session", {"user": session.user.public, "session": times})

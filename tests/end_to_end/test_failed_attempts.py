@@ -67,7 +67,7 @@ def test_misses_are_forgotten_a_day_after_the_first(gateway: Gateway) -> None:
     for _ in range(6):
         caller.password(user, "wrong")
     assert caller.password(user).code == "too_many_attempts"
-    for row_id in _rows(user, caller).user_rows:
+    for row_id in (_rows(user, caller).failed_by_user_and_network, _rows(user, caller).failed_by_user):
         day = int(gateway.state.get(row_id)["expires_at"]["N"]) - time.time()
         assert 86_300 < day <= 86_400
         gateway.state.set(row_id, expires_at=int(time.time()) - 1)
@@ -79,7 +79,7 @@ def test_an_office_that_signs_in_all_day_collects_no_misses(gateway: Gateway) ->
     office = gateway.caller()
     for _ in range(3):
         assert office.password(gateway.new_user()).status == 200
-    row = gateway.state.get(_rows(gateway.new_user(), office).address_row)
+    row = gateway.state.get(_rows(gateway.new_user(), office).failed_by_network)
     assert row["misses"]["N"] == "0"
     first_hour = row["expires_at"]["N"]
     assert office.password(gateway.new_user(), "wrong").code == "invalid_credentials"
@@ -148,4 +148,4 @@ def _rows(user: Account, caller: Caller) -> Attempt:
 
 
 def _wait_is_over(gateway: Gateway, user: Account, caller: Caller) -> None:
-    gateway.state.set(_rows(user, caller).user_rows[0], blocked_until=int(time.time()))
+    gateway.state.set(_rows(user, caller).failed_by_user_and_network, blocked_until=int(time.time()))

@@ -1,4 +1,4 @@
-"""Reading the site's tokens."""
+"""Claims of the site's tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shotgrid_login import claims
 KEY = "k" * 32
 
 
-def test_a_token_names_its_user_and_its_end() -> None:
+def test_user_and_expiry_are_read() -> None:
     token = jwt.encode({"user": {"type": "HumanUser", "id": 24}, "exp": 1_800_000_000}, KEY)
     assert claims.user(token) == ("HumanUser", 24)
     assert claims.expires_at(token) == 1_800_000_000
@@ -37,13 +37,13 @@ def test_a_token_names_its_user_and_its_end() -> None:
         {"exp": 1e300},
     ],
 )
-def test_a_token_that_names_none_gives_none(body: Any) -> None:
+def test_missing_or_invalid_claim_is_none(body: Any) -> None:
     payload = base64.urlsafe_b64encode(json.dumps(body).encode()).decode().rstrip("=")
     assert claims.user(f"a.{payload}.c") is None
     assert claims.expires_at(f"a.{payload}.c") is None
 
 
 @given(st.text() | st.from_regex(r"[\w-]+\.[\w-]*\.[\w-]*", fullmatch=True))
-def test_no_text_raises(token: str) -> None:
+def test_random_text_never_raises(token: str) -> None:
     claims.user(token)
     claims.expires_at(token)

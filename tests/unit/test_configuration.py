@@ -1,4 +1,4 @@
-"""What a function does with a wrong environment: it says which variable."""
+"""The environment of a function: an invalid variable is named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shotgrid_login.configuration import Configuration, ConfigurationError
 from tests.support.lambda_events import ENVIRONMENT
 
 
-def test_a_good_environment_is_read() -> None:
+def test_valid_environment_is_read() -> None:
     configuration = Configuration.from_environment(ENVIRONMENT)
     assert configuration.site_url == "https://studio.shotgrid.autodesk.com"
     assert configuration.allowed_origins == {"https://a.example", "http://localhost:8000"}
@@ -16,12 +16,12 @@ def test_a_good_environment_is_read() -> None:
     assert (configuration.session_seconds, configuration.idle_seconds) == (43_200, 7_200)
 
 
-def test_no_origin_at_all_is_fine() -> None:
+def test_allowed_origins_can_be_empty() -> None:
     assert Configuration.from_environment({**ENVIRONMENT, "ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
 
 
 @pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "ALLOWED_ORIGINS"])
-def test_a_missing_variable_is_named(name: str) -> None:
+def test_missing_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Configuration.from_environment({**ENVIRONMENT, name: ""})
 
@@ -44,6 +44,6 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("SERVE_EXAMPLE", "yes"),
     ],
 )
-def test_a_wrong_variable_is_named(name: str, value: str) -> None:
+def test_invalid_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Configuration.from_environment({**ENVIRONMENT, name: value})

@@ -1,16 +1,17 @@
-"""HTTP in and out, with events that API Gateway would not make by itself."""
+"""HTTP requests and responses, with events that are hard to get from a real API Gateway."""
 
 from __future__ import annotations
 
 import base64
 import json
 import logging
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shotgrid_login import http
+from shotgrid_login import cookie, http, log
 from shotgrid_login.errors import InvalidOtp
 from tests.support.lambda_events import Context, event
 
@@ -19,44 +20,44 @@ ORIGIN = "https://pages.example"
 
 @http.endpoint("POST", frozenset({ORIGIN}))
 def echo(request: http.Request) -> http.Response:
-    fields = request.fields(required=("username",), optional=("transport",))
+    fields = request.fields(required={"username": 256}, optional={"transport": 16})
     return http.Response(200, "echoed", {"username": fields["username"]})
 
 
 @http.endpoint("POST", frozenset({ORIGIN}))
-def broken(request: http.Request) -> http.Response:
-    raise ValueError(f"choked on {request.fields(required=('username',))}")
+def fail(request: http.Request) -> http.Response:
+    raise ValueError(f"choked on {request.fields(required={'username': 256}, optional={})}")
 
 
 @http.endpoint("POST", frozenset({ORIGIN}))
-def refused(request: http.Request) -> http.Response:
+def reject_code(request: http.Request) -> http.Response:
     raise InvalidOtp(attempts_left=3)
 
 
-def test_a_base64_body_is_the_same_body() -> None:
+def test_base64_body_is_decoded() -> None:
     body = base64.b64encode('{"username": "ä"}'.encode()).decode()
     response = echo(event(body=body, isBase64Encoded=True), Context())
     assert json.loads(response["body"]) == {"username": "ä"}
 
 
 @pytest.mark.parametrize("body", ["not base64", base64.b64encode(b"\xff\xfe").decode()])
-def test_a_base64_body_that_is_none_is_refused(body: str) -> None:
+def test_invalid_base64_body_is_rejected(body: str) -> None:
     assert echo(event(body=body, isBase64Encoded=True), Context())["statusCode"] == 400
 
 
-def test_header_names_have_no_letter_case() -> None:
+def test_letter_case_of_header_names_is_ignored() -> None:
     headers = {"CONTENT-TYPE": "application/json", "oRiGiN": ORIGIN}
     response = echo(event(headers=headers, body='{"username": "a"}'), Context())
     assert response["statusCode"] == 200
     assert response["headers"]["access-control-allow-origin"] == ORIGIN
 
 
-def test_what_nobody_expected_is_an_answer_and_a_log_line_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unexpected_exception_is_a_500_and_its_text_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     handler = Captured()
-    logger = logging.getLogger(http.logger.name)
+    logger = logging.getLogger(log.logger.name)
     logger.addHandler(handler)
     try:
-        response = broken(event(headers={"content-type": "application/json"}, body='{"username": "me"}'), Context())
+        response = fail(event(headers={"content-type": "application/json"}, body='{"username": "me"}'), Context())
     finally:
         logger.removeHandler(handler)
     assert response["statusCode"] == 500
@@ -68,36 +69,36 @@ def test_what_nobody_expected_is_an_answer_and_a_log_line_without_its_text(capsy
     assert "choked" not in capsys.readouterr().out
 
 
-def test_a_problem_says_all_that_the_contract_asks_for() -> None:
-    response = refused(event(), Context())
+def test_problem_has_every_field_of_the_contract() -> None:
+    response = reject_code(event(), Context())
     assert response["statusCode"] == 401
     assert response["headers"]["content-type"] == "application/problem+json"
     assert json.loads(response["body"]) == {
         "status": 401,
         "code": "invalid_otp",
-        "title": "Code refused",
+        "title": "Code rejected",
         "detail": json.loads(response["body"])["detail"],
         "request_id": "request-id",
         "attempts_left": 3,
     }
 
 
-def test_no_setting_makes_the_log_hold_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_powertools_event_logging_stays_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
-    started_with_it = http.endpoint("POST", frozenset())(lambda request: http.Response(200, request.method))
+    handler_with_event_logging = http.endpoint("POST", frozenset())(lambda request: http.Response(200, request.method))
     handler = Captured()
-    logger = logging.getLogger(http.logger.name)
+    logger = logging.getLogger(log.logger.name)
     logger.addHandler(handler)
     try:
-        started_with_it(event(body='{"username": "typed-by-somebody"}'), Context())
+        handler_with_event_logging(event(body='{"username": "typed-by-a-user"}'), Context())
     finally:
         logger.removeHandler(handler)
     assert handler.lines
-    assert not any("typed-by-somebody" in line for line in handler.lines)
+    assert not any("typed-by-a-user" in line for line in handler.lines)
 
 
 class Captured(logging.Handler):
-    """Keeps what is logged."""
+    """Keeps the log records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,12 +116,12 @@ objects = st.dictionaries(st.sampled_from(["username", "transport", "x"]) | st.t
     body=st.none() | st.text() | objects.map(json.dumps),
     headers=st.dictionaries(
         st.sampled_from(["content-type", "origin", "cookie", "sec-fetch-site"]) | st.text(),
-        st.sampled_from(["application/json", ORIGIN, "null", f"{http.COOKIE}=x", "same-site"]) | st.text(),
+        st.sampled_from(["application/json", ORIGIN, "null", f"{cookie.NAME}=x", "same-site"]) | st.text(),
     ),
     query=st.none() | st.dictionaries(st.text(), st.text()),
     encoded=st.booleans(),
 )
-def test_no_request_raises_and_no_foreign_origin_is_let_in(
+def test_random_request_never_raises_and_foreign_origin_is_rejected(
     body: str | None, headers: dict[str, str], query: dict[str, str] | None, encoded: bool
 ) -> None:
     response = echo(
@@ -147,17 +148,17 @@ def test_no_request_raises_and_no_foreign_origin_is_let_in(
         ("null", 403),
     ],
 )
-def test_the_pages_that_the_gateway_serves_need_not_be_listed(origin: str, status: int) -> None:
-    asked = event(headers={"content-type": "application/json", "origin": origin}, body='{"username": "a"}')
-    asked["requestContext"]["domainName"] = "gateway.example"
-    response = echo(asked, Context())
+def test_page_of_the_gateway_itself_is_allowed(origin: str, status: int) -> None:
+    request = event(headers={"content-type": "application/json", "origin": origin}, body='{"username": "a"}')
+    request["requestContext"]["domainName"] = "gateway.example"
+    response = echo(request, Context())
     assert response["statusCode"] == status
     assert response["headers"].get("access-control-allow-origin") == (origin if status == 200 else None)
 
 
-def test_a_host_that_is_not_known_allows_no_origin() -> None:
-    asked = event(headers={"content-type": "application/json", "origin": "https://"}, body='{"username": "a"}')
-    assert echo(asked, Context())["statusCode"] == 403
+def test_missing_domain_name_allows_no_origin() -> None:
+    request = event(headers={"content-type": "application/json", "origin": "https://"}, body='{"username": "a"}')
+    assert echo(request, Context())["statusCode"] == 403
 
 
 @http.endpoint("POST", frozenset({ORIGIN}))
@@ -174,7 +175,7 @@ def send_cookies(*cookie_headers: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("space", ["", " ", "\t", " \t "])
 def test_cookie_with_spaces_and_tabs_around_it_is_read(space: str) -> None:
-    response = send_cookies(f"a=b;{space}{http.COOKIE}{space}={space}value{space}; c=d")
+    response = send_cookies(f"a=b;{space}{cookie.NAME}{space}={space}value{space}; c=d")
     assert json.loads(response["body"]) == {"cookie": "value"}
     assert "set-cookie" not in response["headers"]
 
@@ -182,11 +183,11 @@ def test_cookie_with_spaces_and_tabs_around_it_is_read(space: str) -> None:
 # White space to Python's `strip`, but part of the name to a browser, which therefore does not protect the cookie.
 @pytest.mark.parametrize("prefix", [*"\u2000\u00a0\u0085\u3000\u2028\u1680\x0b\x0c\x1c\x1f\n\r", "\u200b", "_", "\x00"])
 def test_cookie_whose_name_only_looks_like_ours_is_ignored(prefix: str) -> None:
-    for name in (f"{prefix}{http.COOKIE}", f"{http.COOKIE}{prefix}", f" {prefix} {http.COOKIE}"):
+    for name in (f"{prefix}{cookie.NAME}", f"{cookie.NAME}{prefix}", f" {prefix} {cookie.NAME}"):
         assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
 
 
-@pytest.mark.parametrize("name", [http.COOKIE.lower(), http.COOKIE.upper(), f'"{http.COOKIE}"', http.COOKIE[1:]])
+@pytest.mark.parametrize("name", [cookie.NAME.lower(), cookie.NAME.upper(), f'"{cookie.NAME}"', cookie.NAME[1:]])
 def test_cookie_with_another_spelling_of_the_name_is_ignored(name: str) -> None:
     assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
 
@@ -194,23 +195,23 @@ def test_cookie_with_another_spelling_of_the_name_is_ignored(name: str) -> None:
 @pytest.mark.parametrize(
     "cookie_headers",
     [
-        (f"{http.COOKIE}=first; {http.COOKIE}=second",),
-        (f"{http.COOKIE}=first", f"{http.COOKIE}=second"),
-        (f"{http.COOKIE}=first", f"a=b; {http.COOKIE}="),
+        (f"{cookie.NAME}=first; {cookie.NAME}=second",),
+        (f"{cookie.NAME}=first", f"{cookie.NAME}=second"),
+        (f"{cookie.NAME}=first", f"a=b; {cookie.NAME}="),
     ],
 )
 def test_two_different_cookies_count_as_none_and_are_cleared(cookie_headers: tuple[str, ...]) -> None:
     response = send_cookies(*cookie_headers)
     assert json.loads(response["body"]) == {"cookie": None}
-    assert response["headers"]["set-cookie"] == http.clear_cookie()["set-cookie"]
+    assert response["headers"]["set-cookie"] == cookie.clear_header()["set-cookie"]
 
 
 def test_the_same_cookie_twice_is_read_once() -> None:
-    response = send_cookies(f"{http.COOKIE}=value", f"{http.COOKIE}=value")
+    response = send_cookies(f"{cookie.NAME}=value", f"{cookie.NAME}=value")
     assert json.loads(response["body"]) == {"cookie": "value"}
     assert "set-cookie" not in response["headers"]
 
 
 def test_two_different_cookies_without_an_origin_are_rejected() -> None:
-    cookies = f"{http.COOKIE}=first; {http.COOKIE}=second"
+    cookies = f"{cookie.NAME}=first; {cookie.NAME}=second"
     assert show_cookie(event(headers={"cookie": cookies}), Context())["statusCode"] == 403

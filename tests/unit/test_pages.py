@@ -1,4 +1,4 @@
-"""The function that serves files, as far as only an address of AWS shows it."""
+"""The pages function: URLs with and without the stage."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def root(path_with_stage: str) -> dict[str, Any]:
     return asked
 
 
-def test_a_stage_without_its_slash_is_sent_to_where_the_examples_files_are(handler: Any) -> None:
+def test_stage_without_a_slash_redirects_to_the_example(handler: Any) -> None:
     response = handler(root("/v1"), Context())
     assert (response["statusCode"], response["headers"]["location"]) == (308, "/v1/")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/"])
-def test_with_its_slash_it_is_served(handler: Any, path: str) -> None:
+def test_example_with_a_slash_is_served(handler: Any, path: str) -> None:
     assert handler(root(path), Context())["statusCode"] == 200

@@ -1,7 +1,14 @@
-"""Sign-in to a ShotGrid site for hosted pages: what the Lambda functions share.
+"""Sign-in to a ShotGrid site for hosted pages: the code that the Lambda functions share.
 
-Imports go one way: `errors` and `configuration` know nobody; `site`, `sealing`, `table` and `bearers` reach
-outside; `failed_attempts`, `challenges` and `sessions` keep state on them; `sign_in` and `refresh` are the
-flows; `http` is the way in and out, and `gateway` puts the pieces together for a function. The authorizer has a way
-of its own, `authorizer_events` with `authorizer_rules`, and of the rest only `bearers` and `configuration`.
+Imports go in one direction, from the bottom up:
+
+1. `errors`, `configuration`, `claims`, `cookie`, `log` and `users` import nothing that calls another service.
+2. `aws`, `table`, `sealing` and `site` call DynamoDB, KMS and the ShotGrid site.
+3. `bearers`, `failed_attempts`, `challenges` and `sessions` keep state in the tables.
+4. `sign_in` and `refresh` are the two flows.
+5. `http` receives requests and sends responses; `transport` and `token_endpoint` are the two ways to hand a session
+   to a page.
+6. `gateway` builds these objects once per function instance.
+
+The authorizer uses only `authorizer_events`, `authorizer_rules`, `bearers` and their imports, so that it starts fast.
 """

@@ -1,55 +1,59 @@
-"""Bearers: which of the site's access tokens are signed in here, known by their SHA-256 alone.
+"""Bearers: the access tokens of signed-in users, known only by their SHA-256.
 
-The site's tokens cannot be verified by anyone else, so a bearer is good when this gateway handed it out and has
-not ended its session.
+Nobody but the site can verify its tokens. So a bearer is valid if this gateway issued it to a page and has not ended
+its session. The authorizer reads this table and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from shotgrid_login.table import Table
+from shotgrid_login.users import User
 
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whose access token it is. `expires_at` is in epoch seconds; what the site did not say of the person is empty."""
+    """Whose access token it is. `expires_at` is in epoch seconds."""
 
     session_id: str
-    user_type: str
-    user_id: str
-    login: str
-    name: str
-    email: str
-    permission_group: str
     expires_at: int
+    user: User
 
 
 def bearer_id(access_token: str) -> str:
-    """Return the SHA-256 of an access token, in hex."""
+    """Return the SHA-256 of an access token, in hexadecimal digits."""
     return hashlib.sha256(access_token.encode()).hexdigest()
 
 
-def find(dynamodb: DynamoDBClient, table_name: str, access_token: str, now: int) -> Bearer | None:
-    """Look an access token up: one consistent read, so that one just handed out or ended is known at once.
+class Bearers:
+    """The bearers table."""
 
-    Expired bearers are not found: DynamoDB deletes late.
-    """
-    answer = dynamodb.get_item(TableName=table_name, Key={"id": {"S": bearer_id(access_token)}}, ConsistentRead=True)
-    row = answer.get("Item")
-    if row is None or int(row["expires_at"]["N"]) <= now:
-        return None
-    return Bearer(
-        session_id=row["session_id"]["S"],
-        user_type=row["user_type"]["S"],
-        user_id=row["user_id"]["N"],
-        login=row["login"]["S"],
-        # Bearers from before the site was asked who the person is have none of these.
-        name=row.get("name", {}).get("S", ""),
-        email=row.get("email", {}).get("S", ""),
-        permission_group=row.get("permission_group", {}).get("S", ""),
-        expires_at=int(row["expires_at"]["N"]),
-    )
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def put(self, row_id: str, bearer: Bearer) -> None:
+        """Write a bearer. `row_id` is its `bearer_id`."""
+        self._table.put(
+            {
+                "id": row_id,
+                "session_id": bearer.session_id,
+                "expires_at": bearer.expires_at,
+                **bearer.user.to_row(),
+            }
+        )
+
+    def delete(self, row_id: str) -> None:
+        """Delete a bearer, if it exists."""
+        self._table.delete(row_id)
+
+    def find(self, access_token: str, now: int) -> Bearer | None:
+        """Look up an access token with one consistent read, so that sign-in and sign-out take effect at once.
+
+        Returns None for an expired bearer too, because DynamoDB deletes expired rows late.
+        """
+        row = self._table.get(bearer_id(access_token))
+        if row is None or int(row["expires_at"]) <= now:
+            return None
+        return Bearer(str(row["session_id"]), int(row["expires_at"]), User.from_row(row))

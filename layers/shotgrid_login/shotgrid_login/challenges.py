@@ -1,8 +1,8 @@
-"""Challenges: what stands between the password step and the code step, without a password at rest.
+"""Challenges: they connect the password step and the code step without storing the password.
 
-User name and password are sealed and given to the page as the challenge; the table has only the challenge's
-id, how often a code was tried, and when it ends. So the table alone holds no password, and the page alone
-opens nothing and cannot have more tries.
+User name and password are sealed, and the page keeps the ciphertext as the challenge. The table has only the
+challenge's id, the number of attempts and the expiry. So the table alone contains no password, and the page alone
+cannot open the challenge or get more attempts.
 """
 
 from __future__ import annotations
@@ -16,15 +16,26 @@ from shotgrid_login.errors import ChallengeEnded, InvalidRequest
 from shotgrid_login.sealing import SealBroken, Sealer
 from shotgrid_login.table import ConditionFailed, Table
 
-LIFETIME = 300  # seconds: time to find the phone; ten codes of an app pass meanwhile
+LIFETIME = 300  # seconds: enough to find the phone; an app shows ten codes in this time
 MAX_ATTEMPTS = 5
 
-_PURPOSE = {"purpose": "challenge"}
+# The longest user name or password, in characters. Both fit into a challenge even if JSON escapes every character.
+LONGEST_CREDENTIAL = 256
+
+_CONTEXT = {"purpose": "challenge"}
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenge for the page: opaque, URL-safe text that is valid for `expires_in` seconds."""
+
+    text: str = field(repr=False)
+    expires_in: int = LIFETIME
 
 
 @dataclass(frozen=True)
 class OpenedChallenge:
-    """A challenge that this stack sealed and that has time left. Whether it has attempts left, the table knows."""
+    """A challenge that this stack sealed and that has not expired. The table has its number of attempts."""
 
     challenge_id: str
     username: str
@@ -32,45 +43,45 @@ class OpenedChallenge:
 
 
 class Challenges:
-    """Issues, opens and spends challenges."""
+    """Issues and opens challenges, and counts their attempts."""
 
     def __init__(self, table: Table, sealer: Sealer) -> None:
         self._table = table
         self._sealer = sealer
 
-    def issue(self, username: str, password: str, now: int) -> str:
-        """Return a new challenge for the page, good for `LIFETIME` seconds: opaque, URL-safe text."""
+    def issue(self, username: str, password: str, now: int) -> Challenge:
+        """Return a new challenge."""
         challenge_id = secrets.token_urlsafe(16)
         expires_at = now + LIFETIME
         sealed = self._sealer.seal(
-            {"id": challenge_id, "username": username, "password": password, "expires_at": expires_at}, _PURPOSE
+            {"id": challenge_id, "username": username, "password": password, "expires_at": expires_at}, _CONTEXT
         )
         self._table.put({"id": f"challenge#{challenge_id}", "attempts": 0, "expires_at": expires_at})
-        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+        return Challenge(base64.urlsafe_b64encode(sealed).decode().rstrip("="))
 
     def open(self, challenge: str, now: int) -> OpenedChallenge:
-        """Open what a page sent back.
+        """Open the text of a challenge.
 
         Raises:
-            InvalidRequest: not a challenge of this stack, or altered.
-            ChallengeEnded: its time is over.
+            InvalidRequest: this stack did not issue it, or it was altered.
+            ChallengeEnded: it has expired.
         """
         try:
             sealed = base64.b64decode(challenge + "=" * (-len(challenge) % 4), altchars=b"-_", validate=True)
-            opened = self._sealer.open(sealed, _PURPOSE)
+            opened = self._sealer.open(sealed, _CONTEXT)
         except (ValueError, SealBroken):
-            raise InvalidRequest("challenge: not one that this gateway issued, or altered since") from None
+            raise InvalidRequest("challenge: not issued by this gateway, or altered") from None
         if int(opened["expires_at"]) <= now:
             raise ChallengeEnded
         return OpenedChallenge(str(opened["id"]), str(opened["username"]), str(opened["password"]))
 
     def take_attempt(self, challenge: OpenedChallenge, now: int) -> int:
-        """Spend one attempt before the code is tried and return how many are left; raises `ChallengeEnded`."""
+        """Count an attempt before the code is tried and return how many are left; raises `ChallengeEnded`."""
         try:
             row = self._table.update(
                 _row_id(challenge),
                 "ADD attempts :one",
-                # Counted where it is checked, so that codes tried at once cannot share an attempt.
+                # Checked by the same write that counts, so that parallel codes cannot share an attempt.
                 "attempts < :max_attempts AND expires_at > :now AND attribute_not_exists(used_by)",
                 {"one": 1, "max_attempts": MAX_ATTEMPTS, "now": now},
             )
@@ -79,24 +90,24 @@ class Challenges:
         return MAX_ATTEMPTS - int(row["attempts"])
 
     def give_attempt_back(self, challenge: OpenedChallenge) -> None:
-        """The site gave no verdict on the code, so the attempt was none."""
-        # Another attempt may have used the challenge up meanwhile: then there is nothing to give back to.
+        """Undo `take_attempt`: the site did not judge the code."""
+        # Another attempt may have used up the challenge in the meantime. Then nothing has to be undone.
         with contextlib.suppress(ConditionFailed):
             self._table.update(
                 _row_id(challenge), "ADD attempts :minus_one", "attempts > :zero", {"minus_one": -1, "zero": 0}
             )
 
     def use_up(self, challenge: OpenedChallenge) -> None:
-        """End the challenge after its code was accepted; raises `ChallengeEnded` if another attempt already has."""
-        me = secrets.token_urlsafe(16)
+        """End the challenge after its code was accepted; raises `ChallengeEnded` if another attempt ended it first."""
+        mark = secrets.token_urlsafe(16)
         try:
             self._table.update(
                 _row_id(challenge),
-                "SET used_by = :me",
-                # One challenge makes one session, also when two codes at once were accepted. Our own mark is there
-                # when the first answer to this write was lost and the SDK has sent it again.
-                "attribute_exists(id) AND (attribute_not_exists(used_by) OR used_by = :me)",
-                {"me": me},
+                "SET used_by = :mark",
+                # A challenge creates one session, even if the site accepted two codes at once. If the response to this
+                # write is lost, the SDK repeats the write and finds its own mark.
+                "attribute_exists(id) AND (attribute_not_exists(used_by) OR used_by = :mark)",
+                {"mark": mark},
             )
         except ConditionFailed:
             raise ChallengeEnded from None

@@ -1,7 +1,7 @@
-"""What the site's tokens say of themselves: JWTs that can be read here but verified only by the site.
+"""Claims of the site's tokens. They are JWTs that anyone can read and only the site can verify.
 
-Reading is enough where it is used: on tokens that the site itself just sent over TLS. A bearer that a caller
-presents is never read, it is looked up (`bearers`).
+Only tokens that the site has just sent over TLS are read here. A bearer that a caller presents is never read: it is
+looked up (`bearers`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import base64
 import json
 from typing import Any
 
-# The year 9999: later ends are no times, and JSON has infinite numbers.
+# The end of the year 9999. Larger values cannot be converted to a date, and JSON allows infinite numbers.
 _LATEST = 253_402_300_800
 
 
 def user(access_token: str) -> tuple[str, int] | None:
-    """Return the entity type and id of the claim `user` (`HumanUser`, 24), None where there is none."""
+    """Return entity type and id of the claim `user`, such as `("HumanUser", 24)`; None if it is missing or invalid."""
     claim = _claims(access_token).get("user")
     if not isinstance(claim, dict):
         return None
@@ -26,7 +26,7 @@ def user(access_token: str) -> tuple[str, int] | None:
 
 
 def expires_at(token: str) -> int | None:
-    """Return the claim `exp` (RFC 7519, section 4.1.4) in epoch seconds, None where there is none."""
+    """Return the claim `exp` (RFC 7519, section 4.1.4) in epoch seconds; None if it is missing or invalid."""
     claim = _claims(token).get("exp")
     if isinstance(claim, bool) or not isinstance(claim, int | float) or not 0 < claim < _LATEST:
         return None

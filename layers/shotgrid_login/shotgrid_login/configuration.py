@@ -1,4 +1,4 @@
-"""What a deployment sets, read once from a function's environment and checked."""
+"""The settings of a deployment, read from a function's environment and checked once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# https, except to this machine: user names and passwords travel to the site.
+# https, except for localhost: user names and passwords are sent to the site.
 _SITE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?")
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:\d{1,5})?|http://([a-z0-9-]+\.)*localhost(:\d{1,5})?|http://127\.0\.0\.1(:\d{1,5})?"
@@ -15,22 +15,22 @@ _ORIGIN = re.compile(
 
 
 class ConfigurationError(Exception):
-    """A variable of the environment is missing or wrong; the message names it."""
+    """An environment variable is missing or invalid; the message names it."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A deployment's settings.
+    """The settings of a deployment.
 
     Attributes:
         site_url: root of the ShotGrid site, without a final slash.
-        allowed_origins: origins (RFC 6454, serialized) of the pages that may call.
-        session_seconds: a session's whole life.
-        idle_seconds: how long a session lives without a refresh.
-        state_table: name of the table of sessions, challenges and failed attempts.
+        allowed_origins: origins (RFC 6454, serialized) of the pages that can call the gateway.
+        session_seconds: how long a session lasts, even if it is used.
+        idle_seconds: how long a session lasts without a refresh.
+        state_table: name of the table with sessions, challenges and failed attempts.
         bearers_table: name of the table that the authorizer reads.
-        key_arn: the KMS key that seals.
-        serves_example: whether the example is served at `/`.
+        key_arn: ARN of the KMS key that seals challenges and tokens.
+        serves_example: whether the gateway serves the example at `/`.
     """
 
     site_url: str
@@ -53,7 +53,7 @@ class Configuration:
             state_table=_required(environment, "STATE_TABLE"),
             bearers_table=_required(environment, "BEARERS_TABLE"),
             key_arn=_required(environment, "KEY_ARN"),
-            serves_example=_truth(environment, "SERVE_EXAMPLE"),
+            serves_example=_boolean(environment, "SERVE_EXAMPLE"),
         )
 
 
@@ -71,7 +71,7 @@ def _positive(environment: Mapping[str, str], name: str) -> int:
     return int(value)
 
 
-def _truth(environment: Mapping[str, str], name: str) -> bool:
+def _boolean(environment: Mapping[str, str], name: str) -> bool:
     value = _required(environment, name)
     if value not in ("true", "false"):
         raise ConfigurationError(f"{name} must be true or false")

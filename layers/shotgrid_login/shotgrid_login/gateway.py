@@ -1,13 +1,12 @@
-"""The pieces put together, each at most once a function's life."""
+"""Builds the objects that the functions use, each at most once per function instance."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-
+from shotgrid_login import aws
+from shotgrid_login.bearers import Bearers
 from shotgrid_login.configuration import Configuration
 from shotgrid_login.sealing import Sealer
 from shotgrid_login.sessions import Sessions
@@ -18,31 +17,27 @@ if TYPE_CHECKING:
     from shotgrid_login.sign_in import SignIn
     from shotgrid_login.site import Site
 
-# DynamoDB and KMS answer in milliseconds. Waiting longer for one would outlast the caller's patience and, in
-# `refresh`, the lease: fail and try again instead. Seconds.
-_AWS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-
 
 @cache
 def configuration() -> Configuration:
-    """Return the deployment's settings."""
+    """Return the settings of the deployment."""
     return Configuration.from_environment()
 
 
 @cache
 def sessions(*, sealing: bool = False) -> Sessions:
-    """Return the sessions. Without sealing no KMS client is made, and none of their tokens can be read."""
+    """Return the sessions. Without `sealing` no KMS client is created, and the tokens of sessions cannot be read."""
     settings = configuration()
     return Sessions(
         _state_table(),
-        Table(_client("dynamodb"), settings.bearers_table),
+        Bearers(Table(aws.dynamodb(), settings.bearers_table)),
         _sealer() if sealing else None,
         settings.session_seconds,
         settings.idle_seconds,
     )
 
 
-# The site's module brings `requests`, so only functions that ask the site import it.
+# `site` imports `requests`, so it is imported only in the functions that call the site.
 
 
 @cache
@@ -59,7 +54,7 @@ def sign_in() -> SignIn:
 
 @cache
 def refresh() -> Refresh:
-    """Return what refreshes sessions."""
+    """Return the refresh of sessions."""
     from shotgrid_login.refresh import Refresh
 
     return Refresh(_site(), sessions(sealing=True))
@@ -72,13 +67,8 @@ def _site() -> Site:
 
 
 def _state_table() -> Table:
-    return Table(_client("dynamodb"), configuration().state_table)
+    return Table(aws.dynamodb(), configuration().state_table)
 
 
 def _sealer() -> Sealer:
-    return Sealer(_client("kms"), configuration().key_arn)
-
-
-@cache
-def _client(service: str) -> Any:
-    return boto3.client(service, config=_AWS)  # type: ignore[call-overload]
+    return Sealer(aws.kms(), configuration().key_arn)

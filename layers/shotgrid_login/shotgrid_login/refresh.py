@@ -1,8 +1,8 @@
-"""Refresh: at most one call to the site for each expiry, whatever the number of tabs.
+"""Refresh: at most one call to the site for each expiry of an access token, for any number of tabs.
 
-While the stored access token is fresh it is handed out again. Otherwise one caller takes a lease and asks the
-site; the others wait for what it stores. A lease runs out, so a function that died holding it delays the others
-but never hangs them.
+While the stored access token is fresh, every caller receives it again. When it is about to expire, one caller takes a
+lease and calls the site, and the others wait for the result. The lease expires, so if the function that holds it
+crashes, the other callers wait longer but not forever.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Callable
 from shotgrid_login.bearers import bearer_id
 from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteUnavailable
 from shotgrid_login.sessions import Handle, HandleState, Session, Sessions, SignedIn
-from shotgrid_login.site import RefreshTokenRefused, Site
+from shotgrid_login.site import RefreshTokenRejected, Site
 
-# Longer than a site call can take (`site.ANSWER_SECONDS`) with slow writes after it. Seconds.
+# Longer than the longest call to the site (`site.RESPONSE_SECONDS`) and slow writes after it. Seconds.
 LEASE_SECONDS = 20
 
-# How long a caller waits for another one's result before it says so. A site call of its own may still follow, and
-# API Gateway gives up on a function after 29 s. Seconds.
+# How long a caller waits for the holder of the lease. After that it may still have to call the site itself, and API
+# Gateway stops waiting for a function after 29 s. Seconds.
 WAIT_SECONDS = 12
 
-# Between looks at the row while waiting: a site answers in about 0.2 s. Seconds.
+# Pauses between two reads of the row while waiting. A site responds in about 0.2 s. Seconds.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.5
 
 
 class Refresh:
-    """Refreshes sessions of one site."""
+    """Refreshes the sessions of one site."""
 
     def __init__(
         self,
@@ -42,17 +42,17 @@ class Refresh:
         self._seconds = seconds
         self._pause = pause
 
-    def refresh(self, handle: Handle, refused_access_token: str | None = None) -> SignedIn:
-        """Return the session's access token and handle as they are now, fresh.
+    def refresh(self, handle: Handle, rejected_access_token: str | None = None) -> SignedIn:
+        """Return the session's current handle and a fresh access token.
 
-        `refused_access_token` is one that the site answered with 401 although it has not expired: the site ends
-        sessions early, when two-factor authentication is switched on for one. If it is the stored one, the site
-        is asked, once whatever the number of tabs that were refused.
+        `rejected_access_token` is a token that the site rejected with 401 before it expired. The site ends sessions
+        early, for example when two-factor authentication is turned on. If it is the stored token, the site is called
+        once, for any number of tabs that report it.
 
         Raises:
-            SessionEnded: over, never issued, or ended by the site just now.
-            HandleReplayed: a copy was used, so the session was ended.
-            SiteUnavailable, SiteError: the site gave no verdict; the session is as it was.
+            SessionEnded: the session has ended, never existed, or was just ended by the site.
+            HandleReplayed: a copy of an old handle was used, so the session was ended.
+            SiteUnavailable, SiteError: the site did not decide; the session is unchanged.
         """
         session = self._sessions.find(handle.session_id, self._now())
         match self._sessions.state_of(handle, session, self._now()):
@@ -61,56 +61,57 @@ class Refresh:
             case HandleState.REPLAYED:
                 self._sessions.end(session)
                 raise HandleReplayed
-        refused = refused_access_token is not None and bearer_id(refused_access_token) == session.bearers[0]
-        if session.fresh_until > self._now() and not refused:
-            return self._again(session)
-        return self._refreshed(session)
+        is_rejected = rejected_access_token is not None and bearer_id(rejected_access_token) == session.bearers[0]
+        if session.fresh_until > self._now() and not is_rejected:
+            return self._current(session)
+        return self._renewed(session)
 
-    def _refreshed(self, stale: Session) -> SignedIn:
+    def _renewed(self, stale: Session) -> SignedIn:
+        """Call the site, or wait for the caller that does."""
         session = stale
-        waiting_for = ""
+        awaited_lease = ""
         pause = FIRST_PAUSE
-        give_up = self._seconds() + WAIT_SECONDS
+        deadline = self._seconds() + WAIT_SECONDS
         while True:
             if session.secret_hash != stale.secret_hash:
-                return self._again(session)  # another caller's rotation: as new as it can be
-            if self._seconds() > give_up:
+                return self._current(session)  # another caller has rotated the session
+            if self._seconds() > deadline:
                 wait = max(1, session.lease_until - self._now())
                 raise SiteUnavailable("another refresh of the session is still waiting for the site", wait)
             if session.lease and session.lease_until > self._now():
-                waiting_for = session.lease
+                awaited_lease = session.lease
                 self._pause(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE)
-            elif waiting_for and not session.lease:
-                # The one we waited for let go without a result. Asking again at once would only be the next in a
-                # queue of callers that all wait for a site that does not answer.
+            elif awaited_lease and not session.lease:
+                # The lease holder failed. Fail too instead of retrying, or every waiting caller would hang on the
+                # unresponsive site in turn.
                 raise SiteUnavailable("another refresh of the session failed")
             else:
                 now = self._now()
                 lease = self._sessions.take_lease(session, now + LEASE_SECONDS, now)
                 if lease:
-                    return self._ask_site(session, lease)
+                    return self._call_site(session, lease)
             session = self._sessions.find(stale.session_id, self._now())
 
-    def _ask_site(self, session: Session, lease: str) -> SignedIn:
-        asked_at = self._now()
+    def _call_site(self, session: Session, lease: str) -> SignedIn:
+        requested_at = self._now()
         try:
             tokens = self._site.refresh_token(self._sessions.unseal(session).refresh_token)
-            rotated = self._sessions.rotate(session, tokens, asked_at, self._now())
-        except RefreshTokenRefused:
+            rotated = self._sessions.rotate(session, tokens, requested_at, self._now())
+        except RefreshTokenRejected:
             if self._sessions.end_unless_rotated(session):
                 raise SessionEnded from None
             rotated = None
         except Exception:
-            # No verdict on the session, whatever went wrong: the next caller need not wait for our lease to run out.
+            # The site did not decide. Release the lease, so that the next caller does not wait until it expires.
             self._sessions.release_lease(session.session_id, lease)
             raise
         if rotated is not None:
             return rotated
-        # Another caller rotated the session after our lease had run out, or the person signed out.
-        return self._again(self._sessions.find(session.session_id, self._now()))
+        # Another caller rotated the session after our lease expired, or the user signed out.
+        return self._current(self._sessions.find(session.session_id, self._now()))
 
-    def _again(self, session: Session) -> SignedIn:
+    def _current(self, session: Session) -> SignedIn:
         session = self._sessions.note_activity(session, self._now())
         secrets = self._sessions.unseal(session)
         return SignedIn(session, secrets.access_token, Handle(session.session_id, secrets.handle_secret))

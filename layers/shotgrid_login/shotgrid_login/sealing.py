@@ -1,7 +1,7 @@
-"""Sealing: what may leave the function's memory only as KMS ciphertext.
+"""Sealing: values that leave a function's memory only as KMS ciphertext.
 
-Every sealed value is bound to what it is for by a KMS encryption context, which is authenticated with it:
-a ciphertext that is moved to another row, or offered in another role, does not open.
+The KMS encryption context binds each sealed value to its purpose, and is authenticated with it. A ciphertext that is
+moved to another row, or used for another purpose, cannot be opened.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-# Most that KMS encrypts at once (AWS KMS API reference, Encrypt). The site's tokens together are about 1.1 KB.
+# The largest plaintext of one Encrypt call (AWS KMS API reference). The site's tokens together have about 1.1 KB.
 MAX_BYTES = 4096
 
-# KMS's ways to say: not by this key, not with this context, or not whole.
+# KMS errors for: another key, another encryption context, or an altered ciphertext.
 _NOT_OURS = {"InvalidCiphertextException", "IncorrectKeyException"}
 
 
 class TooLargeToSeal(Exception):
-    """The value is larger than `MAX_BYTES`. Nothing was cut and nothing was stored."""
+    """The value is larger than `MAX_BYTES`. Nothing was cut off and nothing was stored."""
 
 
 class SealBroken(Exception):
-    """Not sealed by this key for this context, or altered since."""
+    """The ciphertext was not sealed with this key for this context, or was altered."""
 
 
 class Sealer:
-    """Seals small JSON objects of strings with one KMS key. One KMS call an operation."""
+    """Seals small JSON objects with one KMS key. Each operation is one KMS call."""
 
     def __init__(self, kms: KMSClient, key_arn: str) -> None:
         self._kms = kms
@@ -46,7 +46,7 @@ class Sealer:
         return sealed["CiphertextBlob"]
 
     def open(self, ciphertext: bytes, context: Mapping[str, str]) -> dict[str, str | int]:
-        """Return what was sealed for this context; raises `SealBroken`."""
+        """Return the values that were sealed for this context; raises `SealBroken`."""
         try:
             opened = self._kms.decrypt(KeyId=self._key_arn, CiphertextBlob=ciphertext, EncryptionContext=context)
         except ClientError as error:

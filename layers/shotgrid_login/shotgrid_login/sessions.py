@@ -1,9 +1,10 @@
-"""Sessions: a row for each person signed in, and the handle that finds it.
+"""Sessions: one row for each signed-in session, and the handle that identifies it.
 
-The page holds a handle, `<session id>.<secret>`; the row has the secret's hash, and everything that could be
-misused (the site's tokens, and the current secret itself for `refresh` to repeat) sealed to that row.
-Each rotation retires a secret. The last one retired keeps answering for a moment; any other that comes back
-was copied, and ends the session (RFC 9700, section 4.14.2).
+The page holds a handle, `<session id>.<secret>`. The row has the hash of the secret. Everything in the row that could
+be misused is sealed to it: the site's tokens, and the current secret, which `refresh` returns again.
+
+Each rotation retires a secret. The previous secret still works for a short time. Any older secret that comes back was
+copied, so it ends the session (RFC 9700, section 4.14.2).
 """
 
 from __future__ import annotations
@@ -17,56 +18,58 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from shotgrid_login import bearers, claims
+from shotgrid_login import claims
+from shotgrid_login.bearers import Bearer, Bearers, bearer_id
 from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
 from shotgrid_login.sealing import SealBroken, Sealer, TooLargeToSeal
 from shotgrid_login.table import ConditionFailed, Row, Table
+from shotgrid_login.users import User
 
 if TYPE_CHECKING:
     from shotgrid_login.site import Tokens
 
-# How long the handle before the current one still answers: a lost response, a second tab. Seconds.
+# How long the previous handle still works, for a lost response or a second tab. Seconds.
 PREVIOUS_HANDLE_SECONDS = 30
 
-# A stored access token with more left than this is handed out again instead of asking the site. Seconds. On a site
-# whose tokens live less than twice as long, half of their life, or such a token would never be handed out twice.
+# A stored access token that is valid for longer than this is returned again, without a call to the site. Seconds. If
+# the site's tokens live less than twice as long, half of their life is used, or no token would be returned twice.
 FRESH_MARGIN = 60
 
-# Activity is written down when it moves the idle limit by more than this: a read should not always write. Seconds.
+# Activity is stored only if it moves the idle limit by more than this, so that most reads do not write. Seconds.
 IDLE_RESOLUTION = 60
 
 _HANDLE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
 
 
 class HandleState(Enum):
-    """What a handle is to its session."""
+    """The state of a handle in its session."""
 
     CURRENT = "current"
-    PREVIOUS = "previous"  # retired just now
-    REPLAYED = "replayed"  # retired, and its grace is over
+    PREVIOUS = "previous"  # retired by the last rotation, and still in its grace period
+    REPLAYED = "replayed"  # retired, and its grace period is over
     NOT_ISSUED = "not issued"
 
 
 @dataclass(frozen=True)
 class Handle:
-    """What the page holds. The id is no secret."""
+    """The gateway's own refresh token, which the page holds. Its session id is not secret."""
 
     session_id: str
     secret: str = field(repr=False)
 
     @classmethod
     def new(cls) -> Handle:
-        """Make the first handle of a new session, whose id has 128 bits."""
+        """Return the first handle of a new session. The session id has 128 random bits."""
         return cls.next_of(secrets.token_urlsafe(16))
 
     @classmethod
     def next_of(cls, session_id: str) -> Handle:
-        """Make another handle of a session; its secret has 256 bits."""
+        """Return a new handle of an existing session. Its secret has 256 random bits."""
         return cls(session_id, secrets.token_urlsafe(32))
 
     @classmethod
     def parse(cls, text: str) -> Handle:
-        """Read what a page sent; raises `SessionEnded` if it has not the shape of a handle."""
+        """Parse the text of a handle; raises `SessionEnded` if it is not one."""
         match = _HANDLE.fullmatch(text)
         if not match:
             raise SessionEnded
@@ -77,20 +80,8 @@ class Handle:
 
     @property
     def secret_hash(self) -> bytes:
-        """SHA-256 of the secret; the secret has full entropy, so a plain hash gives nothing away."""
+        """SHA-256 of the secret. The secret has full entropy, so a plain hash is safe."""
         return hashlib.sha256(self.secret.encode()).digest()
-
-
-@dataclass(frozen=True)
-class User:
-    """The person, as the site names them. Where it could not be asked, `login` is what they typed, the rest empty."""
-
-    type: str
-    id: int
-    login: str
-    name: str = ""
-    email: str = ""
-    permission_group: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,11 +90,12 @@ class Session:
 
     Attributes:
         sealed: the site's tokens and the current secret, as KMS ciphertext.
-        secret_hash: of the current handle; it changes with each rotation, so it tells versions apart.
-        previous_hash: of the handle before, empty before the first rotation.
-        fresh_until: until when the stored access token is handed out again.
-        bearers: ids of the access tokens that the authorizer may still know.
-        lease: who is asking the site right now; empty when nobody is.
+        secret_hash: hash of the current handle's secret. Each rotation changes it, so it identifies the version.
+        previous_hash: hash of the previous handle's secret; empty before the first rotation.
+        previous_until: end of the previous handle's grace period.
+        fresh_until: until when the stored access token is returned again.
+        bearers: ids of the access tokens that the authorizer may still accept, the current one first.
+        lease: id of the refresh that is calling the site now; empty if there is none.
     """
 
     session_id: str
@@ -124,7 +116,7 @@ class Session:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """All that an answer to the page is made of."""
+    """A session with the two secrets that the page receives."""
 
     session: Session
     access_token: str = field(repr=False)
@@ -133,7 +125,7 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What `Session.sealed` holds."""
+    """The content of `Session.sealed`."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -141,20 +133,21 @@ class Secrets:
 
 
 class Sessions:
-    """The rows, and the bearers that come and go with them.
+    """The session rows, and the bearers that belong to them.
 
-    A bearer is written before the session that names it and deleted before it: a function that dies in between
-    leaves no bearer that signing out would not find, but for the hash of a token that nobody was given.
+    A bearer is written before the session row that lists it, and deleted before that row. If the function crashes in
+    between, every usable bearer is still listed in its session row, so sign-out finds it. At worst an unused token hash
+    is left behind.
 
-    The SDK sends a write again when its answer was lost, so each condition here also holds after the same write.
+    The SDK repeats a write whose response was lost. So each condition below is also true after the same write.
     """
 
     def __init__(
-        self, table: Table, bearers_table: Table, sealer: Sealer | None, session_seconds: int, idle_seconds: int
+        self, table: Table, bearers: Bearers, sealer: Sealer | None, session_seconds: int, idle_seconds: int
     ) -> None:
-        """`sealer` is for `start`, `rotate` and `unseal`; the other methods need no key."""
+        """Take the state table. Only `start`, `rotate` and `unseal` need the `sealer`."""
         self._table = table
-        self._bearers_table = bearers_table
+        self._bearers = bearers
         self._sealer = sealer
         self._session_seconds = session_seconds
         self._idle_seconds = idle_seconds
@@ -162,13 +155,13 @@ class Sessions:
     def start(self, user: User, tokens: Tokens, now: int) -> SignedIn:
         """Write a new session; raises `SiteError` if the tokens are too large to seal."""
         handle = Handle.new()
-        session = self._built(handle, user, tokens, signed_in_at=now, now=now)
+        session = self._build(handle, user, tokens, signed_in_at=now, now=now)
         self._write_bearer(session)
         self._table.put(_to_row(session))
         return SignedIn(session, tokens.access_token, handle)
 
     def find(self, session_id: str, now: int) -> Session:
-        """Read a session; raises `SessionEnded` if there is none, or its time is over."""
+        """Read a session; raises `SessionEnded` if it does not exist or has expired."""
         row = self._table.get(_row_id(session_id))
         if row is None:
             raise SessionEnded
@@ -178,7 +171,7 @@ class Sessions:
         return session
 
     def state_of(self, handle: Handle, session: Session, now: int) -> HandleState:
-        """Tell what a handle is to its session. One more read if it is neither the current nor the last one."""
+        """Return the state of a handle. Needs one more read if it is neither the current nor the previous handle."""
         if hmac.compare_digest(handle.secret_hash, session.secret_hash):
             return HandleState.CURRENT
         if hmac.compare_digest(handle.secret_hash, session.previous_hash):
@@ -191,13 +184,13 @@ class Sessions:
     def unseal(self, session: Session) -> Secrets:
         """Open the session's secrets with one KMS call; raises `SessionUnreadable`."""
         try:
-            opened = self._keyed.open(session.sealed, _purpose(session.session_id))
+            opened = self._keyed.open(session.sealed, _context(session.session_id))
         except SealBroken:
             raise SessionUnreadable from None
         return Secrets(str(opened["access"]), str(opened["refresh"]), str(opened["secret"]))
 
     def note_activity(self, session: Session, now: int) -> Session:
-        """Move the idle limit of a session that is in use."""
+        """Move the idle limit of a session that is used; raises `SessionEnded`."""
         idle_expires_at = self._idle_limit(now, session.access_expires_at, session.expires_at)
         if idle_expires_at - session.idle_expires_at <= IDLE_RESOLUTION:
             return session
@@ -205,8 +198,8 @@ class Sessions:
             row = self._table.update(
                 _row_id(session.session_id),
                 "SET idle_expires_at = :idle_expires_at",
-                # Not a session that ended since it was read (an update would bring it back as a torso), nor one
-                # that another call has already moved further.
+                # The session has not ended since it was read: an update would create an incomplete row. And no other
+                # call has already moved the limit further.
                 "attribute_exists(id) AND idle_expires_at < :idle_expires_at",
                 {"idle_expires_at": idle_expires_at},
             )
@@ -217,51 +210,50 @@ class Sessions:
         return _from_row(row)
 
     def take_lease(self, session: Session, until: int, now: int) -> str | None:
-        """Become the one who asks the site for this version of the session; None if another one is."""
+        """Return a lease to call the site for this version of the session; None if another caller has it."""
         lease = secrets.token_urlsafe(16)
         try:
             self._table.update(
                 _row_id(session.session_id),
                 "SET lease = :lease, lease_until = :until",
-                # Not after a rotation that came since it was read: its access token is new. Not while another one's
-                # lease runs; one that has run out belonged to a function that died.
-                "secret_hash = :secret_hash AND (lease = :nobody OR lease_until <= :now OR lease = :lease)",
-                {"lease": lease, "until": until, "secret_hash": session.secret_hash, "nobody": "", "now": now},
+                # The session was not rotated since it was read: then its access token would be new. And no other
+                # lease is valid: an expired one belongs to a function that crashed.
+                "secret_hash = :secret_hash AND (lease = :none OR lease_until <= :now OR lease = :lease)",
+                {"lease": lease, "until": until, "secret_hash": session.secret_hash, "none": "", "now": now},
             )
         except ConditionFailed:
             return None
         return lease
 
     def release_lease(self, session_id: str, lease: str) -> None:
-        """Let the next one ask the site: this one got no verdict."""
-        # The session may have ended, or the lease run out and be another one's by now.
+        """Give the lease back, because the site did not decide."""
+        # The session may have ended, or the lease may have expired and belong to another caller now.
         with contextlib.suppress(ConditionFailed):
-            self._table.update(
-                _row_id(session_id), "SET lease = :nobody", "lease = :lease", {"lease": lease, "nobody": ""}
-            )
+            self._table.update(_row_id(session_id), "SET lease = :none", "lease = :lease", {"lease": lease, "none": ""})
 
-    def rotate(self, session: Session, tokens: Tokens, asked_at: int, now: int) -> SignedIn | None:
-        """Store the tokens that the site was asked for at `asked_at` under a new handle.
+    def rotate(self, session: Session, tokens: Tokens, requested_at: int, now: int) -> SignedIn | None:
+        """Store new tokens under a new handle. `requested_at` is when the site was called for them.
 
-        None if the session has ended or another caller has rotated it since it was read; these tokens are lost then.
+        Returns None if the session has ended, or another caller has rotated it since it was read. These tokens are
+        then lost.
 
-        The access token before stays a bearer for the little that it has left, as another tab may be using it. One
-        that is still fresh was refused by the site, and stops being one.
+        The previous access token stays a bearer until it expires, because another tab may be using it. If it is still
+        fresh, the site has rejected it, and it stops being a bearer.
         """
         handle = Handle.next_of(session.session_id)
-        refused = session.bearers if session.fresh_until > asked_at else ()
-        rotated = self._built(
+        rejected = session.bearers if session.fresh_until > requested_at else ()
+        rotated = self._build(
             handle,
             session.user,
             tokens,
             signed_in_at=session.signed_in_at,
-            now=asked_at,
+            now=requested_at,
             previous_hash=session.secret_hash,
             previous_until=now + PREVIOUS_HANDLE_SECONDS,
-            previous_bearers=() if refused else session.bearers[:1],
+            previous_bearers=() if rejected else session.bearers[:1],
         )
         self._write_bearer(rotated)
-        # Written first: a handle that is known as retired and still current is current.
+        # Written before the session row. A handle that is listed as retired and still current counts as current.
         self._table.put(
             {
                 "id": _retired_id(session.secret_hash),
@@ -269,24 +261,24 @@ class Sessions:
                 "expires_at": session.signed_in_at + self._session_seconds,
             }
         )
-        for bearer in refused:
-            self._bearers_table.delete(bearer)
+        for row_id in rejected:
+            self._bearers.delete(row_id)
         try:
             self._table.put(
                 _to_row(rotated),
-                # A session that was signed out meanwhile stays ended, and one that another caller rotated after our
-                # lease had run out keeps what that one stored. A lease that ran out alone is no reason to lose
-                # tokens: on a site that retires refresh tokens nobody else can get new ones.
+                # A session that was signed out in the meantime stays ended. A session that another caller rotated after
+                # our lease expired keeps that caller's tokens. An expired lease alone does not discard our tokens: if
+                # the site retires refresh tokens, no other caller could get new ones.
                 "secret_hash = :read OR secret_hash = :written",
                 {"read": session.secret_hash, "written": rotated.secret_hash},
             )
         except ConditionFailed:
-            self._bearers_table.delete(rotated.bearers[0])
+            self._bearers.delete(rotated.bearers[0])
             return None
         return SignedIn(rotated, tokens.access_token, handle)
 
     def sign_out(self, handle: Handle, now: int) -> None:
-        """End the session of any handle that was ever issued for it. Nothing happens if there is none."""
+        """End the session of a handle, which may also be one of its retired handles. Does nothing if there is none."""
         row = self._table.get(_row_id(handle.session_id))
         if row is None:
             return
@@ -295,27 +287,27 @@ class Sessions:
             self.end(session)
 
     def end(self, session: Session) -> None:
-        """End a session and its bearers, also if it has rotated since it was read."""
+        """End a session and its bearers, even if it was rotated since it was read."""
         self._end(session, "", None)
 
     def end_unless_rotated(self, session: Session) -> bool:
-        """End a session whose refresh token the site refused, unless a later one is stored; say whether it is over."""
-        # The refused token may be one that another caller has traded in meanwhile.
+        """End a session whose refresh token the site rejected, unless a newer token is stored. Return whether it ended."""
+        # Another caller may have exchanged the rejected token for a new one in the meantime.
         return self._end(session, "attribute_not_exists(id) OR secret_hash = :read", {"read": session.secret_hash})
 
     def _end(self, session: Session, condition: str, values: Row | None) -> bool:
         for bearer in session.bearers:
-            self._bearers_table.delete(bearer)
+            self._bearers.delete(bearer)
         try:
             row = self._table.delete(_row_id(session.session_id), condition, values)
         except ConditionFailed:
             return False
         for bearer in _from_row(row).bearers if row else ():
             if bearer not in session.bearers:
-                self._bearers_table.delete(bearer)
+                self._bearers.delete(bearer)
         return True
 
-    def _built(
+    def _build(
         self,
         handle: Handle,
         user: User,
@@ -335,7 +327,7 @@ class Sessions:
         try:
             sealed = self._keyed.seal(
                 {"access": tokens.access_token, "refresh": tokens.refresh_token, "secret": handle.secret},
-                _purpose(handle.session_id),
+                _context(handle.session_id),
             )
         except TooLargeToSeal as error:
             raise SiteError(f"tokens too large to seal: {error}") from None
@@ -351,29 +343,22 @@ class Sessions:
             idle_expires_at=self._idle_limit(now, access_expires_at, expires_at),
             access_expires_at=access_expires_at,
             fresh_until=min(now + tokens.expires_in - min(FRESH_MARGIN, tokens.expires_in // 2), expires_at),
-            bearers=(bearers.bearer_id(tokens.access_token), *previous_bearers),
+            bearers=(bearer_id(tokens.access_token), *previous_bearers),
             lease="",
             lease_until=0,
         )
 
     def _idle_limit(self, now: int, access_expires_at: int, expires_at: int) -> int:
-        # Whoever has a good access token has no reason to call, so is not idle.
+        # A page with a valid access token has no reason to call the gateway, so it does not count as idle.
         return min(max(now + self._idle_seconds, access_expires_at), expires_at)
 
     def _write_bearer(self, session: Session) -> None:
-        self._bearers_table.put(
-            {
-                "id": session.bearers[0],
-                "session_id": session.session_id,
-                "expires_at": session.access_expires_at,
-                **_user_to_row(session.user),
-            }
-        )
+        self._bearers.put(session.bearers[0], Bearer(session.session_id, session.access_expires_at, session.user))
 
     @property
     def _keyed(self) -> Sealer:
         if self._sealer is None:
-            raise RuntimeError("this function has no key")
+            raise RuntimeError("this function was set up without a key")
         return self._sealer
 
 
@@ -385,31 +370,14 @@ def _retired_id(secret_hash: bytes) -> str:
     return f"retired#{secret_hash.hex()}"
 
 
-def _purpose(session_id: str) -> dict[str, str]:
+def _context(session_id: str) -> dict[str, str]:
     return {"purpose": "session", "session": session_id}
-
-
-def _user_to_row(user: User) -> Row:
-    return {
-        "user_type": user.type,
-        "user_id": user.id,
-        "login": user.login,
-        "name": user.name,
-        "email": user.email,
-        "permission_group": user.permission_group,
-    }
-
-
-def _user_from_row(row: Row) -> User:
-    # Sessions from before the site was asked have only the first three.
-    more = (str(row.get(name, "")) for name in ("name", "email", "permission_group"))
-    return User(str(row["user_type"]), int(row["user_id"]), str(row["login"]), *more)
 
 
 def _to_row(session: Session) -> Row:
     return {
         "id": _row_id(session.session_id),
-        **_user_to_row(session.user),
+        **session.user.to_row(),
         "sealed": session.sealed,
         "secret_hash": session.secret_hash,
         "previous_hash": session.previous_hash,
@@ -438,7 +406,7 @@ def _from_row(row: Row) -> Session:
 
     return Session(
         session_id=text("id").removeprefix("session#"),
-        user=_user_from_row(row),
+        user=User.from_row(row),
         sealed=data("sealed"),
         secret_hash=data("secret_hash"),
         previous_hash=data("previous_hash"),

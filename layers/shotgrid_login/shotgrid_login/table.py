@@ -1,8 +1,8 @@
-"""DynamoDB as the rest of the package sees it: rows by id, and writes that hold or fail as one.
+"""DynamoDB tables: rows by id, and conditional writes.
 
-A row is a mapping of attribute name to text, whole number or bytes; its key is the attribute `id`. Every read
-is consistent. Time to live is the attribute `expires_at`, in epoch seconds; DynamoDB deletes late (days, at
-worst), so whoever reads a row checks its time as well.
+A row maps attribute names to text, whole numbers or bytes. Its key is the attribute `id`. Every read is consistent.
+The attribute `expires_at` is the row's time to live, in epoch seconds. DynamoDB deletes expired rows late, sometimes
+after days, so the reader of a row must check its `expires_at` too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _deserialize = TypeDeserializer().deserialize
 
 
 class ConditionFailed(Exception):
-    """Another writer came first. `row` is what stands there now, None when nothing does."""
+    """The condition of a write was false, because another writer came first. `row` is the current row, if any."""
 
     def __init__(self, row: Row | None) -> None:
         super().__init__("condition failed")
@@ -32,28 +32,28 @@ class ConditionFailed(Exception):
 
 
 class Table:
-    """One table. Conditions and updates are DynamoDB expressions; in `values`, `now` stands for `:now`."""
+    """One table. Conditions and updates are DynamoDB expressions; the key `now` in `values` is `:now` in them."""
 
     def __init__(self, dynamodb: DynamoDBClient, name: str) -> None:
         self._dynamodb = dynamodb
         self._name = name
 
     def get(self, row_id: str) -> Row | None:
-        """Read one row, consistently."""
-        answer = self._dynamodb.get_item(TableName=self._name, Key=_key(row_id), ConsistentRead=True)
-        return _row(answer.get("Item"))
+        """Read a row with a consistent read."""
+        response = self._dynamodb.get_item(TableName=self._name, Key=_key(row_id), ConsistentRead=True)
+        return _row(response.get("Item"))
 
     def put(self, row: Row, condition: str = "", values: Row | None = None) -> None:
-        """Write a whole row if the condition holds; raises `ConditionFailed`."""
+        """Write a whole row if the condition is true; raises `ConditionFailed`."""
         self._write("put_item", {"Item": {name: _serialize(value) for name, value in row.items()}}, condition, values)
 
     def update(self, row_id: str, change: str, condition: str, values: Row | None = None) -> Row:
-        """Change a row if the condition holds and return all of it; raises `ConditionFailed`."""
+        """Change a row if the condition is true and return the whole new row; raises `ConditionFailed`."""
         request = {"Key": _key(row_id), "UpdateExpression": change, "ReturnValues": "ALL_NEW"}
         return self._write("update_item", request, condition, values) or {}
 
     def delete(self, row_id: str, condition: str = "", values: Row | None = None) -> Row | None:
-        """Delete a row if the condition holds and return what it was; raises `ConditionFailed`."""
+        """Delete a row if the condition is true and return the deleted row; raises `ConditionFailed`."""
         request = {"Key": _key(row_id), "ReturnValues": "ALL_OLD"}
         return self._write("delete_item", request, condition, values)
 
@@ -65,12 +65,12 @@ class Table:
         if values:
             request["ExpressionAttributeValues"] = {f":{name}": _serialize(value) for name, value in values.items()}
         try:
-            answer = getattr(self._dynamodb, operation)(**request)
+            response = getattr(self._dynamodb, operation)(**request)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
                 raise ConditionFailed(_row(error.response.get("Item"))) from None  # type: ignore[arg-type]
             raise
-        return _row(answer.get("Attributes"))
+        return _row(response.get("Attributes"))
 
 
 def _key(row_id: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""The site's token endpoint as this gateway speaks it: the same form in, the same JSON out, the same error envelope.
+"""The gateway's copy of the site's token endpoint: the same form, the same JSON, the same error envelope.
 
-The shapes are those of `site-contract.md`. What differs is the `refresh_token`, which is the gateway's handle, and
-that scripts have nothing to do here. Fields that OAuth clients add by themselves, such as `client_id` and `scope`,
-count for nothing, as they do for people at the site.
+`docs/site-contract.md` describes the shapes. Two things differ: the `refresh_token` is the gateway's handle, and
+scripts are rejected. Fields that OAuth clients add, such as `client_id` and `scope`, are ignored.
 """
 
 from __future__ import annotations
@@ -12,29 +11,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shotgrid_login.challenges import LONGEST_CREDENTIAL
 from shotgrid_login.errors import (
     InvalidCredentials,
     InvalidRequest,
     LoginError,
-    OtpWanted,
+    OtpRequired,
     PasswordSignInDisabled,
     SessionEnded,
     UnsupportedMediaType,
 )
 from shotgrid_login.http import Request, Response
 from shotgrid_login.sessions import SignedIn
+from shotgrid_login.site import CANNOT_AUTHENTICATE, OTP_MISSING
 
-FIELDS = ("grant_type", "username", "password", "auth_token", "refresh_token")
+FIELDS = {
+    "grant_type": 64,
+    "username": LONGEST_CREDENTIAL,
+    "password": LONGEST_CREDENTIAL,
+    "auth_token": 64,
+    "refresh_token": 128,
+}
 
-# How sites number what went wrong.
-AUTHENTICATION = 102
-REQUEST = 103
-OTP_MISSING = 106
+# The site's error code for an invalid request.
+INVALID_REQUEST = 103
 
 
 @dataclass(frozen=True)
 class PasswordGrant:
-    """A person signs in; `auth_token` is the code, when there is one."""
+    """A sign-in. `auth_token` is the two-factor code, if there is one."""
 
     username: str
     password: str = field(repr=False)
@@ -43,36 +48,36 @@ class PasswordGrant:
 
 @dataclass(frozen=True)
 class RefreshGrant:
-    """A session goes on; `refresh_token` is this gateway's handle."""
+    """A refresh. `refresh_token` is this gateway's handle."""
 
     refresh_token: str = field(repr=False)
 
 
-def grant(form: Mapping[str, str], site_url: str) -> PasswordGrant | RefreshGrant:
-    """Return what a form asks for; raises `InvalidRequest` where that is nothing, or nothing that is done here."""
+def parse_grant(form: Mapping[str, str], site_url: str) -> PasswordGrant | RefreshGrant:
+    """Return the grant that a form requests; raises `InvalidRequest` if it is missing, incomplete or not supported."""
     match form.get("grant_type"):
         case "password":
             if not form.get("username") or not form.get("password"):
-                raise InvalidRequest("Missing or invalid authentication arguments: username and password are needed.")
-            # A page may send the field before anybody has asked for a code.
+                raise InvalidRequest("Missing or invalid authentication arguments: username and password are required.")
+            # A page may send the field before the site requires a code.
             return PasswordGrant(form["username"], form["password"], form.get("auth_token") or None)
         case "refresh_token":
             if not form.get("refresh_token"):
-                raise InvalidRequest("Missing or invalid authentication arguments: refresh_token is needed.")
+                raise InvalidRequest("Missing or invalid authentication arguments: refresh_token is required.")
             return RefreshGrant(form["refresh_token"])
         case "client_credentials" | "session_token":
             raise InvalidRequest(
-                "This gateway signs in people. Scripts go straight to the site, with the same request: "
+                "This gateway signs in users only. Scripts send the same request directly to the site: "
                 f"{site_url}/api/v1/auth/access_token"
             )
         case None:
             raise InvalidRequest("grant_type: missing")
         case _:
-            raise InvalidRequest("Unsupported grant_type: password and refresh_token are known here.")
+            raise InvalidRequest("Unsupported grant_type: this gateway supports password and refresh_token.")
 
 
 def success(result: SignedIn) -> Response:
-    """Answer as the site does; `expires_in` is in seconds."""
+    """Return a response like the site's. `expires_in` is in seconds."""
     body = {
         "token_type": "Bearer",
         "access_token": result.access_token,
@@ -82,22 +87,22 @@ def success(result: SignedIn) -> Response:
     return Response(200, "signed_in", body)
 
 
-def refusal(request: Request, error: LoginError) -> Response:
-    """Answer in the site's error envelope. `code` is null where nobody has seen what a site says."""
+def error_response(request: Request, error: LoginError) -> Response:
+    """Return the site's error envelope. `code` is null if it is unknown which code the site returns."""
     status, code, source = error.status, None, dict[str, Any]()
     match error:
-        case OtpWanted():
+        case OtpRequired():
             code, source = OTP_MISSING, {"auth_token": "missing for 2FA login"}
         case InvalidCredentials():
-            status, code = 400, AUTHENTICATION
+            status, code = 400, CANNOT_AUTHENTICATE
         case PasswordSignInDisabled():
             status, code = 400, error.site_code
         case SessionEnded():
-            code = AUTHENTICATION
+            code = CANNOT_AUTHENTICATE
         case UnsupportedMediaType():
-            code, source = REQUEST, {"content_type": "must be application/x-www-form-urlencoded"}
+            code, source = INVALID_REQUEST, {"content_type": "must be application/x-www-form-urlencoded"}
         case InvalidRequest():
-            code = REQUEST
+            code = INVALID_REQUEST
     problem = {
         "id": request.request_id,
         "status": status,

@@ -1,0 +1,29 @@
+"""The AWS clients: each is created once per function instance."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
+
+# DynamoDB and KMS respond within milliseconds. Fail and retry early: waiting longer for one response would exceed the
+# caller's timeout and, in `refresh`, the lease. Seconds.
+_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    """Return the DynamoDB client."""
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+@cache
+def kms() -> KMSClient:
+    """Return the KMS client."""
+    return boto3.client("kms", config=_CONFIG)

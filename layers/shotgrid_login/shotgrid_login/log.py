@@ -1,0 +1,61 @@
+"""Logging and metrics: one JSON log line and one metric for each request.
+
+Passwords, codes, tokens, handles, cookies, typed user names and texts from the site are never logged. A log line names
+a user by a short hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger(service="shotgrid-login")
+metrics = Metrics(namespace="ShotGridLogin", service="shotgrid-login")
+
+
+def user_hash(username: str) -> str:
+    """Return the short hash that identifies a user in logs and in the state table.
+
+    16 hexadecimal digits of SHA-256. Letter case and white space around the name are ignored.
+    """
+    return hashlib.sha256(username.strip().casefold().encode()).hexdigest()[:16]
+
+
+def log_user(username: str) -> None:
+    """Add the user's hash to all further log lines of this request."""
+    logger.append_keys(user=user_hash(username))
+
+
+def record_response(route: str, status: int, outcome: str) -> None:
+    """Write the log line and the metric of a request. `outcome` is the message and the name of the metric."""
+    write = logger.info if status < 500 else logger.error
+    write(outcome, extra={"route": route, "status": status})
+    metrics.add_dimension("route", route)
+    count(outcome)
+    metrics.flush_metrics()
+
+
+def count(metric: str) -> None:
+    """Add one to a metric. It is published together with the metric of the request."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=1)
+
+
+def record_unexpected(error: Exception) -> None:
+    """Log an exception that no code expected: its class and where it was raised.
+
+    The exception's text is not logged, because it can contain the value that caused it.
+    """
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    keys = {"error": type(error).__name__, "frames": frames}
+    # botocore's ClientError, recognized by its attributes: importing its class would cost every function 15 ms.
+    operation, response = getattr(error, "operation_name", None), getattr(error, "response", None)
+    if isinstance(operation, str) and isinstance(response, dict):
+        keys["aws_operation"] = operation
+        keys["aws_error"] = response.get("Error", {}).get("Code", "")
+    logger.error("unexpected_error", extra=keys)

@@ -1,0 +1,97 @@
+"""Transports: how a page holds the handle of its session, in a cookie or as a token in the body.
+
+With the cookie, no script can read the handle. Browsers keep it only for pages on the gateway's own site. All other
+callers use the token.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from shotgrid_login import cookie, log
+from shotgrid_login.errors import InvalidRequest, OriginNotAllowed
+from shotgrid_login.http import Request, Response
+from shotgrid_login.sessions import Handle, SignedIn
+
+# The fields of this module, for the routes that accept them (`http.Fields`: longest value in characters).
+TRANSPORT_FIELD = {"transport": 16}
+HANDLE_FIELD = {"refresh_token": 128}
+
+
+class Transport(Enum):
+    """How a page holds its handle."""
+
+    COOKIE = "cookie"
+    TOKEN = "token"  # noqa: S105
+
+
+def choose(request: Request, fields: Mapping[str, str]) -> Transport:
+    """Return the transport that the page requests in `fields`. By default the page's site decides.
+
+    Raises:
+        InvalidRequest: neither "cookie" nor "token", or a cookie that the browser would reject.
+        OriginNotAllowed: a cookie for a caller that is not a page.
+    """
+    same_site = request.sec_fetch_site in ("same-origin", "same-site")
+    requested = fields.get("transport")
+    if requested is None:
+        return Transport.COOKIE if same_site and request.origin else Transport.TOKEN
+    try:
+        transport = Transport(requested)
+    except ValueError:
+        raise InvalidRequest('transport: must be "cookie" or "token"') from None
+    if transport is Transport.COOKIE:
+        if request.origin is None:
+            raise OriginNotAllowed("The cookie is only for pages in browsers, and this request has no Origin header.")
+        if request.sec_fetch_site is not None and not same_site:
+            raise InvalidRequest('transport: a page on another site cannot keep the cookie; use "token"')
+    return transport
+
+
+def find_handle(request: Request, fields: Mapping[str, str]) -> tuple[Handle, Transport] | None:
+    """Return the handle of a request and its transport; None if there is no handle.
+
+    A handle in the body's `fields` takes precedence over the cookie, which browsers add without being asked to. Raises
+    `SessionEnded` if the text is not a handle.
+    """
+    if "refresh_token" in fields:
+        return Handle.parse(fields["refresh_token"]), Transport.TOKEN
+    if request.cookie is not None:
+        request.used_cookie = True
+        return Handle.parse(request.cookie), Transport.COOKIE
+    return None
+
+
+def signed_in(result: SignedIn, transport: Transport, site_url: str) -> Response:
+    """Return 200 with the access token, its site, the user, and the handle as `transport` requires."""
+    session = result.session
+    log.log_user(session.user.login)  # the site's name for the user, not the one that was typed
+    now = int(time.time())
+    body: dict[str, Any] = {
+        "status": "signed_in",
+        "token_type": "Bearer",
+        "access_token": result.access_token,
+        "expires_in": max(0, session.access_expires_at - now),
+        "site_url": site_url,
+        "user": session.user.public,
+        "session": session_times(session.expires_at, session.idle_expires_at),
+    }
+    headers = {}
+    if transport is Transport.COOKIE:
+        headers = cookie.set_header(str(result.handle), max(0, session.expires_at - now))
+    else:
+        body["refresh_token"] = str(result.handle)
+    return Response(200, "signed_in", body, headers)
+
+
+def session_times(expires_at: int, idle_expires_at: int) -> dict[str, str]:
+    """Return the two limits of a session, given in epoch seconds, as RFC 3339 times in UTC."""
+    return {"expires_at": _rfc3339(expires_at), "idle_expires_at": _rfc3339(idle_expires_at)}
+
+
+def _rfc3339(epoch_seconds: int) -> str:
+    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
