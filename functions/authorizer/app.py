@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from shotgrid_login import aws
-from shotgrid_login.authorizer_events import Question, UnknownEvent, deny_unknown
+from shotgrid_login.authorizer_events import AuthorizerRequest, UnknownEvent, deny_unknown_event
 from shotgrid_login.authorizer_rules import Rules
 from shotgrid_login.bearers import Bearers
 from shotgrid_login.table import Table
@@ -28,19 +28,19 @@ bearers = Bearers(Table(aws.dynamodb(), os.environ["BEARERS_TABLE"]))
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Return whether a bearer can use this stage of this API, and whose bearer it is."""
     try:
-        question = Question.of(event)
+        request = AuthorizerRequest.from_event(event)
     except UnknownEvent:
         logger.error("rejected", extra={"reason": "not an authorizer event"})
-        return deny_unknown()
-    logger.append_keys(api=question.api_id, kind=question.kind.value)
-    bearer = bearers.find(question.bearer, int(time.time())) if question.bearer else None
+        return deny_unknown_event()
+    logger.append_keys(api=request.api_id, kind=request.kind.value)
+    bearer = bearers.find(request.bearer, int(time.time())) if request.bearer else None
     if bearer is None:
-        logger.info("rejected", extra={"reason": "unknown or ended" if question.bearer else "missing or malformed"})
-        if question.answers_401:
+        logger.info("rejected", extra={"reason": "unknown or ended" if request.bearer else "missing or malformed"})
+        if request.can_return_401:
             raise Exception(_UNAUTHORIZED)  # API Gateway reads only the text
-        return question.deny("unknown")
+        return request.deny("unknown")
     user = bearer.user
-    unmet = rules.unmet(question.api_id, user.permission_group)
+    unmet = rules.unmet(request.api_id, user.permission_group)
     if unmet:
         logger.info("restricted", extra={"to": [rule.path or "/" for rule in unmet]})
     context_for_api = {
@@ -53,4 +53,4 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         "session_id": bearer.session_id,
         "expires_at": str(bearer.expires_at),
     }
-    return question.allow(f"{user.type}:{user.id}", context_for_api, unmet)
+    return request.allow(f"{user.type}:{user.id}", context_for_api, unmet)

@@ -14,16 +14,16 @@ from tests.bench.compared import Compared
 from tests.bench.unpacked import Unpacked
 from tests.bench.warm import warm_calls
 from tests.local.stack import SetupFailed
-from tests.support.authorizer_events import SHAPES
+from tests.support.authorizer_events import EVENTS
 
 COLD_START_AIM = 1.10
 
 # CPU time of a warm call of its own. Seconds, on a machine like the one it was set on; the ratio is for all others.
-OWN_TIME_AIMS = {f"authorizer, {shape}": 0.0005 for shape in SHAPES}
+OWN_TIME_AIMS = {f"authorizer, {shape}": 0.0005 for shape in EVENTS}
 
 # The most calls that a flow should make; where nothing is said, as many as it needs.
 CALL_AIMS = {
-    **{f"authorizer, {shape}": {"site": 0, "dynamodb": 1, "kms": 0} for shape in SHAPES},
+    **{f"authorizer, {shape}": {"site": 0, "dynamodb": 1, "kms": 0} for shape in EVENTS},
     "refresh, coalesced": {"site": 0, "kms": 1},
     "refresh, coalesced, idle limit moved": {"site": 0, "kms": 1},
     "refresh, at expiry": {"site": 1, "kms": 2},

@@ -27,7 +27,7 @@ from tests.bench import events
 from tests.bench.compared import Compared
 from tests.bench.outgoing import counted, replayed
 from tests.bench.unpacked import Unpacked
-from tests.support.authorizer_events import SHAPES
+from tests.support.authorizer_events import EVENTS
 
 Handler = Callable[[events.Event, events.Context], dict[str, Any]]
 
@@ -89,7 +89,7 @@ def _go(seen: Seen, unpacked: Unpacked, username: str, password: str) -> None:
 
     bearer = signed_in["access_token"]
     known: dict[str, Any] = {}
-    for shape, event_of in SHAPES.items():
+    for shape, event_of in EVENTS.items():
         event = event_of(f"Bearer {bearer}", "/shots")
         known = seen.count(f"authorizer, {shape}", app["authorizer"].handler, event)["context"]
         seen.time(f"authorizer, {shape}", app["authorizer"].handler, floor["authorizer"].handler, event)

@@ -12,7 +12,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from shotgrid_login.bearers import bearer_id
 from tests.browser.conftest import Watch
-from tests.support.authorizer_events import connect
+from tests.support.authorizer_events import websocket_connect
 from tests.support.client import Gateway
 from tests.support.pages import Form, run
 from tests.support.studio_apis import StudioApi
@@ -120,7 +120,7 @@ def test_what_a_browser_sends_with_a_websocket_is_what_the_authorizer_takes(
     """
     assert run(page, code, url=live.url) == ["welcome", "shotgrid-login"]
     (protocols,) = live.asked_with
-    event = connect(**{"Sec-WebSocket-Protocol": protocols})
+    event = websocket_connect(**{"Sec-WebSocket-Protocol": protocols})
     response = gateway.aws.client("lambda").invoke(
         FunctionName=gateway.outputs["AuthorizerArn"], Payload=json.dumps(event).encode()
     )

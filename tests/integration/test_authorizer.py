@@ -1,4 +1,4 @@
-"""The deployed authorizer, asked by every kind of API: what it responses, what it logs, and when it responses nobody."""
+"""The deployed authorizer: its responses to the events of every kind of API, and its log."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.authorizer_events import API, SHAPES, STAGE, WITH_401, Event, policy_for, rest_token
+from tests.support.authorizer_events import API, EVENTS, EVENTS_WITH_401, STAGE, Event, powertools_response, rest_token
 from tests.support.client import Gateway, told_of, until
 
-SHAPES_ONCE = pytest.mark.parametrize("shape", SHAPES)
+SHAPES_ONCE = pytest.mark.parametrize("shape", EVENTS)
 
 
 def _ask(gateway: Gateway, event: Any) -> tuple[str | None, Any]:
@@ -26,11 +26,11 @@ def _ask(gateway: Gateway, event: Any) -> tuple[str | None, Any]:
 
 def _assert_refused(gateway: Gateway, shape: str, event: Event) -> None:
     error, response = _ask(gateway, event)
-    if shape in WITH_401:
+    if shape in EVENTS_WITH_401:
         assert error == "Unauthorized"  # API Gateway looks for this text alone, and responses 401
         return
     assert error is None
-    denied = policy_for(event)
+    denied = powertools_response(event)
     denied.deny_all_routes()
     assert response["policyDocument"] == denied.asdict()["policyDocument"]
     assert response.get("isAuthorized") is (False if shape == "http_2" else None)
@@ -42,10 +42,10 @@ def test_a_bearer_opens_the_stage_and_says_whose_it_is(gateway: Gateway, shape: 
     user = gateway.new_user()
     user.permission_group = "Manager"
     signed_in = gateway.caller().signed_in(user).body
-    event = SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots/12")
+    event = EVENTS[shape](f"Bearer {signed_in['access_token']}", "/shots/12")
     error, response = _ask(gateway, event)
     assert error is None
-    expected = policy_for(event)
+    expected = powertools_response(event)
     expected.allow_all_routes()
     assert response["policyDocument"] == expected.asdict()["policyDocument"]
     assert response["principalId"] == f"HumanUser:{user.id}"
@@ -58,7 +58,7 @@ def test_a_bearer_opens_the_stage_and_says_whose_it_is(gateway: Gateway, shape: 
 @SHAPES_ONCE
 def test_no_answer_holds_a_token(gateway: Gateway, shape: str) -> None:
     signed_in = gateway.caller().signed_in(gateway.new_user()).body
-    _, response = _ask(gateway, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/"))
+    _, response = _ask(gateway, EVENTS[shape](f"Bearer {signed_in['access_token']}", "/"))
     said = json.dumps(response)
     assert all(type(value) is str for value in response["context"].values())
     for secret in (signed_in["access_token"], signed_in["refresh_token"].partition(".")[2]):
@@ -68,7 +68,7 @@ def test_no_answer_holds_a_token(gateway: Gateway, shape: str) -> None:
 @SHAPES_ONCE
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic YTpi", "Bearer a b", "Bearer unknown", "Bearer x.y.z"])
 def test_what_is_not_of_this_gateway_is_refused(gateway: Gateway, shape: str, authorization: str) -> None:
-    _assert_refused(gateway, shape, SHAPES[shape](authorization, "/shots"))
+    _assert_refused(gateway, shape, EVENTS[shape](authorization, "/shots"))
 
 
 @SHAPES_ONCE
@@ -76,7 +76,7 @@ def test_a_bearer_counts_until_it_expires(gateway: Gateway, shape: str) -> None:
     signed_in = gateway.caller().signed_in(gateway.new_user()).body
     (bearer,) = gateway.bearers_of(signed_in["refresh_token"])
     gateway.bearers.set(bearer["id"]["S"], expires_at=int(time.time()))
-    _assert_refused(gateway, shape, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots"))
+    _assert_refused(gateway, shape, EVENTS[shape](f"Bearer {signed_in['access_token']}", "/shots"))
 
 
 @SHAPES_ONCE
@@ -84,7 +84,7 @@ def test_a_bearer_counts_until_its_person_signs_out(gateway: Gateway, shape: str
     caller = gateway.caller()
     signed_in = caller.signed_in(gateway.new_user()).body
     caller.logout(signed_in["refresh_token"])
-    _assert_refused(gateway, shape, SHAPES[shape](f"Bearer {signed_in['access_token']}", "/shots"))
+    _assert_refused(gateway, shape, EVENTS[shape](f"Bearer {signed_in['access_token']}", "/shots"))
 
 
 @pytest.mark.parametrize("event", [{}, [], None, "x", {"type": "TOKEN"}, {"Records": []}, {"version": "2.0"}])
@@ -131,7 +131,7 @@ def test_a_rule_that_is_not_met_refuses(other_gateway: Gateway, with_rules: Call
         user = other_gateway.new_user()
         user.permission_group = group
         token = other_gateway.caller().signed_in(user).body["access_token"]
-        event = SHAPES[shape](f"Bearer {token}", "/")
+        event = EVENTS[shape](f"Bearer {token}", "/")
         error, response = _ask(other_gateway, event)
         assert error is None
         assert response["principalId"] == f"HumanUser:{user.id}"

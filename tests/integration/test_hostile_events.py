@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.local.stack import ROOT, free_port
-from tests.support.authorizer_events import API, SHAPES, STAGE_ARN, Event, rest_request, rest_token
+from tests.support.authorizer_events import API, EVENTS, STAGE_ARN, Event, rest_request, rest_token
 from tests.support.client import Gateway
 from tests.support.lambda_events import Context
 
@@ -91,13 +91,13 @@ TOKEN_TEXT = st.text("ABCabc019._~+/-=", max_size=60)
 ANY_TEXT = st.text(
     st.characters(exclude_categories=()), max_size=80
 )  # whatever Unicode has, control characters and lone surrogates among it
-SHAPE = st.sampled_from(sorted(SHAPES))
+SHAPE = st.sampled_from(sorted(EVENTS))
 
 
 @MANY
 @given(shape=SHAPE, authorization=st.one_of(ANY_TEXT, st.builds(str.__add__, SCHEMES, st.one_of(TOKEN_TEXT, ANY_TEXT))))
 def test_no_random_value_gets_in_or_breaks_anything(outcome: Outcome, shape: str, authorization: str) -> None:
-    assert outcome(SHAPES[shape](authorization, "/shots")) == "refused"
+    assert outcome(EVENTS[shape](authorization, "/shots")) == "refused"
 
 
 HOSTILE: list[Callable[[str], str]] = [
@@ -130,10 +130,10 @@ HOSTILE: list[Callable[[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize("shape", sorted(set(SHAPES) - {"websocket_from_a_browser"}))
+@pytest.mark.parametrize("shape", sorted(set(EVENTS) - {"websocket_of_browser"}))
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_a_good_bearer_in_a_bad_shape_is_refused(outcome: Outcome, bearer: str, shape: str, number: int) -> None:
-    assert outcome(SHAPES[shape](HOSTILE[number](bearer), "/shots")) == "refused"
+    assert outcome(EVENTS[shape](HOSTILE[number](bearer), "/shots")) == "refused"
 
 
 @WITH_A_READ
@@ -144,14 +144,14 @@ def test_no_change_of_a_good_bearer_is_one(outcome: Outcome, bearer: str, shape:
         [bearer[:at] + other + bearer[at + 1 :], bearer[:at] + other + bearer[at:], bearer[:at] + bearer[at + 1 :]]
     )
     if changed != bearer:  # as a letter can be put in place of the same
-        assert outcome(SHAPES[shape](f"Bearer {changed}", "/shots")) == "refused"
+        assert outcome(EVENTS[shape](f"Bearer {changed}", "/shots")) == "refused"
 
 
-@pytest.mark.parametrize("shape", sorted(SHAPES))
+@pytest.mark.parametrize("shape", sorted(EVENTS))
 def test_the_good_bearer_itself_gets_in(outcome: Outcome, bearer: str, shape: str) -> None:
     """So that the refusals of the others mean something."""
     allowed = "refused" if shape.startswith("websocket") else "allowed"  # a rule for a path is not met
-    assert outcome(SHAPES[shape](f"Bearer {bearer}", "/shots")) == allowed
+    assert outcome(EVENTS[shape](f"Bearer {bearer}", "/shots")) == allowed
 
 
 # ---- Events ------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_no_random_event_gets_in_or_breaks_anything(outcome: Outcome, bearer: st
     """One of any shape, and one of a known shape without its bearer, parts of which were replaced."""
     random = Random(seed)
     assert outcome(_json(random, bearer)) == "refused"
-    event: Event = SHAPES[shape]("", "/shots")
+    event: Event = EVENTS[shape]("", "/shots")
     for name in random.sample(NAMES, random.randrange(1, 5)):
         event[name] = _json(random, bearer)
     assert outcome(event) == "refused"

@@ -1,8 +1,8 @@
-"""What each kind of API asks a Lambda authorizer, in the shape that API Gateway documents, with a header of one's own.
+"""The events that each kind of API sends to a Lambda authorizer.
 
-Account, ids and addresses are made up. The sources name pages of the API Gateway Developer Guide, and for WebSocket
-APIs, of which the guide shows no whole event, one that was recorded (aws-powertools/powertools-lambda-python,
-tests/events/apiGatewayAuthorizerWebSocketEvent.json).
+The account, ids and addresses are invented. The docstrings name the page of the API Gateway Developer Guide that
+documents the event. The guide has no complete event of a WebSocket API; its source is a recorded event
+(aws-powertools/powertools-lambda-python, tests/events/apiGatewayAuthorizerWebSocketEvent.json).
 """
 
 from __future__ import annotations
@@ -103,19 +103,19 @@ def http_2(authorization: str, path: str = "/shots/12") -> Event:
 
 
 def websocket(authorization: str, _path: str = "") -> Event:
-    """ "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers", from a program."""
-    return connect(Authorization=authorization)
+    """ "Control access to WebSocket APIs with AWS Lambda REQUEST authorizers": a program connects."""
+    return websocket_connect(Authorization=authorization)
 
 
-def websocket_from_a_browser(authorization: str, _path: str = "") -> Event:
-    """The same with a browser's subprotocols, the only header that a page can set."""
+def websocket_of_browser(authorization: str, _path: str = "") -> Event:
+    """A browser connects. A page can set no header but the subprotocols."""
     _, _, access_token = authorization.partition(" ")
-    return connect(**{"Sec-WebSocket-Protocol": f"shotgrid-login, bearer.{access_token}"})
+    return websocket_connect(**{"Sec-WebSocket-Protocol": f"shotgrid-login, bearer.{access_token}"})
 
 
-def connect(**own: str) -> Event:
-    """The same with whatever headers."""
-    headers = {"Connection": "upgrade", "Sec-WebSocket-Version": "13", "Upgrade": "websocket", **own}
+def websocket_connect(**headers: str) -> Event:
+    """A client connects with these headers."""
+    headers = {"Connection": "upgrade", "Sec-WebSocket-Version": "13", "Upgrade": "websocket", **headers}
     return {
         "type": "REQUEST",
         "methodArn": f"{STAGE_ARN}/$connect",
@@ -141,28 +141,28 @@ def connect(**own: str) -> Event:
     }
 
 
-def _headers(**own: str) -> dict[str, Any]:
-    headers = {"Host": f"{API}.execute-api.eu-west-1.amazonaws.com", "X-Forwarded-Proto": "https", **own}
+def _headers(**headers: str) -> dict[str, Any]:
+    headers = {"Host": f"{API}.execute-api.eu-west-1.amazonaws.com", "X-Forwarded-Proto": "https", **headers}
     return {"headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
 
 
-SHAPES: dict[str, Callable[[str, str], Event]] = {
+# Every event, made from an `Authorization` value and a path.
+EVENTS: dict[str, Callable[[str, str], Event]] = {
     "rest_token": rest_token,
     "rest_request": rest_request,
     "http_1": http_1,
     "http_2": http_2,
     "websocket": websocket,
-    "websocket_from_a_browser": websocket_from_a_browser,
+    "websocket_of_browser": websocket_of_browser,
 }
-# Those whose APIs response 401 where the function fails with "Unauthorized"; the others know 403 only.
-WITH_401 = {"rest_token", "rest_request", "websocket", "websocket_from_a_browser"}
-
+# The events of APIs that return 401 if the function fails with "Unauthorized". The others can return 403 only.
+EVENTS_WITH_401 = {"rest_token", "rest_request", "websocket", "websocket_of_browser"}
 
 CONTEXT = {"login": "a_username"}
 
 
-def policy_for(event: Event) -> APIGatewayAuthorizerResponse:
-    """Return Powertools' empty response to an event, after Powertools has read it."""
+def powertools_response(event: Event) -> APIGatewayAuthorizerResponse:
+    """Parse an event with Powertools and return its response builder, with no routes yet."""
     match event:
         case {"type": "TOKEN"}:
             arn = APIGatewayAuthorizerTokenEvent(event).parsed_arn

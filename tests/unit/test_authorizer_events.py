@@ -1,6 +1,6 @@
-"""Every kind of API, told apart by its event, and answered in the form that it takes.
+"""Authorizer events of every kind of API, and the responses to them.
 
-The responses are compared with those that Powertools' classes make, and decided on as API Gateway decides.
+The responses are compared with those of Powertools, and evaluated as API Gateway evaluates them.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
     APIGatewayAuthorizerResponseV2,
 )
 
-from shotgrid_login.authorizer_events import Kind, Question, UnknownEvent, deny_unknown
+from shotgrid_login.authorizer_events import ApiKind, AuthorizerRequest, UnknownEvent, deny_unknown_event
 from shotgrid_login.authorizer_rules import Rule, Rules
 from shotgrid_login.configuration import ConfigurationError
 from shotgrid_login.site import LONGEST_TEXT
 from tests.support.authorizer_events import (
     API,
     CONTEXT,
-    SHAPES,
+    EVENTS,
     STAGE,
     STAGE_ARN,
-    connect,
     http_1,
     http_2,
-    policy_for,
+    powertools_response,
     rest_request,
     rest_token,
     websocket,
-    websocket_from_a_browser,
+    websocket_connect,
+    websocket_of_browser,
 )
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6MX0.c2lnbmF0dXJl"
@@ -39,9 +39,12 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6MX0.c2lnbmF0dXJl"
 WHOLE_API = Rule(API, "", frozenset({"Admin"}))
 REPORTS = Rule(API, "/reports", frozenset({"Manager"}))
 
+WITH_PATHS = sorted(set(EVENTS) - {"websocket", "websocket_of_browser"})
+WITH_AUTHORIZATION = sorted(set(EVENTS) - {"websocket_of_browser"})
 
-def decide(response: dict[str, Any], arn: str) -> bool:
-    """Decide on a request as API Gateway does: an Allow for it, and no Deny."""
+
+def is_allowed(response: dict[str, Any], arn: str) -> bool:
+    """Evaluate a policy as API Gateway does: a request needs an Allow and no Deny."""
     effects = {
         statement["Effect"]
         for statement in response["policyDocument"]["Statement"]
@@ -53,51 +56,53 @@ def decide(response: dict[str, Any], arn: str) -> bool:
 @pytest.mark.parametrize(
     ("event", "kind"),
     [
-        (rest_token, Kind.REST),
-        (rest_request, Kind.REST),
-        (http_1, Kind.HTTP_1),
-        (http_2, Kind.HTTP_2),
-        (websocket, Kind.WEBSOCKET),
-        (websocket_from_a_browser, Kind.WEBSOCKET),
+        (rest_token, ApiKind.REST),
+        (rest_request, ApiKind.REST),
+        (http_1, ApiKind.HTTP_1),
+        (http_2, ApiKind.HTTP_2),
+        (websocket, ApiKind.WEBSOCKET),
+        (websocket_of_browser, ApiKind.WEBSOCKET),
     ],
 )
-def test_the_event_says_who_asks(event: Any, kind: Kind) -> None:
-    assert Question.of(event(f"Bearer {TOKEN}")) == Question(kind, API, STAGE_ARN, TOKEN)
+def test_event_shows_the_kind_of_api_and_the_bearer(event: Any, kind: ApiKind) -> None:
+    request = AuthorizerRequest.from_event(event(f"Bearer {TOKEN}"))
+    assert request == AuthorizerRequest(kind, API, STAGE_ARN, TOKEN)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_answers_are_those_of_powertools(shape: str) -> None:
-    event = SHAPES[shape](f"Bearer {TOKEN}", "/shots/12")
-    question = Question.of(event)
-    allowed, denied = policy_for(event), policy_for(event)
-    allowed.allow_all_routes()
-    denied.deny_all_routes()
-    denied.context = None
-    simple = shape == "http_2"
-    assert question.allow("HumanUser:24", CONTEXT, ()) == allowed.asdict() | (
-        APIGatewayAuthorizerResponseV2(authorize=True, context=CONTEXT).asdict() if simple else {}
-    )
-    no = denied.asdict() | (APIGatewayAuthorizerResponseV2(authorize=False).asdict() if simple else {})
-    assert question.deny("HumanUser:24") == no
-    assert question.allow("HumanUser:24", CONTEXT, (WHOLE_API,)) == no
+@pytest.mark.parametrize("name", EVENTS)
+def test_responses_equal_those_of_powertools(name: str) -> None:
+    event = EVENTS[name](f"Bearer {TOKEN}", "/shots/12")
+    request = AuthorizerRequest.from_event(event)
+    policy_allow, policy_deny = powertools_response(event), powertools_response(event)
+    policy_allow.allow_all_routes()
+    policy_deny.deny_all_routes()
+    policy_deny.context = None
+    allow, deny = policy_allow.asdict(), policy_deny.asdict()
+    if name == "http_2":
+        allow |= APIGatewayAuthorizerResponseV2(authorize=True, context=CONTEXT).asdict()
+        deny |= APIGatewayAuthorizerResponseV2(authorize=False).asdict()
+    assert request.allow("HumanUser:24", CONTEXT, ()) == allow
+    assert request.deny("HumanUser:24") == deny
+    assert request.allow("HumanUser:24", CONTEXT, (WHOLE_API,)) == deny
 
 
-@pytest.mark.parametrize("shape", set(SHAPES) - {"websocket", "websocket_from_a_browser"})
-@pytest.mark.parametrize("asked_for", ["/shots/12", "/reports/7", "/"])
-def test_an_answer_counts_for_every_route_whichever_was_asked_for(shape: str, asked_for: str) -> None:
-    question = Question.of(SHAPES[shape](f"Bearer {TOKEN}", asked_for))
-    response = question.allow("HumanUser:24", CONTEXT, ())
-    for request in ["GET/", "GET/shots", "POST/shots/12", "DELETE/reports", "GET/shots/sh%20010", "GET/a/b:c/d"]:
-        assert decide(response, f"{STAGE_ARN}/{request}")
-    assert not decide(response, f"{STAGE_ARN.replace(API, 'other12345')}/GET/shots")
-    assert not decide(response, f"{STAGE_ARN.removesuffix(STAGE)}test/GET/shots")
+@pytest.mark.parametrize("name", WITH_PATHS)
+@pytest.mark.parametrize("requested_path", ["/shots/12", "/reports/7", "/"])
+def test_response_covers_every_route_of_the_stage_for_any_requested_path(name: str, requested_path: str) -> None:
+    request = AuthorizerRequest.from_event(EVENTS[name](f"Bearer {TOKEN}", requested_path))
+    response = request.allow("HumanUser:24", CONTEXT, ())
+    for route in ["GET/", "GET/shots", "POST/shots/12", "DELETE/reports", "GET/shots/sh%20010", "GET/a/b:c/d"]:
+        assert is_allowed(response, f"{STAGE_ARN}/{route}")
+    assert not is_allowed(response, f"{STAGE_ARN.replace(API, 'other12345')}/GET/shots")
+    assert not is_allowed(response, f"{STAGE_ARN.removesuffix(STAGE)}test/GET/shots")
 
 
-@pytest.mark.parametrize("shape", set(SHAPES) - {"websocket", "websocket_from_a_browser"})
-def test_a_rule_for_a_path_counts_for_that_path_alone(shape: str) -> None:
-    response = Question.of(SHAPES[shape](f"Bearer {TOKEN}", "/shots")).allow("HumanUser:24", CONTEXT, (REPORTS,))
+@pytest.mark.parametrize("name", WITH_PATHS)
+def test_unmet_path_rule_denies_only_paths_that_begin_with_its_path(name: str) -> None:
+    request = AuthorizerRequest.from_event(EVENTS[name](f"Bearer {TOKEN}", "/shots"))
+    response = request.allow("HumanUser:24", CONTEXT, (REPORTS,))
     assert response["context"] == CONTEXT
-    for request in [
+    for route in [
         "GET/",
         "GET/shots",
         "POST/shots/reports",
@@ -105,8 +110,8 @@ def test_a_rule_for_a_path_counts_for_that_path_alone(shape: str) -> None:
         "GET/report",
         "PATCH/x/GET/reports",
     ]:
-        assert decide(response, f"{STAGE_ARN}/{request}"), request
-    for request in [
+        assert is_allowed(response, f"{STAGE_ARN}/{route}"), route
+    for route in [
         "GET/reports",
         "POST/reports",
         "DELETE/reports/7",
@@ -114,81 +119,83 @@ def test_a_rule_for_a_path_counts_for_that_path_alone(shape: str) -> None:
         "GET/reports-old",
         "GET/reports.csv",
     ]:
-        assert not decide(response, f"{STAGE_ARN}/{request}"), request
+        assert not is_allowed(response, f"{STAGE_ARN}/{route}"), route
 
 
 @pytest.mark.parametrize(
     "path",
     ["//reports", "/%72eports", "/./reports", "/x/../reports", "/x//../reports", "/;a=b/reports", "/%2e/reports"],
 )
-def test_no_spelling_of_a_path_gets_around_its_rule(path: str) -> None:
-    response = Question.of(rest_request(f"Bearer {TOKEN}")).allow("HumanUser:24", CONTEXT, (REPORTS,))
-    assert not decide(response, f"{STAGE_ARN}/GET{path}")
+def test_other_spelling_of_a_denied_path_is_denied(path: str) -> None:
+    request = AuthorizerRequest.from_event(rest_request(f"Bearer {TOKEN}"))
+    assert not is_allowed(request.allow("HumanUser:24", CONTEXT, (REPORTS,)), f"{STAGE_ARN}/GET{path}")
 
 
 @pytest.mark.parametrize("method", ["PROPFIND", "get", "TRACE", "*"])
-def test_no_method_gets_around_a_rule(method: str) -> None:
-    response = Question.of(rest_request(f"Bearer {TOKEN}")).allow("HumanUser:24", CONTEXT, (REPORTS,))
-    assert not decide(response, f"{STAGE_ARN}/{method}/reports")
+def test_denied_path_is_denied_for_other_methods(method: str) -> None:
+    request = AuthorizerRequest.from_event(rest_request(f"Bearer {TOKEN}"))
+    assert not is_allowed(request.allow("HumanUser:24", CONTEXT, (REPORTS,)), f"{STAGE_ARN}/{method}/reports")
 
 
 @pytest.mark.parametrize(
-    ("path", "refused"),
+    ("path", "denied"),
     [
         (f"/{STAGE}/reports", ["GET/reports/7", f"GET/{STAGE}/reports"]),
         (f"/{STAGE}", ["GET/reports", "GET/", f"GET/{STAGE}"]),
         (f"/{STAGE}uction", [f"GET/{STAGE}uction"]),
     ],
 )
-def test_a_rule_that_was_written_with_the_stage_counts_without(path: str, refused: list[str]) -> None:
-    """As pages call it; API Gateway leaves the stage out."""
+def test_rule_with_the_stage_in_its_path_denies_the_path_without_the_stage(path: str, denied: list[str]) -> None:
+    """URLs contain the stage, but ARNs have it before the method."""
     rule = Rule(API, path, frozenset({"Admin"}))
-    response = Question.of(rest_request(f"Bearer {TOKEN}")).allow("p", {}, (rule,))
-    for request in refused:
-        assert not decide(response, f"{STAGE_ARN}/{request}"), request
-    assert decide(response, f"{STAGE_ARN}/GET/shots") == (path != f"/{STAGE}")
+    response = AuthorizerRequest.from_event(rest_request(f"Bearer {TOKEN}")).allow("principal", {}, (rule,))
+    for route in denied:
+        assert not is_allowed(response, f"{STAGE_ARN}/{route}"), route
+    assert is_allowed(response, f"{STAGE_ARN}/GET/shots") == (path != f"/{STAGE}")
 
 
-def test_what_could_break_a_kept_answer_is_not_in_it() -> None:
-    response = Question.of(http_2(f"Bearer {TOKEN}")).allow("p", {"name": 'Ann "Annie" O\\Neil'}, ())
+def test_quotes_and_backslashes_in_the_context_are_replaced() -> None:
+    request = AuthorizerRequest.from_event(http_2(f"Bearer {TOKEN}"))
+    response = request.allow("principal", {"name": 'Ann "Annie" O\\Neil'}, ())
     assert response["context"] == {"name": "Ann 'Annie' O/Neil"}
 
 
 @pytest.mark.parametrize("path", ["/a", "/reports", "/a-path/of-some/length/" + "x" * 80])
-def test_the_longest_answer_is_within_what_api_gateway_takes(path: str) -> None:
+def test_longest_response_is_within_the_quota_of_api_gateway(path: str) -> None:
     def unmet(count: int) -> tuple[Rule, ...]:
         rules = [f"{API}{path}{number}=Admin" for number in range(count)]
         return Rules.parse(",".join(rules) + ";", f"123456789012:{API}").unmet(API, "")
 
-    def is_taken(count: int) -> bool:
+    def is_accepted(count: int) -> bool:
         try:
             return bool(unmet(count))
         except ConfigurationError:
             return False
 
-    taken = max(count for count in range(1, 50) if is_taken(count))
-    assert 5 <= taken < 15
+    most = max(count for count in range(1, 50) if is_accepted(count))
+    assert 5 <= most < 15
     stage_arn = f"arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:{API}/production"
-    question = Question.of(http_2(f"Bearer {TOKEN}") | {"routeArn": f"{stage_arn}/GET/"})
+    request = AuthorizerRequest.from_event(http_2(f"Bearer {TOKEN}") | {"routeArn": f"{stage_arn}/GET/"})
     context = dict.fromkeys(("login", "name", "email", "permission_group"), "x" * LONGEST_TEXT)
     context |= {"user_id": "123456", "user_type": "HumanUser", "session_id": "x" * 22, "expires_at": "1795428000"}
-    assert len(json.dumps(question.allow("HumanUser:123456", context, unmet(taken)))) < 8 * 1024
+    assert len(json.dumps(request.allow("HumanUser:123456", context, unmet(most)))) < 8 * 1024
 
 
-def test_a_simple_answer_is_no_where_any_rule_is_not_met() -> None:
-    assert Question.of(http_2(f"Bearer {TOKEN}", "/shots")).allow("p", {}, (REPORTS,))["isAuthorized"] is False
+def test_simple_response_denies_every_path_if_any_rule_is_unmet() -> None:
+    request = AuthorizerRequest.from_event(http_2(f"Bearer {TOKEN}", "/shots"))
+    assert request.allow("principal", {}, (REPORTS,))["isAuthorized"] is False
 
 
-def test_a_connection_has_no_path_so_that_every_rule_counts() -> None:
-    question = Question.of(websocket(f"Bearer {TOKEN}"))
-    assert question.allow("p", CONTEXT, (REPORTS,)) == question.deny("p")
+def test_websocket_connection_is_denied_if_any_rule_is_unmet() -> None:
+    request = AuthorizerRequest.from_event(websocket(f"Bearer {TOKEN}"))
+    assert request.allow("principal", CONTEXT, (REPORTS,)) == request.deny("principal")
 
 
 @pytest.mark.parametrize(
     "path", ["/shots/2026-11-23T10:00:00", "/a:b/c/d", "/", "/:", "/\n", "/arn:aws:execute-api:x/y/z"]
 )
-def test_a_path_cannot_bend_the_policy(path: str) -> None:
-    response = Question.of(rest_request(f"Bearer {TOKEN}", path)).allow("p", {}, ())
+def test_requested_path_does_not_change_the_policy(path: str) -> None:
+    response = AuthorizerRequest.from_event(rest_request(f"Bearer {TOKEN}", path)).allow("principal", {}, ())
     assert response["policyDocument"]["Statement"] == [
         {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": [f"{STAGE_ARN}/*/*"]}
     ]
@@ -201,19 +208,18 @@ def test_a_path_cannot_bend_the_policy(path: str) -> None:
         "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abcdef1234/v1",
         "arn:aws:execute-api:us-west-2:123456789012:abcdef1234/$default",
         "arn:aws:execute-api:us-west-2:123456789012:abcdef1234/test-invoke-stage",
-        "arn:aws:execute-api:us-west-2:123456789012:ymy8tbxw7b/*",  # as the guide's example of a TOKEN event
+        "arn:aws:execute-api:us-west-2:123456789012:ymy8tbxw7b/*",  # the guide's example of a TOKEN event
     ],
 )
-def test_every_partition_and_stage_is_known(stage_arn: str) -> None:
+def test_arn_of_every_partition_and_stage_is_accepted(stage_arn: str) -> None:
     event = rest_token(f"Bearer {TOKEN}") | {"methodArn": f"{stage_arn}/GET/"}
-    assert Question.of(event).stage_arn == stage_arn
+    assert AuthorizerRequest.from_event(event).stage_arn == stage_arn
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", WITH_AUTHORIZATION)
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
-def test_the_scheme_is_read_as_rfc_6750_says(shape: str, scheme: str) -> None:
-    if shape != "websocket_from_a_browser":
-        assert Question.of(SHAPES[shape](f"{scheme}{TOKEN}", "/")).bearer == TOKEN
+def test_scheme_is_accepted_in_any_letter_case_with_any_number_of_spaces(name: str, scheme: str) -> None:
+    assert AuthorizerRequest.from_event(EVENTS[name](f"{scheme}{TOKEN}", "/")).bearer == TOKEN
 
 
 MALFORMED = [
@@ -227,14 +233,17 @@ MALFORMED = [
     "Bearer x\ny",
     "Bearer\tx",
     " Bearer x",
+    f"Bearer {TOKEN},Bearer {TOKEN}",
+    f"Bearer {TOKEN}\n",
+    f"Bearer ={TOKEN}",
+    "Bearer " + "a" * 4097,
 ]
-MALFORMED += [f"Bearer {TOKEN},Bearer {TOKEN}", f"Bearer {TOKEN}\n", f"Bearer ={TOKEN}", "Bearer " + "a" * 4097]
 
 
-@pytest.mark.parametrize("shape", set(SHAPES) - {"websocket_from_a_browser"})
+@pytest.mark.parametrize("name", WITH_AUTHORIZATION)
 @pytest.mark.parametrize("authorization", MALFORMED)
-def test_what_cannot_be_a_bearer_is_none(shape: str, authorization: str) -> None:
-    assert Question.of(SHAPES[shape](authorization, "/")).bearer is None
+def test_malformed_authorization_has_no_bearer(name: str, authorization: str) -> None:
+    assert AuthorizerRequest.from_event(EVENTS[name](authorization, "/")).bearer is None
 
 
 @pytest.mark.parametrize(
@@ -251,8 +260,8 @@ def test_what_cannot_be_a_bearer_is_none(shape: str, authorization: str) -> None
         {"headers": [f"Bearer {TOKEN}"], "multiValueHeaders": []},
     ],
 )
-def test_several_or_shapeless_headers_are_none(headers: dict[str, Any]) -> None:
-    assert Question.of(rest_request("x") | headers).bearer is None
+def test_repeated_or_malformed_headers_have_no_bearer(headers: dict[str, Any]) -> None:
+    assert AuthorizerRequest.from_event(rest_request("x") | headers).bearer is None
 
 
 @pytest.mark.parametrize(
@@ -273,26 +282,29 @@ def test_several_or_shapeless_headers_are_none(headers: dict[str, Any]) -> None:
         (f"bearer.{TOKEN};x", None),
     ],
 )
-def test_a_browser_sends_its_bearer_as_a_subprotocol(protocols: str, bearer: str | None) -> None:
-    assert Question.of(connect(**{"Sec-WebSocket-Protocol": protocols})).bearer == bearer
+def test_bearer_of_a_browser_is_the_only_bearer_subprotocol(protocols: str, bearer: str | None) -> None:
+    event = websocket_connect(**{"Sec-WebSocket-Protocol": protocols})
+    assert AuthorizerRequest.from_event(event).bearer == bearer
 
 
-def test_a_subprotocol_is_no_bearer_beside_a_header_or_of_another_kind_of_api() -> None:
-    protocols = {"Sec-WebSocket-Protocol": [f"bearer.{TOKEN}"]}
+def test_subprotocol_is_ignored_beside_an_authorization_header() -> None:
     event = websocket("Basic YTpi")
-    event["multiValueHeaders"] |= protocols
-    assert Question.of(event).bearer is None
-    request = rest_request("")
-    request["multiValueHeaders"] = protocols
-    assert Question.of(request).bearer is None
+    event["multiValueHeaders"]["Sec-WebSocket-Protocol"] = [f"bearer.{TOKEN}"]
+    assert AuthorizerRequest.from_event(event).bearer is None
 
 
-def test_a_bearer_in_an_address_is_none() -> None:
-    for shape, event_of in SHAPES.items():
-        event = event_of("", "/")
-        event["queryStringParameters"] = {"authorization": f"Bearer {TOKEN}", "access_token": TOKEN}
-        event["rawQueryString"] = f"authorization=Bearer%20{TOKEN}"
-        assert Question.of(event).bearer is None, shape
+def test_subprotocol_is_ignored_for_other_kinds_of_api() -> None:
+    event = rest_request("")
+    event["multiValueHeaders"] = {"Sec-WebSocket-Protocol": [f"bearer.{TOKEN}"]}
+    assert AuthorizerRequest.from_event(event).bearer is None
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_bearer_in_the_query_string_is_ignored(name: str) -> None:
+    event = EVENTS[name]("", "/")
+    event["queryStringParameters"] = {"authorization": f"Bearer {TOKEN}", "access_token": TOKEN}
+    event["rawQueryString"] = f"authorization=Bearer%20{TOKEN}"
+    assert AuthorizerRequest.from_event(event).bearer is None
 
 
 @pytest.mark.parametrize(
@@ -316,19 +328,19 @@ def test_a_bearer_in_an_address_is_none() -> None:
         http_2(f"Bearer {TOKEN}") | {"version": 2.0},
         http_2(f"Bearer {TOKEN}") | {"routeArn": None, "methodArn": f"{STAGE_ARN}/GET/"},
         websocket(f"Bearer {TOKEN}") | {"requestContext": {"eventType": "MESSAGE"}},
-        # A Lambda function is asked by others too.
+        # Events of other callers of Lambda: an HTTP API's route, AppSync, SQS.
         {"version": "2.0", "rawPath": "/", "headers": {"authorization": f"Bearer {TOKEN}"}, "requestContext": {}},
-        {"authorizationToken": f"Bearer {TOKEN}", "requestContext": {"apiId": API}},  # AppSync
+        {"authorizationToken": f"Bearer {TOKEN}", "requestContext": {"apiId": API}},
         {"Records": [{"eventSource": "aws:sqs", "body": f"Bearer {TOKEN}"}]},
     ],
 )
-def test_anything_else_is_no_question(event: Any) -> None:
+def test_any_other_event_raises_unknown_event(event: Any) -> None:
     with pytest.raises(UnknownEvent):
-        Question.of(event)
+        AuthorizerRequest.from_event(event)
 
 
-def test_what_is_no_question_gets_a_no_in_every_format() -> None:
-    response = deny_unknown()
-    assert not decide(response, f"{STAGE_ARN}/GET/shots")
+def test_response_to_an_unknown_event_is_a_denial_in_every_format() -> None:
+    response = deny_unknown_event()
+    assert not is_allowed(response, f"{STAGE_ARN}/GET/shots")
     assert response["isAuthorized"] is False
     assert response["principalId"]

@@ -1,4 +1,4 @@
-"""Rules by permission group: what they ask for, and that a mistake in one keeps everybody out."""
+"""Rules by permission group: valid and invalid lists, and which rules a user does not meet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.template import template
 
 APIS = "123456789012:abcdef1234,210987654321:ghijkl5678,111122223333:*"
 
-GOOD = [
+VALID = [
     "",
     "abcdef1234=Admin;",
     "abcdef1234=Artist|Manager|Admin;",
@@ -20,8 +20,8 @@ GOOD = [
     "abcdef1234/reports/daily=Manager,ghijkl5678=Admin,abcdef1234=Artist;",
     "abcdef1234=Production Coordinator|Équipe Léon & Co. (Paris);",
 ]
-# What the template's pattern refuses, before anything is deployed.
-BAD = [
+# The template's pattern rejects these before the deployment.
+MALFORMED = [
     "abcdef1234;",
     "=Admin;",
     "abcdef1234=;",
@@ -52,62 +52,65 @@ BAD = [
     ";",
     "\n;",
 ]
-# What only the whole of both parameters shows.
+# A pattern cannot detect these, because they depend on other rules or on the other parameter.
 CONTRADICTORY = [
-    ("abcdef1235=Admin;", "rule 1 is for abcdef1235"),
-    ("abcdef1234=Admin,other12345/reports=Admin;", "rule 2 is for other12345"),
-    ("abcdef1234=Admin,abcdef1234=Manager;", "rule 2 is for abcdef1234, as one before"),
-    ("abcdef1234/a=Admin,abcdef1234/b=Admin,abcdef1234/a=Manager;", "rule 3 is for abcdef1234/a, as one before"),
-    (",".join(f"abcdef1234/section-{number:02}=Admin" for number in range(20)) + ";", "rule 11 is one too many"),
+    ("abcdef1235=Admin;", "rule 1 is for API abcdef1235, which AUTHORIZER_APIS does not name"),
+    ("abcdef1234=Admin,other12345/reports=Admin;", "rule 2 is for API other12345"),
+    ("abcdef1234=Admin,abcdef1234=Manager;", "rule 2 is the second rule for abcdef1234"),
+    ("abcdef1234/a=Admin,abcdef1234/b=Admin,abcdef1234/a=Manager;", "rule 3 is the second rule for abcdef1234/a"),
+    (
+        ",".join(f"abcdef1234/section-{number:02}=Admin" for number in range(20)) + ";",
+        "rule 11: too many path rules for API abcdef1234",
+    ),
 ]
 
 
-def deployed(text: str) -> bool:
-    """Tell whether CloudFormation takes it. Its patterns are Java's, in which white space is ASCII's."""
+def template_accepts(text: str) -> bool:
+    """Whether CloudFormation accepts the parameter. Its patterns are Java's, where `\\s` matches ASCII only."""
     return bool(re.fullmatch(template()["Parameters"]["AuthorizerRules"]["AllowedPattern"], text, re.ASCII))
 
 
-@pytest.mark.parametrize("text", GOOD)
-def test_a_rule_is_read(text: str) -> None:
+@pytest.mark.parametrize("text", VALID)
+def test_valid_list_is_accepted_by_the_template_and_the_function(text: str) -> None:
     Rules.parse(text, APIS)
-    assert deployed(text)
+    assert template_accepts(text)
 
 
-@pytest.mark.parametrize("text", BAD)
-def test_a_mistake_is_refused_before_it_is_deployed_and_again_by_the_function(text: str) -> None:
-    assert not deployed(text)
-    with pytest.raises(ConfigurationError, match=r"AUTHORIZER_RULES: rule \d"):
+@pytest.mark.parametrize("text", MALFORMED)
+def test_malformed_list_is_rejected_by_the_template_and_the_function(text: str) -> None:
+    assert not template_accepts(text)
+    with pytest.raises(ConfigurationError, match=r"AUTHORIZER_RULES: rule \d must be"):
         Rules.parse(text, APIS)
 
 
-@pytest.mark.parametrize("text", GOOD)
-def test_a_list_that_was_cut_anywhere_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", VALID)
+def test_list_that_is_truncated_anywhere_is_rejected(text: str) -> None:
     for end in range(1, len(text)):
-        assert not deployed(text[:end])
-        with pytest.raises(ConfigurationError, match="no semicolon at the end"):
+        assert not template_accepts(text[:end])
+        with pytest.raises(ConfigurationError, match="must end with a semicolon"):
             Rules.parse(text[:end], APIS)
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u3000", "\u2028"])
-def test_both_take_the_same_for_white_space(space: str) -> None:
+def test_space_outside_ascii_is_part_of_the_group_for_the_template_and_the_function(space: str) -> None:
     text = f"abcdef1234=Admin{space};"
-    assert deployed(text)
+    assert template_accepts(text)
     assert len(Rules.parse(text, APIS).unmet("abcdef1234", "Admin")) == 1
 
 
-@pytest.mark.parametrize(("text", "said"), CONTRADICTORY)
-def test_a_rule_for_no_known_api_or_for_the_same_twice_is_refused(text: str, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(said)):
+@pytest.mark.parametrize(("text", "error"), CONTRADICTORY)
+def test_rule_that_contradicts_other_settings_is_rejected(text: str, error: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(error)):
         Rules.parse(text, APIS)
 
 
-def test_an_account_names_no_api_that_a_rule_could_be_for() -> None:
+def test_rule_is_rejected_if_only_the_account_of_its_api_is_named() -> None:
     with pytest.raises(ConfigurationError):
         Rules.parse("abcdef1234=Admin;", "123456789012:*")
 
 
 @pytest.mark.parametrize("apis", ["", "123456789012:abcdef1234", "123456789012:*,210987654321:ghijkl5678"])
-def test_apis_are_named_by_account_and_id(apis: str) -> None:
+def test_valid_apis_are_accepted_by_the_template_and_the_function(apis: str) -> None:
     Rules.parse("", apis)
     assert re.fullmatch(template()["Parameters"]["AuthorizerApis"]["AllowedPattern"], apis)
 
@@ -115,23 +118,23 @@ def test_apis_are_named_by_account_and_id(apis: str) -> None:
 @pytest.mark.parametrize(
     "apis", ["*", "*:*", "abcdef1234", "123456789012", "123456789012:abcdef1234,", "123456789012:a/b"]
 )
-def test_an_api_that_is_named_otherwise_is_refused(apis: str) -> None:
+def test_malformed_apis_are_rejected_by_the_template_and_the_function(apis: str) -> None:
     assert not re.fullmatch(template()["Parameters"]["AuthorizerApis"]["AllowedPattern"], apis)
-    with pytest.raises(ConfigurationError, match=r"AUTHORIZER_APIS: entry \d"):
+    with pytest.raises(ConfigurationError, match=r"AUTHORIZER_APIS: entry \d must be"):
         Rules.parse("", apis)
 
 
-def test_a_person_meets_a_rule_with_one_of_its_groups() -> None:
+def test_user_meets_a_rule_that_lists_their_group() -> None:
     rules = Rules.parse("abcdef1234=Artist|Admin,abcdef1234/reports=Manager|Admin;", APIS)
-    whole = Rule("abcdef1234", "", frozenset({"Artist", "Admin"}))
+    whole_api = Rule("abcdef1234", "", frozenset({"Artist", "Admin"}))
     reports = Rule("abcdef1234", "/reports", frozenset({"Manager", "Admin"}))
     assert rules.unmet("abcdef1234", "Admin") == ()
     assert rules.unmet("abcdef1234", "Artist") == (reports,)
-    assert rules.unmet("abcdef1234", "Manager") == (whole,)
-    assert rules.unmet("abcdef1234", "Vendor") == (whole, reports)
+    assert rules.unmet("abcdef1234", "Manager") == (whole_api,)
+    assert rules.unmet("abcdef1234", "Vendor") == (whole_api, reports)
     assert rules.unmet("ghijkl5678", "Vendor") == ()
 
 
 @pytest.mark.parametrize("group", ["", "admin", "Admin ", "Artist|Admin", "Admi"])
-def test_a_group_is_compared_as_the_site_spells_it(group: str) -> None:
+def test_group_that_is_spelled_differently_does_not_meet_a_rule(group: str) -> None:
     assert len(Rules.parse("abcdef1234=Artist|Admin;", APIS).unmet("abcdef1234", group)) == 1
