@@ -162,7 +162,7 @@ def test_a_site_that_fails_is_said_to_and_asked_again(
     gateway.site.switch(user, data_fault="503")
     page.get_by_label("Late only").check()
     trouble = page.locator("#trouble")
-    expect(trouble).to_contain_text("ShotGrid does not response at the moment.")
+    expect(trouble).to_contain_text("ShotGrid does not answer at the moment.")
     watch.expect_status(503, "/api/v1/entity/")
     gateway.site.switch(user, data_fault="")
     trouble.get_by_role("button", name="Try again").click()

@@ -139,7 +139,7 @@ def test_after_too_many_tries_it_waits(form: Form, page: Page, watch: Watch, gat
     ("switches", "status", "words"),
     [
         ({"authentication_method": "saml2"}, 403, "single sign-on or Autodesk Identity"),
-        ({"fault": "503"}, 503, "ShotGrid does not response at the moment"),
+        ({"fault": "503"}, 503, "ShotGrid does not answer at the moment"),
         ({"fault": "teapot"}, 502, "(Reference: "),
     ],
 )
