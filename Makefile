@@ -1,68 +1,99 @@
-# `make run` starts the gateway on this machine, `make test` proves it. Both install what they need into .venv.
+# Plain `make` lists the targets and the variables. Each target first installs what it needs into .venv.
+
+.DEFAULT_GOAL := help
 
 PYTHON ?= python3
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-ifneq ($(shell $(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))'),True)
-$(error $(PYTHON) is not Python 3.11 or newer; name one with PYTHON=...)
+SECONDS ?= 60
+
+ifneq ($(filter-out help ci clean,$(or $(MAKECMDGOALS),help)),)
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] * (sys.version_info >= (3, 11)))')
+ifeq ($(VERSION),)
+$(error $(PYTHON) is not Python 3.11 or newer; name another one with PYTHON=...)
 endif
+endif
+
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-
+SAM := .venv/sam/bin
 NODE := tests/node
 
-.PHONY: run test check rehearsal lint types bench clean
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+INSTALL = @$(PYTHON) tests/local/install.py $@ $<
+COMPILE = .venv/uv/bin/uv pip compile --quiet --generate-hashes --no-build --custom-compile-command "make $@" $(ARGS)
 
-run: $(VENV)/run.installed .venv/sam/installed
+# uv does not compile what it installs. Python compiles a module at its first import and stores the result, but not if
+# this variable is set. Then every start of `sam` or `pytest` takes seconds longer.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help run test unit integration lint rehearsal soak bench types requirements ci clean
+
+help: ## list the targets and the variables
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo 'PYTHON=python3.13        use this Python, 3.11 or newer'
+	@echo 'ARGS="-k refresh"        pass arguments to pytest (test, unit, integration)'
+	@echo 'SECONDS=60               the time for soak'
+	@echo 'PORT=8000                the first of the three ports of run'
+	@echo 'SHOTGRID_SITE_URL=...    the site for run, instead of the fake site'
+	@echo 'ALLOWED_ORIGINS=...      the origins whose pages can use the gateway of run, separated by commas'
+
+run: $(VENV)/run.installed .venv/sam/installed ## start the gateway and a fake site on this machine
 	@exec $(BIN)/python -m tests.local
 
-test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed ## run the whole suite (needs Chromium)
+	$(PYTEST)
 
-# What a site answers, and what that means for this gateway: make check SITE=https://... ARGS="--user --save FILE"
-check: $(VENV)/check.installed
-	@PYTHONPATH=layers/shotgrid_login $(BIN)/python -m shotgrid_login check $(SITE) $(ARGS)
+unit: $(VENV)/test.installed ## run the unit tests and the tests of the fake site
+	$(PYTEST) tests/unit tests/site
 
-# The move to two-factor authentication, with the vendor's own clients.
-rehearsal: $(VENV)/test.installed .venv/sam/installed
-	@$(BIN)/python -m tests.rehearsal
+integration: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed ## run unit and the tests on local AWS
+	$(PYTEST) tests/unit tests/site tests/integration
 
-lint: $(VENV)/test.installed .venv/sam/installed
+lint: $(VENV)/test.installed .venv/sam/installed ## check code, types and templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint
-	.venv/sam/bin/cfn-lint template.yaml docs/examples/*.yaml
+	SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint
+	$(SAM)/cfn-lint template.yaml docs/examples/*.yaml
 
-# The declarations beside the modules of functions/pages, from their JSDoc.
-types: $(NODE)/node_modules/installed
-	rm -f functions/pages/files/*.d.ts
-	$(NODE)/node_modules/.bin/tsc --project $(NODE)
+rehearsal: $(VENV)/test.installed .venv/sam/installed ## run the switch to two-factor authentication and print its table
+	@$(BIN)/python -m tests.rehearsal
 
-bench: $(VENV)/test.installed .venv/sam/installed
+soak: $(VENV)/test.installed ## run the randomized tests for SECONDS and print counts
+	@$(BIN)/python -m tests.soak $(SECONDS)
+
+bench: $(VENV)/test.installed .venv/sam/installed ## print cold starts, CPU time and counted calls
 	@$(BIN)/python -m tests.bench
 
-clean:
-	rm -rf .venv .aws-sam $(NODE)/node_modules
+types: $(NODE)/node_modules/installed ## write the .d.ts files of functions/pages again, from the JSDoc
+	rm -f functions/pages/files/*.d.ts
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(NODE)/node_modules/.bin/tsc --project $(NODE)
+
+requirements: $(VENV)/test.installed ## write each requirements.txt from its .in (ARGS=--upgrade: newer versions)
+	$(COMPILE) --python-version 3.11 --universal tests/local/requirements-uv.in -o tests/local/requirements-uv.txt
+	$(COMPILE) --python-version 3.11 --universal tests/local/requirements-sam.in -o tests/local/requirements-sam.txt
+	$(COMPILE) --python-version 3.11 --universal tests/local/requirements.in -o tests/local/requirements.txt
+	$(COMPILE) --python-version 3.13 --python-platform aarch64-manylinux_2_28 \
+	  layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+	$(COMPILE) --python-version 3.11 --universal tests/requirements.in -o tests/requirements.txt
+
+ci: ## run everything that must pass before a change is merged
+	@.ci/run
+
+clean: ## remove everything that make has installed or built
+	rm -rf .venv .aws-sam build $(NODE)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/run.installed: tests/local/requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP_INSTALL) --requirement $<
-	@touch $@
+	$(INSTALL) "the local AWS and the fake site into $(VENV) (about 5 seconds)"
 
-$(VENV)/check.installed: layers/dependencies/requirements.txt $(VENV)/run.installed
-	$(BIN)/python $(PIP_INSTALL) --requirement $<
-	@touch $@
-
-$(VENV)/test.installed: tests/requirements.txt $(VENV)/run.installed
-	$(BIN)/python $(PIP_INSTALL) --requirement $<
-	@touch $@
-
-$(NODE)/node_modules/installed: $(NODE)/package-lock.json $(VENV)/test.installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(NODE) --no-audit --no-fund --silent
-	@touch $@
+$(VENV)/test.installed: tests/requirements.txt
+	$(INSTALL) "the packages for tests and checks into $(VENV) (about 10 seconds)"
+	@touch $(VENV)/run.installed  # these packages include those of `make run`
 
 .venv/sam/installed: tests/local/requirements-sam.txt
-	$(PYTHON) -m venv .venv/sam
-	.venv/sam/bin/python $(PIP_INSTALL) --requirement $<
+	$(INSTALL) "the SAM CLI into .venv/sam (about 5 seconds)"
+
+$(NODE)/node_modules/installed: $(NODE)/package-lock.json $(VENV)/test.installed
+	@echo "Installing the tests' JavaScript packages into $(NODE)/node_modules (about 10 seconds)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(NODE) --no-audit --no-fund --silent
 	@touch $@
