@@ -1,0 +1,110 @@
+"""The core of the package (sign-in, refresh, sessions, challenges, failed attempts) on real tables, with its own clock.
+
+The tables and the key are on local AWS. The site is the fake site, over HTTP.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from shotgrid_login.bearers import Bearers
+from shotgrid_login.challenges import Challenges
+from shotgrid_login.failed_attempts import FailedAttempts
+from shotgrid_login.refresh import Refresh
+from shotgrid_login.sealing import Sealer
+from shotgrid_login.sessions import Sessions, SignedIn
+from shotgrid_login.sign_in import SignIn
+from shotgrid_login.site import Site
+from shotgrid_login.table import Table
+from tests.local.stack import LocalAws
+from tests.site.fake_site import Account, FakeSite
+
+SESSION_SECONDS = 12 * 3600
+IDLE_SECONDS = 2 * 3600
+
+
+class Clock:
+    """A clock that moves only when a test moves it. It starts at the real time, as the fake site's tokens do."""
+
+    def __init__(self) -> None:
+        self.now = int(time.time())
+
+    def __call__(self) -> float:
+        return float(self.now)
+
+    def advance(self, seconds: float) -> None:
+        self.now += max(1, int(seconds))
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Two tables and a key on local AWS."""
+
+    state: Table
+    bearers: Table
+    sealer: Sealer
+
+    @classmethod
+    def create(cls, aws: LocalAws) -> Storage:
+        dynamodb, kms = aws.client("dynamodb"), aws.client("kms")
+        for name in ("core-state", "core-bearers"):
+            dynamodb.create_table(
+                TableName=name,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            )
+        key_arn = kms.create_key()["KeyMetadata"]["Arn"]
+        return cls(Table(dynamodb, "core-state"), Table(dynamodb, "core-bearers"), Sealer(kms, key_arn))
+
+
+@dataclass
+class Core:
+    """The core, and the fake site behind it."""
+
+    storage: Storage
+    fake_site: FakeSite
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.site = Site(self.fake_site.url)
+        self.bearers = Bearers(self.storage.bearers)
+        self.sessions = Sessions(self.storage.state, self.bearers, self.storage.sealer, SESSION_SECONDS, IDLE_SECONDS)
+        self.challenges = Challenges(self.storage.state, self.storage.sealer)
+        self.failed_attempts = FailedAttempts(self.storage.state)
+        self.address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
+
+    def sign_in(self, site_url: str = "") -> SignIn:
+        """Return the sign-in at the fake site, or at another URL."""
+        site = Site(site_url) if site_url else self.site
+        return SignIn(site, self.challenges, self.sessions, self.failed_attempts, self.clock)
+
+    def refresh(self) -> Refresh:
+        """Return a refresh with a connection of its own, as each function instance has. Pauses move the clock."""
+        return Refresh(Site(self.fake_site.url), self.sessions, self.clock, self.clock.advance)
+
+    def new_user(self, **switches: Any) -> Account:
+        """Open an account at the fake site that no other test uses."""
+        return self.fake_site.add_user(f"artist_{secrets.token_hex(4)}", f"pass-{secrets.token_hex(8)}", **switches)
+
+    def signed_in(self, user: Account | None = None) -> SignedIn:
+        """Sign in without a code."""
+        account = user or self.new_user()
+        result = self.sign_in().with_password(account.login, account.password, self.address)
+        assert isinstance(result, SignedIn)
+        return result
+
+    def expire_access_token(self) -> None:
+        """Move the clock to when access tokens of 600 s are about to expire."""
+        self.clock.advance(600 - 59)
+
+    def session_row(self, result: SignedIn) -> dict[str, Any]:
+        row = self.storage.state.get(f"session#{result.session.session_id}")
+        assert row is not None
+        return dict(row)
+
+    def has_session(self, result: SignedIn) -> bool:
+        return self.storage.state.get(f"session#{result.session.session_id}") is not None

@@ -1,0 +1,391 @@
+"""Sessions: rows, handles, leases and bearers, with a clock of the test."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+
+import jwt
+import pytest
+
+from shotgrid_login.bearers import bearer_id
+from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
+from shotgrid_login.sessions import IDLE_RESOLUTION, PREVIOUS_HANDLE_SECONDS, Handle, HandleState, SignedIn
+from shotgrid_login.site import Tokens
+from shotgrid_login.users import User
+from tests.support.core import IDLE_SECONDS, SESSION_SECONDS, Core
+
+USER = User("HumanUser", 24, "a_username", "Ann Username", "ann@studio.example", "Artist")
+
+
+def tokens(core: Core, *, lifetime: int = 24 * 3600, expires_in: int = 600) -> Tokens:
+    """Return new tokens, whose refresh token expires after `lifetime` seconds."""
+    claims = {"exp": core.clock.now + lifetime, "jti": secrets.token_hex(8)}
+    refresh_token = jwt.encode(claims, "the-key-of-the-site-that-only-the-site-has")
+    return Tokens(f"access-{secrets.token_hex(8)}", refresh_token, expires_in)
+
+
+def start(core: Core, **claims: int) -> SignedIn:
+    return core.sessions.start(USER, tokens(core, **claims), core.clock.now)
+
+
+def rotate(core: Core, signed_in: SignedIn) -> SignedIn:
+    rotated = core.sessions.rotate(signed_in.session, tokens(core), core.clock.now, core.clock.now)
+    assert rotated is not None
+    return rotated
+
+
+def has_bearer(core: Core, access_token: str) -> bool:
+    return core.bearers.find(access_token, core.clock.now) is not None
+
+
+def state(core: Core, handle: Handle) -> HandleState:
+    session = core.sessions.find(handle.session_id, core.clock.now)
+    return core.sessions.state_of(handle, session, core.clock.now)
+
+
+# ---- rows ----------------------------------------------------------------------------------------------------
+
+
+def test_new_session_is_found_with_its_user_and_limits(core: Core) -> None:
+    signed_in = start(core)
+    found = core.sessions.find(signed_in.handle.session_id, core.clock.now)
+    assert found == signed_in.session
+    assert found.user == USER
+    assert found.expires_at == core.clock.now + SESSION_SECONDS
+    assert found.idle_expires_at == core.clock.now + IDLE_SECONDS
+    assert found.access_expires_at == core.clock.now + 600
+    assert found.fresh_until == core.clock.now + 540
+
+
+def test_row_has_no_token_and_no_secret_in_the_clear(core: Core) -> None:
+    new_tokens = tokens(core)
+    signed_in = core.sessions.start(USER, new_tokens, core.clock.now)
+    row = repr(core.session_row(signed_in))
+    for secret in (new_tokens.access_token, new_tokens.refresh_token, signed_in.handle.secret):
+        assert secret not in row
+    assert core.session_row(signed_in)["expires_at"] == signed_in.session.expires_at  # time to live
+
+
+def test_repr_has_no_secret(core: Core) -> None:
+    signed_in = start(core)
+    shown = repr(signed_in) + repr(core.sessions.unseal(signed_in.session))
+    for secret in (signed_in.access_token, signed_in.handle.secret):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("limit", [SESSION_SECONDS, IDLE_SECONDS])
+def test_session_ends_at_its_limits(core: Core, limit: int) -> None:
+    signed_in = start(core)
+    if limit == SESSION_SECONDS:
+        row = {"idle": core.clock.now + 2 * SESSION_SECONDS}
+        row_id = f"session#{signed_in.session.session_id}"
+        core.storage.state.update(row_id, "SET idle_expires_at = :idle", "attribute_exists(id)", row)
+    core.clock.now += limit - 1
+    assert core.sessions.find(signed_in.session.session_id, core.clock.now)
+    core.clock.now += 1
+    with pytest.raises(SessionEnded):
+        core.sessions.find(signed_in.session.session_id, core.clock.now)
+
+
+def test_expiry_of_the_sites_refresh_token_ends_the_session_earlier(core: Core) -> None:
+    session = start(core, lifetime=1800).session
+    assert session.expires_at == session.idle_expires_at == core.clock.now + 1800
+
+
+def test_access_token_does_not_outlive_the_session(core: Core) -> None:
+    session = start(core, lifetime=45).session
+    assert session.access_expires_at == session.fresh_until == core.clock.now + 45
+
+
+@pytest.mark.parametrize(("expires_in", "fresh"), [(600, 540), (120, 60), (119, 60), (60, 30), (1, 1)])
+def test_short_lived_access_token_is_fresh_for_half_of_its_life(core: Core, expires_in: int, fresh: int) -> None:
+    assert start(core, expires_in=expires_in).session.fresh_until - core.clock.now == fresh
+
+
+def test_tokens_that_are_too_large_to_seal_are_a_site_error(core: Core) -> None:
+    with pytest.raises(SiteError):
+        core.sessions.start(USER, Tokens("a" * 3000, "r" * 1100, 600), core.clock.now)
+    with pytest.raises(SiteError):
+        core.sessions.rotate(start(core).session, Tokens("ä" * 2000, "r" * 200, 600), core.clock.now, core.clock.now)
+
+
+def test_session_of_a_version_without_names_can_be_read(core: Core) -> None:
+    signed_in = start(core)
+    row_id = f"session#{signed_in.session.session_id}"
+    row = {
+        name: value
+        for name, value in core.session_row(signed_in).items()
+        if name not in ("name", "email", "permission_group")
+    }
+    core.storage.state.put(row)
+    assert core.sessions.find(signed_in.session.session_id, core.clock.now).user == User("HumanUser", 24, "a_username")
+    assert core.storage.state.get(row_id) == row
+
+
+def test_sealed_value_moved_to_another_session_cannot_be_opened(core: Core) -> None:
+    victim, attacker = start(core), start(core)
+    core.storage.state.update(
+        f"session#{attacker.session.session_id}",
+        "SET sealed = :sealed",
+        "attribute_exists(id)",
+        {"sealed": victim.session.sealed},
+    )
+    moved = core.sessions.find(attacker.session.session_id, core.clock.now)
+    with pytest.raises(SessionUnreadable):
+        core.sessions.unseal(moved)
+
+
+# ---- handles -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "a.b", "A" * 22 + "." + "A" * 42, "A" * 22 + "." + "A" * 44, "ä" * 66]
+)
+def test_text_that_is_not_a_handle_is_an_ended_session(text: str) -> None:
+    with pytest.raises(SessionEnded):
+        Handle.parse(text)
+
+
+def test_handle_is_parsed_from_its_text(core: Core) -> None:
+    handle = start(core).handle
+    assert Handle.parse(str(handle)) == handle
+
+
+def test_previous_handle_works_for_thirty_seconds_and_counts_as_replayed_after(core: Core) -> None:
+    first = start(core)
+    second = rotate(core, first)
+    assert state(core, second.handle) is HandleState.CURRENT
+    core.clock.advance(PREVIOUS_HANDLE_SECONDS)
+    assert state(core, first.handle) is HandleState.PREVIOUS
+    core.clock.advance(1)
+    assert state(core, first.handle) is HandleState.REPLAYED
+    assert PREVIOUS_HANDLE_SECONDS == 30
+
+
+def test_older_handle_counts_as_replayed_at_once(core: Core) -> None:
+    first = start(core)
+    rotate(core, rotate(core, first))
+    assert state(core, first.handle) is HandleState.REPLAYED
+
+
+def test_handle_that_was_never_issued_is_told_apart(core: Core) -> None:
+    signed_in = start(core)
+    assert state(core, Handle.next_of(signed_in.session.session_id)) is HandleState.NOT_ISSUED
+
+
+def test_retired_handle_of_another_session_counts_as_never_issued(core: Core) -> None:
+    first, other = start(core), start(core)
+    rotate(core, first)
+    crossed = Handle(other.session.session_id, first.handle.secret)
+    assert state(core, crossed) is HandleState.NOT_ISSUED
+
+
+# ---- activity ------------------------------------------------------------------------------------------------
+
+
+def test_activity_moves_the_idle_limit(core: Core) -> None:
+    signed_in = start(core)
+    core.clock.advance(IDLE_SECONDS - 1)
+    moved = core.sessions.note_activity(signed_in.session, core.clock.now)
+    assert moved.idle_expires_at == core.clock.now + IDLE_SECONDS
+    core.clock.advance(IDLE_SECONDS - 1)
+    assert core.sessions.find(signed_in.session.session_id, core.clock.now) == moved
+
+
+def test_activity_within_a_minute_writes_nothing(core: Core) -> None:
+    signed_in = start(core)
+    core.clock.advance(IDLE_RESOLUTION)
+    assert core.sessions.note_activity(signed_in.session, core.clock.now) is signed_in.session
+
+
+def test_activity_never_moves_the_idle_limit_back(core: Core) -> None:
+    signed_in = start(core)
+    newer = core.sessions.note_activity(signed_in.session, core.clock.now + 600)
+    assert core.sessions.note_activity(signed_in.session, core.clock.now + 300) == newer
+
+
+def test_activity_of_an_ended_session_does_not_bring_it_back(core: Core) -> None:
+    signed_in = start(core)
+    core.sessions.end(signed_in.session)
+    core.clock.advance(3600)
+    with pytest.raises(SessionEnded):
+        core.sessions.note_activity(signed_in.session, core.clock.now)
+    assert not core.has_session(signed_in)
+
+
+# ---- leases --------------------------------------------------------------------------------------------------
+
+
+def test_parallel_callers_get_one_lease(core: Core) -> None:
+    session = start(core).session
+    until = core.clock.now + 20
+    with ThreadPoolExecutor(8) as pool:
+        leases = list(pool.map(lambda _: core.sessions.take_lease(session, until, core.clock.now), range(8)))
+    assert sum(lease is not None for lease in leases) == 1
+
+
+def test_expired_lease_can_be_taken_by_another_caller(core: Core) -> None:
+    session = start(core).session
+    assert core.sessions.take_lease(session, core.clock.now + 20, core.clock.now)
+    core.clock.advance(19)
+    assert core.sessions.take_lease(session, core.clock.now + 20, core.clock.now) is None
+    core.clock.advance(1)
+    assert core.sessions.take_lease(session, core.clock.now + 20, core.clock.now)
+
+
+def test_no_lease_is_given_for_an_old_version_of_a_session(core: Core) -> None:
+    first = start(core)
+    rotate(core, first)
+    assert core.sessions.take_lease(first.session, core.clock.now + 20, core.clock.now) is None
+
+
+def test_no_lease_is_given_for_an_ended_session(core: Core) -> None:
+    signed_in = start(core)
+    core.sessions.end(signed_in.session)
+    assert core.sessions.take_lease(signed_in.session, core.clock.now + 20, core.clock.now) is None
+    assert not core.has_session(signed_in)
+
+
+def test_lease_is_released_only_by_its_holder(core: Core) -> None:
+    signed_in = start(core)
+    lease = core.sessions.take_lease(signed_in.session, core.clock.now + 20, core.clock.now)
+    assert lease
+    core.sessions.release_lease(signed_in.session.session_id, "another lease")
+    assert core.session_row(signed_in)["lease"] == lease
+    core.sessions.release_lease(signed_in.session.session_id, lease)
+    assert core.session_row(signed_in)["lease"] == ""
+
+
+# ---- rotation ------------------------------------------------------------------------------------------------
+
+
+def test_rotation_keeps_the_absolute_limit_and_the_previous_bearer(core: Core) -> None:
+    first = start(core)
+    core.expire_access_token()
+    second = rotate(core, first)
+    assert second.session.expires_at == first.session.expires_at
+    assert has_bearer(core, first.access_token)  # it is valid for another minute, and another tab may use it
+    assert has_bearer(core, second.access_token)
+    unsealed = core.sessions.unseal(core.sessions.find(first.session.session_id, core.clock.now))
+    assert (unsealed.access_token, unsealed.handle_secret) == (second.access_token, second.handle.secret)
+
+
+def test_rotation_of_a_fresh_token_deletes_its_bearer(core: Core) -> None:
+    first = start(core)
+    second = rotate(core, first)  # the site has rejected a token that was still fresh
+    assert not has_bearer(core, first.access_token)
+    assert has_bearer(core, second.access_token)
+
+
+def test_rotation_lists_at_most_two_bearers(core: Core) -> None:
+    signed_in = start(core)
+    for _ in range(3):
+        core.expire_access_token()
+        signed_in = rotate(core, signed_in)
+    assert len(signed_in.session.bearers) == 2
+
+
+def test_rotation_of_an_ended_session_stores_nothing(core: Core) -> None:
+    signed_in = start(core)
+    core.sessions.end(signed_in.session)
+    new = tokens(core)
+    assert core.sessions.rotate(signed_in.session, new, core.clock.now, core.clock.now) is None
+    assert not core.has_session(signed_in)
+    assert not has_bearer(core, new.access_token)
+
+
+def test_rotation_of_an_old_version_keeps_the_newer_one(core: Core) -> None:
+    first = start(core)
+    second = rotate(core, first)
+    late = tokens(core)
+    assert core.sessions.rotate(first.session, late, core.clock.now, core.clock.now) is None
+    assert core.session_row(first)["secret_hash"] == second.session.secret_hash
+    assert not has_bearer(core, late.access_token)
+    assert has_bearer(core, second.access_token)
+
+
+def test_rotation_after_the_lease_expired_keeps_its_tokens(core: Core) -> None:
+    signed_in = start(core)
+    assert core.sessions.take_lease(signed_in.session, core.clock.now + 20, core.clock.now)
+    core.clock.advance(60)
+    assert core.sessions.take_lease(signed_in.session, core.clock.now + 20, core.clock.now)  # another caller's
+    assert rotate(core, signed_in).session.lease == ""
+
+
+# ---- the end -------------------------------------------------------------------------------------------------
+
+
+def test_end_deletes_the_row_and_every_bearer(core: Core) -> None:
+    first = start(core)
+    core.expire_access_token()
+    second = rotate(core, first)
+    core.sessions.end(second.session)
+    assert not core.has_session(first)
+    assert not has_bearer(core, first.access_token)
+    assert not has_bearer(core, second.access_token)
+
+
+def test_end_of_a_session_that_was_rotated_since_it_was_read_deletes_the_new_bearer(core: Core) -> None:
+    first = start(core)
+    core.expire_access_token()
+    second = rotate(core, first)
+    core.sessions.end(first.session)
+    assert not core.has_session(first)
+    assert not has_bearer(core, second.access_token)
+
+
+def test_end_unless_rotated_keeps_a_rotated_session(core: Core) -> None:
+    first = start(core)
+    second = rotate(core, first)
+    assert not core.sessions.end_unless_rotated(first.session)
+    assert core.has_session(first)
+    assert core.sessions.end_unless_rotated(second.session)
+    assert not core.has_session(first)
+    assert core.sessions.end_unless_rotated(second.session)  # the SDK repeats a write whose response was lost
+
+
+@pytest.mark.parametrize("rotations", [0, 1, 2])
+def test_sign_out_works_with_every_handle_of_the_session(core: Core, rotations: int) -> None:
+    first = start(core)
+    current = first
+    for _ in range(rotations):
+        current = rotate(core, current)
+    core.sessions.sign_out(first.handle, core.clock.now)
+    assert not core.has_session(first)
+    assert not has_bearer(core, current.access_token)
+
+
+def test_sign_out_with_a_handle_that_was_never_issued_does_nothing(core: Core) -> None:
+    signed_in, other = start(core), start(core)
+    core.sessions.sign_out(Handle.next_of(signed_in.session.session_id), core.clock.now)
+    core.sessions.sign_out(Handle(signed_in.session.session_id, other.handle.secret), core.clock.now)
+    core.sessions.sign_out(Handle.new(), core.clock.now)
+    assert core.has_session(signed_in)
+    assert has_bearer(core, signed_in.access_token)
+
+
+def test_sessions_of_one_user_are_independent(core: Core) -> None:
+    desk, laptop = start(core), start(core)
+    core.sessions.sign_out(desk.handle, core.clock.now)
+    assert core.has_session(laptop)
+    assert has_bearer(core, laptop.access_token)
+
+
+# ---- bearers -------------------------------------------------------------------------------------------------
+
+
+def test_bearer_has_the_user_and_the_session_until_it_expires(core: Core) -> None:
+    signed_in = start(core)
+    bearer = core.bearers.find(signed_in.access_token, core.clock.now)
+    assert bearer is not None
+    assert (bearer.user, bearer.session_id) == (USER, signed_in.session.session_id)
+    assert bearer.expires_at == core.clock.now + 600
+    core.clock.advance(600)  # its row is still there: DynamoDB deletes late
+    assert core.storage.bearers.get(bearer_id(signed_in.access_token)) is not None
+    assert core.bearers.find(signed_in.access_token, core.clock.now) is None
+
+
+def test_bearers_table_has_no_token(core: Core) -> None:
+    signed_in = start(core)
+    assert signed_in.access_token not in repr(core.storage.bearers.get(bearer_id(signed_in.access_token)))
