@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.local.stack import DOMAIN, REGION, LocalAws
-from tests.support.client import PAGE, Gateway, Response, told_of, until
+from tests.support.client import PAGE, Gateway, Response, context_of, until
 from tests.support.studio_apis import KINDS, StudioApi
 
 pytestmark = pytest.mark.xdist_group("studio_apis")
@@ -51,7 +51,7 @@ def test_the_api_is_told_who_asks(gateway: Gateway, api: StudioApi) -> None:
     signed_in = gateway.caller().signed_in(user).body
     told = api.who("/shots", signed_in["access_token"])
     assert 0 < int(told.pop("expires_at")) - time.time() <= 600
-    assert told == told_of(user, signed_in) | {"principalId": f"HumanUser:{user.id}"}
+    assert told == context_of(user, signed_in) | {"principalId": f"HumanUser:{user.id}"}
 
 
 def test_without_a_header_it_is_401(api: StudioApi) -> None:

@@ -225,8 +225,8 @@ def _named(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def told_of(user: Account, signed_in: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the authorizer tells an API of a user who has signed in, but for when the bearer expires."""
+def context_of(user: Account, signed_in: Mapping[str, Any]) -> dict[str, str]:
+    """Return the context that an API receives from the authorizer for a signed-in user, without `expires_at`."""
     return {
         "user_id": str(user.id),
         "user_type": "HumanUser",
