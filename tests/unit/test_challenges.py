@@ -59,7 +59,7 @@ def test_expired_challenge_has_ended(core: Core) -> None:
 
 @pytest.mark.parametrize("text", ["", "AAAA", "not base64!", "ключ", "A" * 7000, "====", "\x00"])
 def test_text_that_is_not_a_challenge_is_an_invalid_request(core: Core, text: str) -> None:
-    with pytest.raises(InvalidRequest, match="^challenge: "):
+    with pytest.raises(InvalidRequest, match=r"^challenge: "):
         core.challenges.open(text, core.clock.now)
 
 
@@ -71,14 +71,14 @@ def test_altered_challenge_is_an_invalid_request(core: Core) -> None:
         text[:position],
         text[position:],
     ):
-        with pytest.raises(InvalidRequest, match="^challenge: "):
+        with pytest.raises(InvalidRequest, match=r"^challenge: "):
             core.challenges.open(altered, core.clock.now)
 
 
 def test_value_sealed_for_another_purpose_is_not_a_challenge(core: Core) -> None:
     values: dict[str, str | int] = {"id": "x", "username": "a", "password": "b", "expires_at": core.clock.now + 60}
     sealed = core.storage.sealer.seal(values, {"purpose": "session", "session": "x"})
-    with pytest.raises(InvalidRequest, match="^challenge: "):
+    with pytest.raises(InvalidRequest, match=r"^challenge: "):
         core.challenges.open(base64.urlsafe_b64encode(sealed).decode(), core.clock.now)
 
 
