@@ -1,1 +1,1 @@
-"""Commands for ops people: `shotgrid-login check`. Nothing here runs on Lambda."""
+"""The command `shotgrid-login` for operators. It never runs on Lambda."""

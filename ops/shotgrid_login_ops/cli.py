@@ -1,90 +1,99 @@
-"""`python -m shotgrid_login check SITE_URL`: whether people and scripts can sign in to a site, and by the gateway.
-
-Exit codes: 0 nothing that was looked at would break, 1 something would or does, 2 the command cannot be run as it was
-given, 3 the check itself failed, 130 interrupted.
-
-On Lambda nothing runs this: it needs the folder `check`, which the layer leaves out.
-"""
+"""The command line of `shotgrid-login`: options, exit codes, and error messages without secrets."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from shotgrid_login_ops.check import command
 
-EXITS = "Exit codes: 0 nothing would break, 1 something would or does, 2 usage, 3 the check itself failed."
+EXIT_CODES = (
+    "Exit codes: 0: nothing breaks, 1: something would break, 2: usage error, 3: the check itself failed, "
+    "130: interrupted."
+)
 SECRETS = (
-    f"A script key is taken from {command.SCRIPT_NAME} and {command.SCRIPT_KEY} and tried at the site alone. "
-    "Passwords and codes are asked for, on a terminal. None of these is printed or saved."
+    f"Set {command.SCRIPT_NAME} and {command.SCRIPT_KEY} to check a script key. The command sends them to the site "
+    "only. It prompts for passwords and codes on the terminal. It never prints or saves any of these."
+)
+
+# The only messages of `argparse` that never contain what the user typed.
+_SAFE_MESSAGE = re.compile(
+    r"argument --[a-z]+: expected one argument|the following arguments are required: (SITE_URL|COMMAND)"
 )
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong without repeating it: somebody may have typed a password."""
+    """A parser whose error messages do not repeat the arguments, because one of them may be a password."""
 
     def error(self, message: str) -> NoReturn:
-        if "expected" not in message and "required" not in message:
-            message = "an option or a word that is not known; passwords and names are asked for, never given here"
+        if not _SAFE_MESSAGE.fullmatch(message):
+            message = (
+                "unknown option or argument. Never type a user name or password here: --user prompts for them on the "
+                "terminal"
+            )
         self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command and return its exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code. The default arguments are those of the process."""
     try:
-        return command.run(_wishes(arguments), os.environ)
-    except command.Usage as usage:
-        sys.stderr.write(f"{usage}\n")
+        return command.run(_options(arguments), os.environ)
+    except command.UsageError as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted; nothing was saved.\n")
         return 130
-    except Exception as error:  # noqa: BLE001 - the last place to keep an error's text, with what was typed, unseen
-        sys.stderr.write(f"The check itself failed ({type(error).__name__} at {_place(error)}). Please report that.\n")
+    except Exception as error:  # noqa: BLE001 - its text and traceback could show a password
+        sys.stderr.write(
+            f"The check itself failed: {type(error).__name__} at {_location(error)}. Please report this line as a bug "
+            "of shotgrid-login.\n"
+        )
         return 3
 
 
-def _wishes(arguments: list[str]) -> command.Wishes:
-    parser = _Parser(prog="python -m shotgrid_login", allow_abbrev=False)
+def _options(arguments: Sequence[str] | None) -> command.Options:
+    parser = _Parser(prog="shotgrid-login", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     check = commands.add_parser(
         "check",
         allow_abbrev=False,
-        help="whether people and scripts can sign in, before and after two-factor authentication is switched on",
-        description="Look at a ShotGrid site, and at a gateway, and say what two-factor authentication changes there. "
-        "Changes nothing. " + SECRETS,
-        epilog=EXITS,
+        help="show whether users and scripts can sign in, before and after two-factor authentication is switched on",
+        description="Check a ShotGrid site, and a gateway if you name one, and show what two-factor authentication "
+        f"changes. The check itself changes nothing on either. {SECRETS}",
+        epilog=EXIT_CODES,
     )
-    check.add_argument("site", metavar="SITE_URL", help="the site's root, https://studio.shotgrid.autodesk.com")
+    check.add_argument("site", metavar="SITE_URL", help="root of the site: https://studio.shotgrid.autodesk.com")
     check.add_argument(
-        "--user", action="store_true", help="ask for a person's user name, password and code, and sign in"
+        "--user", action="store_true", help="prompt for a user name, password and code, and sign in with them"
     )
-    check.add_argument("--gateway", metavar="URL", help="walk this deployed gateway too: the stack's output Url")
+    check.add_argument("--gateway", metavar="URL", help="check this deployed gateway too: the stack's output Url")
     check.add_argument(
         "--origin",
         metavar="ORIGIN",
         action="append",
         default=[],
-        help="an origin of pages that must be able to call the gateway, such as https://pages.studio.com; repeatable",
+        help="check that pages of this origin, such as https://pages.studio.com, can call the gateway; repeatable",
     )
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    check.add_argument("--save", metavar="FILE", type=Path, help="keep what was found in a new file, without secrets")
+    check.add_argument(
+        "--save", metavar="FILE", type=Path, help="save the result in a new file, which contains no secrets"
+    )
     check.add_argument("--compare", metavar="FILE", type=Path, help="show what has changed since FILE was saved")
-    given = parser.parse_args(arguments)
-    return command.Wishes(
-        given.site, given.gateway, tuple(given.origin), given.user, given.json, given.save, given.compare
+    values = parser.parse_args(arguments)
+    return command.Options(
+        values.site, values.gateway, tuple(values.origin), values.user, values.json, values.save, values.compare
     )
 
 
-def _place(error: BaseException) -> str:
+def _location(error: BaseException) -> str:
+    """Return the file and line that raised an error."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return "?" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""A small server that repeats given HTTP responses byte for byte, and keeps the requests that it received."""
+"""A small server that sends given HTTP responses byte for byte, and records the requests that it receives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 
 class Replay:
-    """What the server was sent."""
+    """The requests that the server has received, oldest first."""
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []
@@ -18,33 +18,35 @@ class Replay:
 
     @property
     def form(self) -> dict[str, list[str]]:
+        """The form in the last request."""
         return parse_qs(self.requests[-1].partition(b"\r\n\r\n")[2].decode(), strict_parsing=True)
 
     @property
     def head(self) -> str:
+        """The request line and the headers of the last request, in lower case."""
         return self.requests[-1].partition(b"\r\n\r\n")[0].decode().lower()
 
 
 @contextmanager
-def replaying(*answers: bytes | None) -> Iterator[Replay]:
-    """Serve each answer to one connection; None never answers. Then refuse."""
+def replaying(*responses: bytes | None) -> Iterator[Replay]:
+    """Serve one response on each connection, in this order. For None, receive the request and do not respond."""
     replay = Replay()
     done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         replay.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
         def serve() -> None:
-            for answer in answers:
+            for response in responses:
                 try:
                     connection, _ = listener.accept()
                 except OSError:
                     return
                 with connection:
                     replay.requests.append(receive_request(connection))
-                    if answer is None:
+                    if response is None:
                         done.wait(30)
                     else:
-                        connection.sendall(answer)
+                        connection.sendall(response)
 
         server = threading.Thread(target=serve, daemon=True)
         server.start()
@@ -55,23 +57,24 @@ def replaying(*answers: bytes | None) -> Iterator[Replay]:
 
 
 def receive_request(connection: socket.socket) -> bytes:
+    """Receive one request: a whole POST, or the first part of anything else."""
     connection.settimeout(5)
     received = b""
-    while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < _length(received):
+    while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < _body_length(received):
         part = connection.recv(65536)
         received += part
         if not part or not received.startswith(b"POST"):
-            break  # a caller that speaks TLS, or hung up
+            break  # includes clients that speak TLS or have closed the connection
     return received
 
 
-def _length(received: bytes) -> int:
+def _body_length(received: bytes) -> int:
     head = received.partition(b"\r\n\r\n")[0].decode().lower()
     return next(int(line[15:]) for line in head.splitlines() if line.startswith("content-length:"))
 
 
 def http(status: int, body: str, headers: list[str] | None = None, *, chunked: bool = False) -> bytes:
-    """Return a whole HTTP answer."""
+    """Return a whole HTTP response."""
     lines = [f"HTTP/1.1 {status} Whatever", *(headers or ["content-type: application/json; charset=utf-8"])]
     payload = body.encode()
     if chunked:

@@ -1,14 +1,89 @@
-"""The command when it is the command that fails."""
+"""The command line of `shotgrid-login`: options, exit codes, the table, and what `pip install .` installs with it."""
 
 from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from shotgrid_login_ops import cli
 from shotgrid_login_ops.check import command
+from tests.local.stack import free_port
+from tests.site.fake_site import FakeSite
+from tests.support.check import SCRIPT, Typing, check
+from tests.support.replay import http, replaying
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_failure_of_the_check_itself_shows_nothing_that_was_typed(
+@pytest.fixture
+def site() -> Iterator[FakeSite]:
+    with FakeSite() as running:
+        running.add_script(*SCRIPT.values())
+        yield running
+
+
+# ---- options -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--password", "hunter2"], "Never type a user name or password here"),
+        (["--password=hunter2"], "Never type a user name or password here"),
+        (["--user=hunter2"], "Never type a user name or password here"),
+        (["--user", "hunter2"], "Never type a user name or password here"),
+        (["hunter2 expected and required"], "Never type a user name or password here"),
+        (["--save"], "--save: expected one argument"),
+        (["--origin", "https://pages.studio.com"], "--gateway"),
+        (["--gateway", "https://login.studio.com", "--origin", "https://pages.studio.com/x"], "without its path"),
+        (["--gateway", "http://login.studio.com"], "https://login.studio.com"),
+        (["--user"], "needs a terminal"),
+    ],
+)
+def test_wrong_option_is_a_usage_error_that_does_not_repeat_it(
+    site: FakeSite, arguments: list[str], message: str
+) -> None:
+    result = check(site.url, *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.terminal
+    assert "hunter2" not in result.terminal
+    assert not site.requests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"), [([], "COMMAND"), (["check"], "SITE_URL"), (["hunter2"], "unknown option")]
+)
+def test_incomplete_command_line_is_a_usage_error(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], missing: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert missing in capsys.readouterr().err
+
+
+def test_invalid_address_is_a_usage_error() -> None:
+    result = check("https://me:hunter2@studio.shotgrid.autodesk.com")
+    assert (result.code, result.out) == (2, "")
+    assert "before the @" in result.terminal
+    assert "hunter2" not in result.terminal
+
+
+def test_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "0: nothing breaks, 1: something would break, 2: usage error, 3: the check itself failed" in text
+
+
+# ---- failures ----------------------------------------------------------------------------------------------
+
+
+def test_failure_of_the_check_itself_does_not_show_its_text(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*_: object) -> int:
@@ -20,3 +95,59 @@ def test_a_failure_of_the_check_itself_shows_nothing_that_was_typed(
     assert out == ""
     assert "ValueError at test_check_command.py:" in err
     assert "hunter2" not in err
+
+
+def test_unreachable_gateway_does_not_hide_the_findings_of_the_site(site: FakeSite) -> None:
+    result = check(site.url, "--json", "--gateway", f"http://login.localhost:{free_port()}")
+    assert (result.code, result.lines["gateway.reachable"]["value"]) == (1, "connection refused")
+    assert result.statuses()["site.reachable"] == "OK"
+
+
+def test_host_that_is_not_a_gateway_gets_one_request_and_no_password(site: FakeSite) -> None:
+    site.add_user("a_username", "a-password-of-theirs")
+    with replaying(http(404, '{"message": "Not Found"}')) as replay:
+        user = Typing("a_username", "a-password-of-theirs")
+        result = check(site.url, "--json", "--gateway", replay.url, user=user)
+    assert (result.code, result.lines["gateway.reachable"]["status"]) == (1, "PROBLEM")
+    assert "Url" in result.lines["gateway.reachable"]["next_step"]
+    assert result.statuses()["user.sign-in"] == "UNKNOWN"
+    assert len(replay.requests) == 1
+
+
+# ---- the table ---------------------------------------------------------------------------------------------
+
+
+def test_colors_of_the_table_only_repeat_its_words(site: FakeSite, tmp_path: Path) -> None:
+    before = tmp_path / "before.json"
+    assert check(site.url, f"--save={before}").code == 0
+    saved = json.loads(before.read_text())
+    saved["findings"]["site.version"]["value"] = "v8.88.0.1"
+    before.write_text(json.dumps(saved))
+    site.switch(authentication_method="saml2")
+
+    colored = check(site.url, f"--compare={before}", screen=True).out
+    plain = check(site.url, f"--compare={before}", screen=True, environment={"NO_COLOR": "1"}).out
+    assert "\033[" in colored
+    assert "\033" not in plain
+    assert "\033" not in check(site.url).out
+    assert "\033" not in check(site.url, screen=True, environment={"TERM": "dumb"}).out
+    rows = [line.split() for line in plain.splitlines() if line[:1].isupper()]
+    assert [
+        next(row[0] for row in rows if row[1] == name)
+        for name in ("site.reachable", "site.version", "site.sign-in", "site.script")
+    ] == ["OK", "CHANGED", "PROBLEM", "UNKNOWN"]
+    assert "(was: v8.88.0.1)" in plain
+    assert "Broken, or would break: site.sign-in." in plain
+    assert "Changed: site.version, site.sign-in." in plain
+    assert max(map(len, plain.splitlines())) <= 110
+
+
+# ---- the installed package ---------------------------------------------------------------------------------
+
+
+def test_installed_command_has_the_same_dependencies_as_the_layer() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    layer = (ROOT / "layers" / "dependencies" / "requirements.in").read_text().splitlines()
+    assert project["dependencies"]
+    assert set(project["dependencies"]) <= set(layer)
+    assert all("==" in dependency for dependency in project["dependencies"])

@@ -1,7 +1,7 @@
-"""`python -m shotgrid_login check`: what two-factor authentication changes at a site, looked at from outside.
+"""`shotgrid-login check`: show from outside what two-factor authentication changes for a site and its gateway.
 
-A command for a person, not for Lambda: the layer is built from the files beside this folder and leaves it out.
-
-`findings` is what is found; `addresses` and `connection` reach a host; `site_check` and `gateway_check` look at the
-two, `person` asks whoever sits at the terminal; `saved` keeps and compares, `report` writes, `command` does all of it.
+- `command` runs the whole check.
+- `addresses` validates URLs, `connection` sends requests, `terminal` prompts the user.
+- `site_check` checks the site, `gateway_check` the gateway, `gateway_user` one sign-in through the gateway.
+- `findings` is the result, `saved` writes and compares it, `report` prints it.
 """

@@ -1,31 +1,31 @@
-"""The whole command: look at the site, ask the person, walk the gateway, compare, save, print."""
+"""The whole check: validate the options, check site and gateway, compare, save and print."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shotgrid_login_ops.check import gateway_check, gateway_user, report, saved, site_check
-from shotgrid_login_ops.check.addresses import NotAnAddress, gateway_url, origin, site_url
+from shotgrid_login_ops.check.addresses import InvalidAddress, gateway_url, origin, site_url
 from shotgrid_login_ops.check.connection import Connection
 from shotgrid_login_ops.check.findings import Finding, Status
-from shotgrid_login_ops.check.person import Credentials, NoTerminal, Person
 from shotgrid_login_ops.check.report import Report
+from shotgrid_login_ops.check.terminal import Credentials, NoTerminal, Terminal
 
 SCRIPT_NAME = "SHOTGRID_SCRIPT_NAME"
 SCRIPT_KEY = "SHOTGRID_SCRIPT_KEY"
 
 
-class Usage(Exception):
-    """The command cannot be run as it was given; the message says what to change. It never repeats a secret."""
+class UsageError(Exception):
+    """The command cannot run with these options. The message names what to change, and contains no secret."""
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the command line asks for, as it was typed."""
+class Options:
+    """The options of the command line, not yet validated."""
 
     site: str
     gateway: str | None
@@ -44,109 +44,108 @@ class ScriptKey:
     key: str
 
 
-def run(wishes: Wishes, environment: Mapping[str, str]) -> int:
-    """Do the check, print it, and return the exit code, 0 or 1; raises `Usage`."""
+def run(options: Options, environment: Mapping[str, str]) -> int:
+    """Run the check, print the result, and return the exit code 0 or 1; raises `UsageError`."""
+    # Everything that can be wrong with the options is checked before the first request and the first prompt.
     try:
-        site = site_url(wishes.site)
-        gateway = None if wishes.gateway is None else gateway_url(wishes.gateway)
-        origins = [origin(text) for text in wishes.origins]
+        site = site_url(options.site)
+        gateway = None if options.gateway is None else gateway_url(options.gateway)
+        origins = [origin(text) for text in options.origins]
         if origins and gateway is None:
-            raise Usage("--origin asks whether pages may call a gateway: name it with --gateway.")
+            raise UsageError("--origin needs --gateway: it checks whether pages can call that gateway.")
         script_key = _script_key(environment)
-        person = Person() if wishes.user else None
-        before = None if wishes.compare is None else saved.load(wishes.compare, site)
-        file = None if wishes.save is None else saved.File(wishes.save)
-    except (NotAnAddress, saved.NotUsable) as wrong:
-        raise Usage(str(wrong)) from None
+        terminal = Terminal() if options.user else None
+        before = None if options.compare is None else saved.load(options.compare, site)
+        file = None if options.save is None else saved.NewFile(options.save)
+    except (InvalidAddress, saved.UnusableFile) as error:
+        raise UsageError(str(error)) from None
     except NoTerminal:
-        raise Usage(
-            "--user asks on a terminal, and here is none. Run it in one, without a pipe or redirection."
-        ) from None
+        raise UsageError("--user needs a terminal. Run the command without a pipe or redirection.") from None
     try:
-        findings = _look(site, gateway, origins, script_key, person)
+        findings = _check(site, gateway, origins, script_key, terminal)
     except BaseException:
         if file is not None:
-            file.drop()
+            file.discard()
         raise
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if file is not None:
         try:
             file.write(site, gateway, now, findings)
-        except saved.NotUsable as wrong:
-            raise Usage(str(wrong)) from None
-    compared = findings if before is None else saved.compare(before, findings)
+        except saved.UnusableFile as error:
+            raise UsageError(str(error)) from None
     result = Report(
         site,
         gateway,
         now,
-        compared,
+        findings if before is None else saved.compare(before, findings),
         None if before is None else before.saved_at,
-        () if before is None else saved.only_then(before, findings),
+        () if before is None else saved.only_in_saved(before, findings),
     )
-    if wishes.json:
-        _print(result.as_json())
+    if options.json:
+        text = result.as_json()
     else:
-        coloured = report.wants_colour(sys.stdout, environment)
-        _print(result.as_table(report.width_of_terminal(), coloured=coloured))
+        text = result.as_table(report.terminal_width(), is_colored=report.use_color(sys.stdout, environment))
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
     return result.exit_code
 
 
-def _look(
-    site: str, gateway: str | None, origins: list[str], script_key: ScriptKey | None, person: Person | None
+def _check(
+    site: str, gateway: str | None, origins: Sequence[str], script_key: ScriptKey | None, terminal: Terminal | None
 ) -> list[Finding]:
     connection = Connection(site)
-    findings, method = site_check.about(connection)
+    findings, method = site_check.check_site(connection)
     credentials = None
     if method is not None:
         if script_key is None:
-            findings.append(site_check.script_not_given())
+            findings.append(site_check.script_not_checked())
         else:
-            findings.append(site_check.script(connection, script_key.name, script_key.key))
-        line, credentials = _user(site, method, person, through_gateway=gateway is not None)
-        findings.append(line)
+            findings.append(site_check.check_script(connection, script_key.name, script_key.key))
+        finding, credentials = _check_user(site, method, terminal, keep_code_for_gateway=gateway is not None)
+        findings.append(finding)
     if gateway is not None:
-        findings += _gateway(Connection(gateway), site, origins, credentials, person)
+        findings += _check_gateway(Connection(gateway), site, origins, credentials, terminal)
     return findings
 
 
-def _user(
-    site: str, method: str, person: Person | None, *, through_gateway: bool
+def _check_user(
+    site: str, method: str, terminal: Terminal | None, *, keep_code_for_gateway: bool
 ) -> tuple[Finding, Credentials | None]:
-    """Return the line, and what was typed where a sign-in by the gateway is worth trying with it."""
-    if person is None:
-        return site_check.user_not_asked(), None
+    """Return the finding, and the credentials if a sign-in through the gateway can use them."""
+    if terminal is None:
+        return site_check.user_not_checked(), None
     if method in site_check.SSO_METHODS:
-        return site_check.user_not_on_sso(), None
-    credentials = person.credentials(site)
-    line = site_check.user(site, credentials, person, code_is_for_gateway=through_gateway)
-    return line, credentials if line.status is Status.OK else None
+        return site_check.user_not_checked_on_sso(), None
+    credentials = terminal.read_credentials(site)
+    finding = site_check.check_user(site, credentials, terminal.read_code, keep_code_for_gateway=keep_code_for_gateway)
+    return finding, credentials if finding.status is Status.OK else None
 
 
-def _gateway(
-    connection: Connection, site: str, origins: list[str], credentials: Credentials | None, person: Person | None
+def _check_gateway(
+    connection: Connection,
+    site: str,
+    origins: Sequence[str],
+    credentials: Credentials | None,
+    terminal: Terminal | None,
 ) -> list[Finding]:
-    findings = gateway_check.walk(connection, site, origins)
-    if person is None:
+    findings = gateway_check.check_gateway(connection, site, origins)
+    if terminal is None:
         return findings
     if credentials is None:
-        return [*findings, gateway_user.not_tried("the site itself did not sign this person in, see above.")]
-    if not gateway_check.is_there(findings):
-        return [*findings, gateway_user.not_tried("there is no gateway to sign in with, see above.")]
-    # Passwords go to a gateway only if it is not known to be for another site.
+        return [*findings, gateway_user.not_checked("the site did not sign this user in, see site.user.")]
+    if not gateway_check.can_sign_in(findings):
+        return [*findings, gateway_user.not_checked("the gateway cannot sign in, see gateway.reachable.")]
+    # Do not send the password to a gateway that is known to be for another site.
     if any(finding.name == "gateway.site" and finding.status is Status.PROBLEM for finding in findings):
-        return [*findings, gateway_user.not_tried("the gateway is for another site, see above.")]
-    walked = gateway_user.whole_way(connection, site, credentials, person)
-    seen = {finding.name for finding in walked}
-    return [*(finding for finding in findings if finding.name not in seen), *walked]
+        return [*findings, gateway_user.not_checked("the gateway is for another site, see gateway.site.")]
+    user_findings = gateway_user.sign_in_and_out(connection, site, credentials, terminal.read_code)
+    # The sign-in repeats gateway.site, and knows more.
+    names = {finding.name for finding in user_findings}
+    return [*(finding for finding in findings if finding.name not in names), *user_findings]
 
 
 def _script_key(environment: Mapping[str, str]) -> ScriptKey | None:
     name, key = environment.get(SCRIPT_NAME, ""), environment.get(SCRIPT_KEY, "")
     if bool(name) != bool(key):
-        raise Usage(f"{SCRIPT_NAME} and {SCRIPT_KEY} belong together: set both, or neither.")
+        raise UsageError(f"Set both {SCRIPT_NAME} and {SCRIPT_KEY}, or neither.")
     return ScriptKey(name, key) if name else None
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Requests of the check: bounded in time and size, sent once, and a sentence for each way that none is answered."""
+"""HTTP requests of the check: limited in time and size, sent once, with one explanation for each kind of failure."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from shotgrid_login.site import ANSWER_SECONDS, CONNECT_SECONDS, READ_SECONDS
-from shotgrid_login_ops.check.addresses import is_of_this_machine
+from shotgrid_login.site import CONNECT_SECONDS, READ_SECONDS, RESPONSE_SECONDS
+from shotgrid_login_ops.check.addresses import is_local
 from shotgrid_login_ops.check.findings import Finding, ok, problem
 
 # For all requests to one host together. Seconds.
 TOTAL_SECONDS = 60
 
-# The largest file that the check reads, a module, is about 20 KB.
-MAX_ANSWER_BYTES = 512 * 1024
+# The largest file that the check reads, a JavaScript module, has about 20 KB.
+MAX_RESPONSE_BYTES = 512 * 1024
 
-# What is wrong with a certificate, by OpenSSL's X509_V_ERR_* number.
-_CERTIFICATE_FAULTS = {
+# OpenSSL's X509_V_ERR_* numbers.
+_CERTIFICATE_ERRORS = {
     9: "is not valid yet",
     10: "has expired",
     18: "is self-signed",
@@ -39,32 +39,32 @@ _CERTIFICATE_FAULTS = {
 }
 
 
-class NoAnswer(Exception):
-    """A request that got no answer: `value` in two words, and what it means, for people."""
+class NoResponse(Exception):
+    """A request got no response. `value` has a few words; `meaning` and `next_step` are for the operator."""
 
     def __init__(self, value: str, meaning: str, next_step: str, *, is_tls: bool = False) -> None:
         super().__init__(value)
         self.value = value
         self.meaning = meaning
         self.next_step = next_step
-        self._about = "tls" if is_tls else "reachable"
+        self._check = "tls" if is_tls else "reachable"
 
-    def finding(self, of: str) -> Finding:
-        """Return the line for `of`, a site or a gateway."""
-        return problem(f"{of}.{self._about}", self.value, self.meaning, self.next_step)
+    def finding(self, target: str) -> Finding:
+        """Return the finding for `target`: `site` or `gateway`."""
+        return problem(f"{target}.{self._check}", self.value, self.meaning, self.next_step)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back. Nothing of it shows by itself: it may hold tokens."""
+class Response:
+    """An HTTP response. `repr` shows only the status, because the rest can contain tokens."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)  # whatever their letter case
+    headers: Mapping[str, str] = field(repr=False)  # names are not case-sensitive
     body: bytes = field(repr=False)
 
     @property
     def json(self) -> Any:
-        """The parsed body, None where it is not JSON."""
+        """The parsed body; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -72,7 +72,7 @@ class Answer:
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The body's fields, none where it is not a JSON object."""
+        """The fields of the body; empty if it is not a JSON object."""
         return self.json if isinstance(self.json, dict) else {}
 
     @property
@@ -82,58 +82,61 @@ class Answer:
 
 
 class Connection:
-    """One host. Redirects are not followed and the environment's proxies and netrc not used, as the gateway does."""
+    """One host. Like the gateway, it follows no redirects, and uses no proxy or netrc of the environment."""
 
     def __init__(self, base: str) -> None:
         """Take an address without a final slash."""
         self.base = base
         self._seconds_left = float(TOTAL_SECONDS)
 
-    def ask(self, method: str, path: str, *, body: str | Mapping[str, str] = "", **headers: str) -> Answer:
-        """Send one request, a mapping as a form and text as JSON; raises `NoAnswer`."""
+    def request(self, method: str, path: str, *, body: str | Mapping[str, str] = "", **headers: str) -> Response:
+        """Send one request, and return its response; raises `NoResponse`.
+
+        A mapping is sent as a form, a text as JSON. Names of headers are written with `_` for `-`.
+        """
         if self._seconds_left <= 0:
             raise self._too_slow()
-        url, host = _reachable_here(f"{self.base}{path}")
+        url, host = _resolved(f"{self.base}{path}")
         sent = (
             {"Accept": "application/json"} | host | {name.replace("_", "-"): value for name, value in headers.items()}
         )
         if isinstance(body, str) and body:
             sent = {"content-type": "application/json"} | sent
-        outcomes: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+        outcomes: queue.SimpleQueue[Response | Exception] = queue.SimpleQueue()
         started = time.monotonic()
-        # The timeouts of `requests` are for each part of an answer, and none is for finding the host: the limit for
-        # all of it is how long this waits for a thread.
-        threading.Thread(target=_exchange, args=(method, url, body, sent, outcomes), daemon=True).start()
+        # `requests` limits the time for each part of a response, and not at all for resolving the host. So a thread
+        # sends the request, and this one limits how long it waits for that thread.
+        threading.Thread(target=_send_in_thread, args=(method, url, body, sent, outcomes), daemon=True).start()
         try:
-            outcome = outcomes.get(timeout=min(ANSWER_SECONDS, self._seconds_left))
+            outcome = outcomes.get(timeout=min(RESPONSE_SECONDS, self._seconds_left))
         except queue.Empty:
             raise self._too_slow() from None
         self._seconds_left -= time.monotonic() - started
         if isinstance(outcome, Exception):
-            raise _no_answer(self.base, outcome) from None
+            raise _no_response(self.base, outcome) from None
         return outcome
 
-    def _too_slow(self) -> NoAnswer:
-        return NoAnswer(
+    def _too_slow(self) -> NoResponse:
+        return NoResponse(
             "too slow",
-            f"{urlsplit(self.base).hostname} did not finish an answer within {ANSWER_SECONDS} s, or all of them within "
-            f"{TOTAL_SECONDS} s. Pages would wait as long.",
-            "Run the check again. If it stays so, whoever runs the host has to look why it is slow.",
+            f"{urlsplit(self.base).hostname} did not send a whole response within {RESPONSE_SECONDS} s, or all "
+            f"responses within {TOTAL_SECONDS} s. Pages would wait as long.",
+            "Run the check again. If the host is still slow, ask its administrators why.",
         )
 
-    def tls(self, of: str) -> Finding:
-        """Return the line on TLS, for a host that has answered."""
+    def tls(self, target: str) -> Finding:
+        """Return the TLS finding of a host that has responded. `target` is `site` or `gateway`."""
         if self.base.startswith("https:"):
-            return ok(f"{of}.tls", "verified", "The certificate is for this host, valid and trusted.")
-        return ok(f"{of}.tls", "none", "Not encrypted, which is for trying out on this machine only.")
+            return ok(f"{target}.tls", "verified", "The certificate is for this host, valid and trusted.")
+        return ok(f"{target}.tls", "none", "The connection is not encrypted. Use this on your own machine only.")
 
 
-def _exchange(
+def _send_in_thread(
     method: str,
     url: str,
     body: str | Mapping[str, str],
     headers: Mapping[str, str],
-    outcomes: queue.SimpleQueue[Answer | Exception],
+    outcomes: queue.SimpleQueue[Response | Exception],
 ) -> None:
     try:
         with requests.Session() as session:
@@ -148,24 +151,25 @@ def _exchange(
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                outcomes.put(Answer(response.status_code, response.headers, _read(response)))
-    except Exception as error:  # noqa: BLE001 - told apart by the thread that waits for it
+                outcomes.put(Response(response.status_code, response.headers, _read(response)))
+    except Exception as error:  # noqa: BLE001 - the waiting thread translates it
         outcomes.put(error)
 
 
 def _read(response: requests.Response) -> bytes:
+    """Return the body; empty if it is too large to be a known response."""
     body = b""
     for chunk in response.iter_content(65536):
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            return b""  # none of the answers that are known
+        if len(body) > MAX_RESPONSE_BYTES:
+            return b""
     return body
 
 
-def _reachable_here(url: str) -> tuple[str, dict[str, str]]:
-    """Return the address to connect to, and the Host header where that is another: names under `localhost`.
+def _resolved(url: str) -> tuple[str, dict[str, str]]:
+    """Return the URL to connect to, and the Host header if it differs from the URL's host.
 
-    They are this machine (RFC 6761, 6.3), which browsers know and the system's resolver often does not.
+    Names under `localhost` are this machine (RFC 6761, 6.3). Browsers know that, but many system resolvers do not.
     """
     parts = urlsplit(url)
     if parts.scheme != "http" or not (parts.hostname or "").endswith(".localhost"):
@@ -174,8 +178,8 @@ def _reachable_here(url: str) -> tuple[str, dict[str, str]]:
     return urlunsplit(parts._replace(netloc=f"127.0.0.1{port}")), {"Host": parts.netloc}
 
 
-def _no_answer(base: str, error: Exception) -> NoAnswer:
-    """Say why there was none. Only the kind of the error counts: its text holds the whole request."""
+def _no_response(base: str, error: Exception) -> NoResponse:
+    """Explain why there is no response. Only the error's class is used, because its text contains the request."""
     parts = urlsplit(base)
     host = parts.hostname or ""
     causes = list(_causes(error))
@@ -183,53 +187,53 @@ def _no_answer(base: str, error: Exception) -> NoAnswer:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _bad_certificate(host, cause.verify_code)
         if isinstance(cause, socket.gaierror):
-            return NoAnswer(
+            return NoResponse(
                 "no such host",
-                f"{host} does not resolve: there is no such host, or this machine cannot look it up.",
-                "Compare the address with the one in the browser, and try from a network that reaches it.",
+                f"{host} does not resolve: the host does not exist, or this machine cannot look it up.",
+                "Compare the address with the one in the browser. Then try from a network that can reach it.",
             )
         if isinstance(cause, ConnectionRefusedError):
-            where = "Start it" if is_of_this_machine(host) else "Check the address and its port"
-            return NoAnswer(
+            action = "Start the server" if is_local(host) else "Check the address and its port"
+            return NoResponse(
                 "connection refused",
-                f"{host} exists, but nothing listens on port {_port(base)}.",
-                f"{where}, then run the check again.",
+                f"{host} exists, but no server listens on port {_port(base)}.",
+                f"{action}, then run the check again.",
             )
     if any(isinstance(cause, ssl.SSLError) for cause in causes) or isinstance(error, requests.exceptions.SSLError):
-        return NoAnswer(
+        return NoResponse(
             "TLS failed",
-            f"{host} does not speak TLS on port {_port(base)}, or none that this machine accepts.",
-            "Check the port; if it is right, have whoever runs the host enable TLS 1.2 or newer.",
+            f"{host} does not support TLS on port {_port(base)}, or no version that this machine accepts.",
+            "Check the port. If it is right, ask the host's administrators to enable TLS 1.2 or newer.",
             is_tls=True,
         )
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        proxies = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
-        return NoAnswer(
+        has_proxy = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
+        return NoResponse(
             "cannot connect",
-            f"{host} did not take a connection within {CONNECT_SECONDS} s."
-            + (" The proxy that the environment names is not used: the gateway on AWS has none." if proxies else ""),
+            f"{host} did not accept a connection within {CONNECT_SECONDS} s."
+            + (" The check does not use the proxy of the environment: the gateway has none." if has_proxy else ""),
             "Look for a firewall or an IP allow list in between, or run the check from another network.",
         )
     if isinstance(error, requests.exceptions.Timeout):
-        return NoAnswer(
-            "no answer in time",
-            f"{host} took the connection and did not answer within {READ_SECONDS} s.",
-            "Open it in a browser. If it hangs there too, whoever runs it has to look; else run the check again.",
+        return NoResponse(
+            "no response in time",
+            f"{host} accepted the connection, but did not respond within {READ_SECONDS} s.",
+            "Open the address in a browser. If it hangs too, ask the host's administrators. Else run the check again.",
         )
-    return NoAnswer(
+    return NoResponse(
         "connection broke",
-        f"{host} ended the connection instead of answering.",
-        "Run the check again. If it stays so, look for a proxy or firewall in between.",
+        f"{host} closed the connection without a valid response.",
+        "Run the check again. If it fails again, look for a proxy or firewall in between.",
     )
 
 
-def _bad_certificate(host: str, verify_code: int) -> NoAnswer:
-    fault = _CERTIFICATE_FAULTS.get(verify_code, f"does not hold (OpenSSL's reason {verify_code})")
-    return NoAnswer(
+def _bad_certificate(host: str, verify_code: int) -> NoResponse:
+    fault = _CERTIFICATE_ERRORS.get(verify_code, f"is not valid (OpenSSL error {verify_code})")
+    return NoResponse(
         "bad certificate",
-        f"The certificate of {host} {fault}. Nothing was sent, and the gateway would not send passwords there either.",
-        "Compare the address with the one in the browser; have the certificate renewed or replaced, or, if a firewall "
-        "puts its own there, run the check from a network without it.",
+        f"The certificate of {host} {fault}. The check sent nothing. The gateway would not send passwords either.",
+        "Compare the address with the one in the browser. If it is right, have the certificate renewed or replaced. "
+        "If a firewall replaces the certificate, run the check from a network without that firewall.",
         is_tls=True,
     )
 
@@ -240,7 +244,7 @@ def _port(base: str) -> int:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what led to it, also what `requests` and its pool carry inside."""
+    """Yield an error and its causes, including those that `requests` and its connection pool keep as attributes."""
     waiting, seen = [error], set[int]()
     while waiting:
         cause = waiting.pop(0)

@@ -1,34 +1,34 @@
-"""What a check finds: one line a question, with a sentence for people and a value to compare."""
+"""The result of a check: a list of findings, each with a value to compare and a sentence for the operator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-# Values come from other machines and are shown on a terminal. Longest, in characters.
+# Some values come from other machines and are printed on a terminal. Characters.
 LONGEST_VALUE = 80
 
 
 class Status(Enum):
-    """What a line says at a glance."""
+    """The result of one finding in one word."""
 
     OK = "OK"
-    CHANGED = "CHANGED"  # fine, and not what the saved check found
-    PROBLEM = "PROBLEM"  # something breaks, or would
-    UNKNOWN = "UNKNOWN"  # not looked at, or nobody knows what it means
+    CHANGED = "CHANGED"  # as expected, but different from the saved check
+    PROBLEM = "PROBLEM"  # something is broken, or would break
+    UNKNOWN = "UNKNOWN"  # not checked, or the response is not known
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line.
+    """One line of the result.
 
     Attributes:
-        name: which question, the same in every run.
-        status: the answer at a glance.
-        value: the answer in a few words that are the same as long as it is; None where nobody looked.
-        meaning: a sentence for the person who runs the check.
-        next_step: what to do now; empty where nothing is.
-        was: the saved check's value, where that is another one.
+        name: what was checked; the same in every run.
+        status: the result in one word.
+        value: the result in a few words, which stay the same until something changes. None if nothing was checked.
+        meaning: a sentence for the operator.
+        next_step: what the operator should do; empty if nothing.
+        was: the value in the saved check, if it is different.
     """
 
     name: str
@@ -40,21 +40,21 @@ class Finding:
 
 
 def ok(name: str, value: str, meaning: str) -> Finding:
-    """As it should be."""
+    """Return a finding that is as expected."""
     return Finding(name, Status.OK, value, meaning)
 
 
 def problem(name: str, value: str, meaning: str, next_step: str) -> Finding:
-    """Something breaks, or would."""
+    """Return a finding that is broken, or would break."""
     return Finding(name, Status.PROBLEM, value, meaning, next_step)
 
 
 def unknown(name: str, value: str | None, meaning: str, next_step: str = "") -> Finding:
-    """Not looked at, or not understood."""
+    """Return a finding that was not checked, or whose response is not known."""
     return Finding(name, Status.UNKNOWN, value, meaning, next_step)
 
 
-def shown(text: object) -> str:
-    """Return what another machine said as one short line that cannot steer a terminal."""
+def printable(text: object) -> str:
+    """Return text from another machine as one short line without control characters for the terminal."""
     line = "".join(character if character.isprintable() else "?" for character in str(text))
     return line if len(line) <= LONGEST_VALUE else line[: LONGEST_VALUE - 3] + "..."

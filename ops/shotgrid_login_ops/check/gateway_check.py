@@ -1,49 +1,55 @@
-"""A deployed gateway, seen from outside: its routes, its answers' headers, and which pages may call it.
+"""Checks of a deployed gateway from outside: its routes, its response headers, and which origins can call it.
 
-Nothing here counts as a failed sign-in or leaves state: every request is one that the gateway refuses as invalid
-before it looks at anything, or that asks about nobody. What is expected is the README's HTTP contract.
+These requests do not count as failed attempts and leave no state. The gateway rejects them as invalid before it does
+any work, or they need no session. The expected responses are those of `docs/http.md`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shotgrid_login_ops.check.connection import Answer, Connection, NoAnswer
-from shotgrid_login_ops.check.findings import Finding, ok, problem, shown, unknown
+from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
+from shotgrid_login_ops.check.findings import Finding, ok, printable, problem, unknown
 
-# A page that no deployment names: the top-level domain is reserved for what does not exist (RFC 6761, 6.4).
-STRANGER = "https://not-allowed.invalid"
+# No deployment allows this origin: the top-level domain `invalid` never exists (RFC 6761, 6.4).
+UNLISTED_ORIGIN = "https://not-allowed.invalid"
 
 TOKEN_ENDPOINT = "/api/v1/auth/access_token"  # noqa: S105
-# What it tells scripts, with the address of the site that the gateway is for.
-_SITE_NAMED = re.compile(rf"(https?://[A-Za-z0-9.:-]+){TOKEN_ENDPOINT}$")
+# The end of the text with which the token endpoint rejects scripts. It contains the address of the gateway's site.
+_SITE_IN_TEXT = re.compile(rf"(https?://[A-Za-z0-9.:-]+){TOKEN_ENDPOINT}$")
 
 DEPLOY_AGAIN = "Deploy the stack of this checkout (sam build, sam deploy), then run the check again."
 
 
 @dataclass(frozen=True)
 class Route:
-    """A request that is refused, or asks about nobody, and how: `said` is in the body's `code` or `status`."""
+    """A request without credentials, and the response that it should get.
+
+    Attributes:
+        name: of the finding.
+        status: the expected HTTP status.
+        code: what `code_of` should return for the response; empty if the body is not checked.
+    """
 
     name: str
     method: str
     path: str
     body: str
     status: int
-    said: str = ""
+    code: str = ""
 
     @property
     def expected(self) -> str:
-        """The answer in a few words."""
-        return f"{self.status} {self.said}".strip()
+        """The expected response in a few words."""
+        return f"{self.status} {self.code}".strip()
 
 
 PASSWORD = Route("gateway.password", "POST", "/auth/password", "{}", 400, "invalid_request")
-# Made by API Gateway itself, so of its body nothing is asked.
+# API Gateway itself rejects this request, so the body is not checked.
 SESSION = Route("gateway.session", "GET", "/auth/session", "", 401)
-# Scripts have nothing to do here; the code is the site's for a wrong request.
+# The token endpoint rejects scripts, with the site's error code for an invalid request.
 SCRIPTS = Route("gateway.token-endpoint", "POST", TOKEN_ENDPOINT, "grant_type=client_credentials", 400, "103")
 ROUTES = (
     PASSWORD,
@@ -56,241 +62,259 @@ ROUTES = (
 MODULES = (("gateway.module", "/shotgrid-login.js"), ("gateway.element", "/shotgrid-login-element.js"))
 
 
-def walk(connection: Connection, site_url: str, origins: Iterable[str]) -> list[Finding]:
-    """Return the lines on a gateway; after the first request that nobody answers, no more are sent."""
+def check_gateway(connection: Connection, site_url: str, origins: Iterable[str]) -> list[Finding]:
+    """Return the findings. The check ends with the first request that gets no response."""
     found: list[Finding] = []
     try:
-        for finding in _lines(connection, site_url, origins):
-            found.append(finding)  # noqa: PERF402 - what was found stays found when the next request fails
-    except NoAnswer as none:
-        found.append(none.finding("gateway"))
+        for finding in _findings(connection, site_url, origins):
+            found.append(finding)  # noqa: PERF402 - keeps the findings before a failed request
+    except NoResponse as error:
+        found.append(error.finding("gateway"))
     return found
 
 
-def is_there(findings: Iterable[Finding]) -> bool:
-    """Whether the walk has met a gateway, with which a person could sign in."""
+def can_sign_in(findings: Iterable[Finding]) -> bool:
+    """Whether the findings show a gateway whose password route works."""
     return any(finding.name == PASSWORD.name and finding.value == PASSWORD.expected for finding in findings)
 
 
-def _lines(connection: Connection, site_url: str, origins: Iterable[str]) -> Iterable[Finding]:
-    first = _ask(connection, PASSWORD)
-    if not _is_ours(first):
+def _findings(connection: Connection, site_url: str, origins: Iterable[str]) -> Iterator[Finding]:
+    first = _send(connection, PASSWORD)
+    if not _is_from_gateway(first):
         yield _not_a_gateway(first)
         yield connection.tls("gateway")
         return
-    yield ok("gateway.reachable", "answers", "It is this gateway.")
+    yield ok("gateway.reachable", "responds", "This is a gateway of this project.")
     yield connection.tls("gateway")
-    answers = {PASSWORD: first} | {route: _ask(connection, route) for route in ROUTES if route != PASSWORD}
-    for route, answer in answers.items():
-        yield _route(route, answer)
-    # API Gateway's own answers, to a missing bearer or a missing route, are not what a function has answered.
+    responses = {PASSWORD: first} | {route: _send(connection, route) for route in ROUTES if route != PASSWORD}
+    for route, response in responses.items():
+        yield _route(route, response)
+    # API Gateway's own responses, for a missing token or a missing route, have other headers than our functions.
     yield _headers(
-        {route.path: one for route, one in answers.items() if route != SESSION and one.status == route.status}
+        {
+            route.path: response
+            for route, response in responses.items()
+            if route != SESSION and response.status == route.status
+        }
     )
-    yield _cookies({route.path: answer for route, answer in answers.items()})
+    yield _cookies({route.path: response for route, response in responses.items()})
     for name, path in MODULES:
-        yield _module(name, path, connection.ask("GET", path))
+        yield _module(name, path, connection.request("GET", path))
     for origin in origins:
-        yield _allowed(connection, origin)
-    yield _stranger(connection)
-    yield _site(answers[SCRIPTS], site_url)
+        yield _listed_origin(connection, origin)
+    yield _unlisted_origin(connection)
+    yield _site(responses[SCRIPTS], site_url)
 
 
-def _ask(connection: Connection, route: Route, **headers: str) -> Answer:
+def _send(connection: Connection, route: Route, **headers: str) -> Response:
     if route is SCRIPTS:
         headers["content_type"] = "application/x-www-form-urlencoded"
-    return connection.ask(route.method, route.path, body=route.body, **headers)
+    return connection.request(route.method, route.path, body=route.body, **headers)
 
 
-def said(answer: Answer) -> str:
-    """Return a body's `code` or `status`, or the first code of the site's envelope; empty where it has none."""
-    fields = answer.fields
+def code_of(response: Response) -> str:
+    """Return a body's `code`, else its `status`, such as `signed_out`; empty if it has neither.
+
+    Of the site's error envelope, the first error counts. A `status` that repeats the HTTP status does not count.
+    """
+    fields = response.fields
     errors = fields.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         fields = errors[0]
     for name in ("code", "status"):
-        if isinstance(fields.get(name), str | int) and fields[name] != answer.status:
-            return shown(fields[name])
+        if isinstance(fields.get(name), str | int) and fields[name] != response.status:
+            return printable(fields[name])
     return ""
 
 
-def in_words(answer: Answer) -> str:
-    """Return an answer's status and what it says."""
-    return f"{answer.status} {said(answer)}".strip()
+def in_words(response: Response) -> str:
+    """Return a response's status and code."""
+    return f"{response.status} {code_of(response)}".strip()
 
 
-def what_to_do(answer: Answer) -> str:
-    """Return the next step after an answer that should have been another one."""
-    request_id = shown(answer.headers.get("x-request-id", ""))
-    if answer.status == 429:
-        return "The gateway is being throttled: run the check again in a minute, or raise ThrottleRate."
-    if answer.status >= 500:
-        return f"Look into the functions' logs{f' for request {request_id}' if request_id else ''}. {DEPLOY_AGAIN}"
-    if answer.status in (403, 404):
-        return f"{DEPLOY_AGAIN} If it stays so, look for a WAF or another API behind this address."
-    return "Look for something in between that changes requests or answers (a proxy, a CDN, a WAF), or deploy again."
+def next_step(response: Response) -> str:
+    """Return what to do after an unexpected response."""
+    request_id = printable(response.headers.get("x-request-id", ""))
+    if response.status == 429:
+        return "The gateway throttles requests: run the check again in a minute, or raise ThrottleRate."
+    if response.status >= 500:
+        return f"Read the functions' logs{f' for request {request_id}' if request_id else ''}. {DEPLOY_AGAIN}"
+    if response.status in (403, 404):
+        return f"{DEPLOY_AGAIN} If the result is the same, look for a WAF or another API at this address."
+    return "Look for a proxy, CDN or WAF in between that changes requests or responses, or deploy again."
 
 
-def _is_ours(answer: Answer) -> bool:
-    # A refusal of ours, or of the gateway responses that the stack sets.
-    return {"code", "title", "detail", "request_id"} <= answer.fields.keys()
+def _is_from_gateway(response: Response) -> bool:
+    """Whether a response has the body of an error response of this gateway, or of the stack's gateway responses."""
+    return {"code", "title", "detail", "request_id"} <= response.fields.keys()
 
 
-def _not_a_gateway(answer: Answer) -> Finding:
+def _not_a_gateway(response: Response) -> Finding:
     return problem(
         "gateway.reachable",
-        f"status {answer.status}",
-        "The host answers, but not as this gateway does.",
-        "Give --gateway the stack's output Url, with the stage if it has one (…/v1), or the custom domain's root.",
+        f"status {response.status}",
+        "The host responds, but not as this gateway.",
+        "Set --gateway to the stack's output Url, with the stage if it has one (…/v1), or to the custom domain's root.",
     )
 
 
-def _route(route: Route, answer: Answer) -> Finding:
-    asked = f"{route.method} {route.path}"
-    if answer.status == route.status and (not route.said or said(answer) == route.said):
-        return ok(route.name, route.expected, f"{asked} is there and answers a request about nobody as documented.")
+def _route(route: Route, response: Response) -> Finding:
+    request = f"{route.method} {route.path}"
+    if response.status == route.status and (not route.code or code_of(response) == route.code):
+        return ok(route.name, route.expected, f"{request} responds as documented to a request without credentials.")
     return problem(
         route.name,
-        in_words(answer),
-        f"{asked} should answer {route.expected} to a request about nobody.",
-        what_to_do(answer),
+        in_words(response),
+        f"{request} should return {route.expected} for a request without credentials.",
+        next_step(response),
     )
 
 
-def _headers(answers: Mapping[str, Answer]) -> Finding:
+def _headers(responses: Mapping[str, Response]) -> Finding:
     missing = sorted(
         {
             f"{name} on {path}"
-            for path, answer in answers.items()
-            for name, there in (
-                ("cache-control: no-store", "no-store" in answer.headers.get("cache-control", "")),
-                ("x-content-type-options: nosniff", answer.headers.get("x-content-type-options") == "nosniff"),
-                ("x-request-id", bool(answer.headers.get("x-request-id"))),
+            for path, response in responses.items()
+            for name, is_set in (
+                ("cache-control: no-store", "no-store" in response.headers.get("cache-control", "")),
+                ("x-content-type-options: nosniff", response.headers.get("x-content-type-options") == "nosniff"),
+                ("x-request-id", bool(response.headers.get("x-request-id"))),
             )
-            if not there
+            if not is_set
         }
     )
     if missing:
         return problem(
             "gateway.headers",
             f"{len(missing)} missing",
-            f"Answers lack {', '.join(missing)}: tokens could end up in a cache.",
-            "Look for a CDN or proxy in between that drops them, or deploy again.",
+            f"Responses lack {', '.join(missing)}. Without no-store, a cache could store tokens.",
+            "Look for a CDN or proxy in between that removes them, or deploy again.",
         )
     return ok(
         "gateway.headers",
         "as documented",
-        "Answers are kept by no cache (no-store), and have nosniff and a request id.",
+        "Responses are not cached (no-store), and have nosniff and a request id.",
     )
 
 
-def _cookies(answers: Mapping[str, Answer]) -> Finding:
-    setting = sorted(path for path, answer in answers.items() if "set-cookie" in answer.headers)
-    if setting:
+def _cookies(responses: Mapping[str, Response]) -> Finding:
+    paths = sorted(path for path, response in responses.items() if "set-cookie" in response.headers)
+    if paths:
         return problem(
             "gateway.cookies",
-            "set for strangers",
-            f"{', '.join(setting)} set a cookie for somebody who is not signed in.",
-            "Look for a load balancer, CDN or proxy in between that adds its own, or deploy again.",
+            "set before sign-in",
+            f"{', '.join(paths)} set a cookie although the caller is not signed in.",
+            "Look for a load balancer, CDN or proxy in between that adds its own cookie, or deploy again.",
         )
-    return ok("gateway.cookies", "none for strangers", "Who is not signed in gets no cookie.")
+    return ok("gateway.cookies", "none before sign-in", "A caller who is not signed in gets no cookie.")
 
 
-def _module(name: str, path: str, answer: Answer) -> Finding:
+def _module(name: str, path: str, response: Response) -> Finding:
     expected = {
         "content-type": "text/javascript",
         "access-control-allow-origin": "*",
         "x-content-type-options": "nosniff",
         "cross-origin-resource-policy": "cross-origin",
     }
-    wrong = [header for header, value in expected.items() if not answer.headers.get(header, "").startswith(value)]
-    if answer.status != 200 or not answer.body:
-        return problem(name, f"status {answer.status}", f"Pages cannot import {path}.", what_to_do(answer))
+    wrong = [header for header, value in expected.items() if not response.headers.get(header, "").startswith(value)]
+    if response.status != 200 or not response.body:
+        return problem(name, f"status {response.status}", f"Pages cannot import {path}.", next_step(response))
     if wrong:
         return problem(
             name,
             "wrong headers",
-            f"Browsers refuse {path} in pages of other origins, or may: {', '.join(wrong)} not as documented.",
+            f"Browsers may block {path} in pages of other origins. These headers are not as documented: "
+            f"{', '.join(wrong)}.",
             "Look for a CDN or proxy in between that changes them, or deploy again.",
         )
     return ok(name, "served", f"Pages of any origin can import {path}.")
 
 
-def _allowed(connection: Connection, origin: str) -> Finding:
+def _listed_origin(connection: Connection, origin: str) -> Finding:
     name = f"gateway.origin {origin}"
-    preflight, answer = _as_page(connection, origin)
-    headers = preflight.headers
-    asks = (
+    preflight, response = _call_as_page(connection, origin)
+    is_preflight_valid = (
         preflight.status == 204
-        and "POST" in headers.get("access-control-allow-methods", "")
-        and "content-type" in headers.get("access-control-allow-headers", "").lower()
+        and "POST" in preflight.headers.get("access-control-allow-methods", "")
+        and "content-type" in preflight.headers.get("access-control-allow-headers", "").lower()
     )
-    if asks and answer.status == PASSWORD.status and _may_read(preflight, origin) and _may_read(answer, origin):
-        return ok(name, "allowed", "Pages there can call the gateway and read its answers.")
-    if said(answer) == "origin_not_allowed":
+    if (
+        is_preflight_valid
+        and response.status == PASSWORD.status
+        and _is_readable(preflight, origin)
+        and _is_readable(response, origin)
+    ):
+        return ok(name, "allowed", "Pages of this origin can call the gateway and read its responses.")
+    if code_of(response) == "origin_not_allowed":
         return problem(
             name,
-            "refused",
-            "The gateway does not know this origin, so pages there cannot sign anybody in.",
-            "Add it to AllowedOrigins and deploy, or correct it: scheme, host and port as the browser has them.",
+            "rejected",
+            "The gateway does not allow this origin, so its pages cannot sign users in.",
+            "Add the origin to AllowedOrigins and deploy, or correct it: use scheme, host and port as in the browser.",
         )
     return problem(
         name,
-        f"{in_words(preflight)}, {in_words(answer)}",
-        "Browsers keep the gateway's answers from pages there: preflight or CORS headers are not as documented.",
-        what_to_do(answer if preflight.status == 204 else preflight),
+        f"{in_words(preflight)}, {in_words(response)}",
+        "Pages of this origin cannot read the gateway's responses: preflight or CORS headers are not as documented.",
+        next_step(response if preflight.status == 204 else preflight),
     )
 
 
-def _stranger(connection: Connection) -> Finding:
-    preflight, answer = _as_page(connection, STRANGER)
-    if answer.status == 403 and not _may_read(preflight, STRANGER) and not _may_read(answer, STRANGER):
+def _unlisted_origin(connection: Connection) -> Finding:
+    preflight, response = _call_as_page(connection, UNLISTED_ORIGIN)
+    is_readable = _is_readable(preflight, UNLISTED_ORIGIN) or _is_readable(response, UNLISTED_ORIGIN)
+    if response.status == 403 and not is_readable:
         return ok(
-            "gateway.strangers", "refused", f"Pages of an origin that is not allowed, such as {STRANGER}, are refused."
+            "gateway.strangers",
+            "rejected",
+            f"The gateway rejects pages of an origin that is not allowed, such as {UNLISTED_ORIGIN}.",
         )
     return problem(
         "gateway.strangers",
-        in_words(answer),
-        f"Pages of any origin, such as {STRANGER}, may call the gateway or read its answers: it should refuse them.",
-        "Look for something in between that adds CORS headers or drops Origin (a CDN, a proxy), or deploy again.",
+        in_words(response),
+        f"Pages of any origin, such as {UNLISTED_ORIGIN}, can call the gateway or read its responses. It should reject "
+        "them.",
+        "Look for a CDN or proxy in between that adds CORS headers or removes Origin, or deploy again.",
     )
 
 
-def _as_page(connection: Connection, origin: str) -> tuple[Answer, Answer]:
-    preflight = connection.ask(
+def _call_as_page(connection: Connection, origin: str) -> tuple[Response, Response]:
+    """Send what a browser sends for a page's request, and return the responses to preflight and request."""
+    preflight = connection.request(
         "OPTIONS",
         PASSWORD.path,
         origin=origin,
         access_control_request_method="POST",
         access_control_request_headers="content-type",
     )
-    return preflight, _ask(connection, PASSWORD, origin=origin)
+    return preflight, _send(connection, PASSWORD, origin=origin)
 
 
-def _may_read(answer: Answer, origin: str) -> bool:
-    """Whether a browser gives an answer to a page that asks with credentials (Fetch, 4.10)."""
-    allowed = answer.headers.get("access-control-allow-origin", "")
-    return allowed == origin and answer.headers.get("access-control-allow-credentials") == "true"
+def _is_readable(response: Response, origin: str) -> bool:
+    """Whether a browser lets a page read the response to a request with credentials (Fetch, 4.10)."""
+    allowed = response.headers.get("access-control-allow-origin", "")
+    return allowed == origin and response.headers.get("access-control-allow-credentials") == "true"
 
 
-def _site(scripts: Answer, site_url: str) -> Finding:
-    errors = scripts.fields.get("errors")
+def _site(response: Response, site_url: str) -> Finding:
+    """Read the gateway's site from the text with which the token endpoint rejects scripts."""
+    errors = response.fields.get("errors")
     detail = errors[0].get("detail") if isinstance(errors, list) and errors and isinstance(errors[0], dict) else None
-    named = _SITE_NAMED.search(detail) if isinstance(detail, str) else None
-    if named is None:
+    found = _SITE_IN_TEXT.search(detail) if isinstance(detail, str) else None
+    if found is None:
         return unknown(
-            "gateway.site", None, "Which site the gateway is for cannot be seen from outside.", "Add --user to see it."
+            "gateway.site", None, "The gateway does not show which site it is for.", "Add --user to check it."
         )
-    return same_site(named[1], site_url)
+    return compare_site(found[1], site_url)
 
 
-def same_site(seen: str, site_url: str) -> Finding:
-    """Return the line on whether the gateway signs people in to the site that is checked."""
-    if seen.lower() == site_url:
-        return ok("gateway.site", shown(seen), "The gateway is for the site that is checked.")
+def compare_site(gateway_site: str, site_url: str) -> Finding:
+    """Return whether the gateway's site is the site of this check."""
+    if gateway_site.lower() == site_url:
+        return ok("gateway.site", printable(gateway_site), "The gateway is for the site of this check.")
     return problem(
         "gateway.site",
-        shown(seen),
-        f"The gateway signs people in to another site than {site_url}.",
-        "Check that site instead, or deploy with ShotGridSiteUrl as it should be.",
+        printable(gateway_site),
+        f"The gateway signs users in to another site than {site_url}.",
+        "Check that site instead, or deploy the gateway with the right ShotGridSiteUrl.",
     )

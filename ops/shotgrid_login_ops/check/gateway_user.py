@@ -1,7 +1,7 @@
-"""A person's whole way through a gateway: sign in, who am I, refresh, sign out, and signed out indeed.
+"""One user's session through a gateway, from sign-in to sign-out.
 
-It goes as a page on the gateway's own site does, with the cookie, where the gateway lets that; else with the handle
-in the body. Whatever happens on the way, it signs out.
+The check acts as a page on the gateway's own site and uses the cookie transport. If the gateway does not allow its own
+origin, it uses the token transport. It signs out in every case, also after a failure.
 """
 
 from __future__ import annotations
@@ -11,191 +11,195 @@ import re
 from collections.abc import Callable
 
 from shotgrid_login_ops.check.addresses import root
-from shotgrid_login_ops.check.connection import Answer, Connection, NoAnswer
+from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
 from shotgrid_login_ops.check.findings import Finding, ok, problem, unknown
-from shotgrid_login_ops.check.gateway_check import PASSWORD, in_words, said, same_site, what_to_do
-from shotgrid_login_ops.check.person import Credentials, Person
+from shotgrid_login_ops.check.gateway_check import PASSWORD, code_of, compare_site, in_words, next_step
+from shotgrid_login_ops.check.terminal import Credentials
 
 COOKIE = "__Host-shotgrid_login"
 COOKIE_ATTRIBUTES = {"secure", "httponly", "samesite=strict", "path=/"}
 _SET_COOKIE = re.compile(rf"{COOKIE}=([^;]+);(.*)")
 
 AGAIN = "Run the check again."
-# What a refused sign-in means, by the code of the HTTP contract.
-_REFUSALS = {
-    "invalid_credentials": ("The site does not accept this user name and password.", AGAIN),
+# By error code (`docs/http.md`): what a failed sign-in means, and what to do.
+_FAILURES = {
+    "invalid_credentials": ("The site rejects this user name and password.", AGAIN),
     "invalid_otp": (
-        "The site did not accept this code, or the user name and password with it: it may not tell them apart.",
-        f"A code works once: wait for the app's next one. {AGAIN}",
+        "The site rejects this code, or the user name and password: some sites do not report which of them is wrong.",
+        f"A code works once: wait for the next code of the app. {AGAIN}",
     ),
-    "challenge_ended": ("It took too long from the password to the code.", AGAIN),
+    "challenge_ended": ("The code was typed too late after the password.", AGAIN),
     "too_many_attempts": (
-        "There were too many failed sign-ins of this user, or from this address.",
+        "There were too many attempts to sign in by this user, or from this network.",
         f"Wait a quarter of an hour. {AGAIN}",
     ),
     "password_sign_in_disabled": (
-        "The gateway's site does not sign people in by password.",
-        "See what site.sign-in and gateway.site say.",
+        "The gateway's site accepts no passwords.",
+        "See site.sign-in and gateway.site.",
     ),
     "site_unavailable": (
-        "The gateway cannot reach its site, or gets no answer in time.",
-        "See gateway.site: if it is the site that is checked, look for an IP allow list that leaves the gateway out.",
+        "The gateway cannot reach its site, or the site does not respond in time.",
+        "See gateway.site. If it is the site of this check, look for an IP allow list without the gateway.",
     ),
     "site_error": (
-        "The gateway's site gives it an answer that it does not know.",
-        "See gateway.site; look for an IP allow list or proxy between gateway and site. The functions' logs say more.",
+        "The gateway's site returns an unexpected response to the gateway.",
+        "See gateway.site and the functions' logs. Look for an IP allow list or a proxy between gateway and site.",
     ),
 }
 
 
-def whole_way(connection: Connection, site_url: str, credentials: Credentials, person: Person) -> list[Finding]:
-    """Sign in, look around, sign out, and return the lines; raises `NoTerminal`."""
-    way = _Way(connection)
-    found = [_tried("user.sign-in", lambda: way.sign_in(credentials, person))]
-    if not way.access_token:
+def sign_in_and_out(
+    connection: Connection, site_url: str, credentials: Credentials, read_code: Callable[[], str]
+) -> list[Finding]:
+    """Sign in, check the session, refresh and sign out. Raises what `read_code` raises."""
+    session = _UserSession(connection)
+    found = [_try("user.sign-in", lambda: session.sign_in(credentials, read_code))]
+    if not session.access_token:
         return found
-    found.append(same_site(way.site_url, site_url))
-    if way.cookie_faults is not None:
-        found.append(_cookie(way.cookie_faults))
+    found.append(compare_site(session.site_url, site_url))
+    if session.cookie_faults is not None:
+        found.append(_cookie(session.cookie_faults))
     try:
-        found.append(_tried("user.session", way.who_am_i))
-        found.append(_tried("user.refresh", way.refresh))
+        found.append(_try("user.session", session.check_user))
+        found.append(_try("user.refresh", session.refresh))
     finally:
-        found.append(_tried("user.sign-out", way.sign_out))
+        found.append(_try("user.sign-out", session.sign_out))
     return found
 
 
-def not_tried(why: str) -> Finding:
-    """Say that a person's way was not gone, and why."""
-    return unknown("user.sign-in", None, f"Not tried: {why}")
+def not_checked(reason: str) -> Finding:
+    """Return the finding if no sign-in through the gateway was tried."""
+    return unknown("user.sign-in", None, f"Not checked: {reason}")
 
 
-class _Way:
-    """One session, from its start to its end."""
+class _UserSession:
+    """One session of the gateway."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._page: dict[str, str] = {}  # the headers of a page on the gateway's own site; none without a cookie
+        self._page_headers: dict[str, str] = {}  # of a page on the gateway's own site; empty with the token transport
         self._handle = ""
         self.access_token = ""
         self.site_url = ""
-        self.cookie_faults: list[str] | None = None  # None where no cookie was to come
+        self.cookie_faults: list[str] | None = None  # None with the token transport
 
-    def sign_in(self, credentials: Credentials, person: Person) -> Finding:
-        own = root(self._connection.base)
-        if (
-            self._connection.ask(PASSWORD.method, PASSWORD.path, body=PASSWORD.body, origin=own).status
-            == PASSWORD.status
-        ):
-            self._page = {"origin": own, "sec_fetch_site": "same-origin"}
-        transport = "cookie" if self._page else "token"
+    def sign_in(self, credentials: Credentials, read_code: Callable[[], str]) -> Finding:
+        own_origin = root(self._connection.base)
+        response = self._connection.request(PASSWORD.method, PASSWORD.path, body=PASSWORD.body, origin=own_origin)
+        if response.status == PASSWORD.status:
+            self._page_headers = {"origin": own_origin, "sec_fetch_site": "same-origin"}
+        transport = "cookie" if self._page_headers else "token"
         fields = {"username": credentials.username, "password": credentials.password, "transport": transport}
-        answer = self._post("/auth/password", fields)
-        way = "without a code"
-        if answer.status == 202 and isinstance(answer.fields.get("challenge"), str):
-            way = "with a code"
-            code = person.code()
+        response = self._post("/auth/password", fields)
+        value = "without a code"
+        if response.status == 202 and isinstance(response.fields.get("challenge"), str):
+            value = "with a code"
+            code = read_code()
             if not code:
                 return unknown(
-                    "user.sign-in", "asks for a code", "The gateway asks for the code. None was typed.", f"{AGAIN}"
+                    "user.sign-in", "requires a code", "The gateway requires a code, and no code was typed.", AGAIN
                 )
-            fields = {"challenge": answer.fields["challenge"], "code": code, "transport": transport}
-            answer = self._post("/auth/otp", fields)
-        if not self._take(answer):
-            meaning, next_step = _REFUSALS.get(said(answer), ("The gateway did not sign in.", what_to_do(answer)))
-            return problem("user.sign-in", in_words(answer), meaning, next_step)
-        return ok("user.sign-in", way, "The gateway signs this person in, as a page would.")
+            fields = {"challenge": response.fields["challenge"], "code": code, "transport": transport}
+            response = self._post("/auth/otp", fields)
+        if not self._store_tokens(response):
+            meaning, what_to_do = _FAILURES.get(
+                code_of(response), ("The gateway did not sign the user in.", next_step(response))
+            )
+            return problem("user.sign-in", in_words(response), meaning, what_to_do)
+        return ok("user.sign-in", value, "The gateway signs this user in, as it would for a page.")
 
-    def who_am_i(self) -> Finding:
-        answer = self._session()
-        user = answer.fields.get("user")
-        if answer.status == 200 and isinstance(user, dict) and user.get("id"):
-            return ok("user.session", "known", "The authorizer lets the token in, and the gateway knows whose it is.")
+    def check_user(self) -> Finding:
+        response = self._get_session()
+        user = response.fields.get("user")
+        if response.status == 200 and isinstance(user, dict) and user.get("id"):
+            return ok("user.session", "known", "The authorizer accepts the token, and the gateway returns its user.")
         return problem(
             "user.session",
-            in_words(answer),
-            "The authorizer does not let in a token just handed out.",
-            what_to_do(answer),
+            in_words(response),
+            "The authorizer rejects a token that the gateway has just issued.",
+            next_step(response),
         )
 
     def refresh(self) -> Finding:
-        answer = self._post("/auth/refresh", self._carried())
-        if self._take(answer):
-            return ok("user.refresh", "works", "The session can be kept alive.")
-        return problem("user.refresh", in_words(answer), "The session cannot be kept alive.", what_to_do(answer))
+        response = self._post("/auth/refresh", self._handle_in_body())
+        if self._store_tokens(response):
+            return ok("user.refresh", "works", "The session can be refreshed.")
+        return problem("user.refresh", in_words(response), "The session cannot be refreshed.", next_step(response))
 
     def sign_out(self) -> Finding:
-        answer = self._post("/auth/logout", self._carried())
-        if answer.status != 204:
+        response = self._post("/auth/logout", self._handle_in_body())
+        if response.status != 204:
             return problem(
                 "user.sign-out",
-                in_words(answer),
-                "Signing out did not work. The session of this check ends by itself after IdleMinutes.",
-                what_to_do(answer),
+                in_words(response),
+                "The sign-out failed. The session of this check ends by itself after IdleMinutes.",
+                next_step(response),
             )
-        after = self._session()
+        after = self._get_session()
         if after.status != 401:
             return problem(
                 "user.sign-out",
-                f"{in_words(after)} after it",
-                "The authorizer still lets in the token of a session that was signed out.",
+                f"{in_words(after)} after sign-out",
+                "The authorizer still accepts the token after sign-out.",
                 "Look for a cache between here and the gateway, and set the authorizer's ReauthorizeEvery to 0.",
             )
-        return ok("user.sign-out", "works", "Signed out: the gateway forgot the session and refuses its token.")
+        return ok("user.sign-out", "works", "The session has ended, and the authorizer rejects its token.")
 
-    def _post(self, path: str, fields: dict[str, str]) -> Answer:
-        cookie = {"cookie": f"{COOKIE}={self._handle}"} if self._page and self._handle else {}
-        return self._connection.ask("POST", path, body=json.dumps(fields), **self._page, **cookie)
+    def _post(self, path: str, fields: dict[str, str]) -> Response:
+        cookie = {"cookie": f"{COOKIE}={self._handle}"} if self._page_headers and self._handle else {}
+        return self._connection.request("POST", path, body=json.dumps(fields), **self._page_headers, **cookie)
 
-    def _session(self) -> Answer:
-        return self._connection.ask("GET", "/auth/session", authorization=f"Bearer {self.access_token}")
+    def _get_session(self) -> Response:
+        return self._connection.request("GET", "/auth/session", authorization=f"Bearer {self.access_token}")
 
-    def _carried(self) -> dict[str, str]:
-        return {} if self._page else {"refresh_token": self._handle}
+    def _handle_in_body(self) -> dict[str, str]:
+        return {} if self._page_headers else {"refresh_token": self._handle}
 
-    def _take(self, answer: Answer) -> bool:
-        """Keep what a signed-in answer holds; return whether it is one."""
-        fields = answer.fields
-        if answer.status != 200 or not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
+    def _store_tokens(self, response: Response) -> bool:
+        """Store access token and handle of a response, and return whether it is a successful sign-in or refresh."""
+        fields = response.fields
+        if response.status != 200 or not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
             return False
         self.access_token = fields["access_token"]
         self.site_url = str(fields.get("site_url", ""))
-        if self._page:
-            self._handle, self.cookie_faults = _parsed(answer)
+        if self._page_headers:
+            self._handle, self.cookie_faults = _read_cookie(response)
         else:
             self._handle = str(fields.get("refresh_token", ""))
         return True
 
 
-def _parsed(answer: Answer) -> tuple[str, list[str]]:
-    """Return the handle of a cookie, and what is wrong with the cookie."""
-    cookie = _SET_COOKIE.search(answer.headers.get("set-cookie", ""))
+def _read_cookie(response: Response) -> tuple[str, list[str]]:
+    """Return the handle in the session cookie, and what is wrong with the cookie."""
+    cookie = _SET_COOKIE.search(response.headers.get("set-cookie", ""))
     if cookie is None:
-        return "", ["it is not set"]
+        return "", ["the cookie is not set"]
     attributes = {attribute.strip().lower() for attribute in cookie[2].split(";")}
     faults = [f"{attribute} is missing" for attribute in sorted(COOKIE_ATTRIBUTES - attributes)]
     if any(attribute.startswith("domain") for attribute in attributes):
         faults.append("it has a domain")
-    if "refresh_token" in answer.fields:
-        faults.append("the handle is in the body as well")
+    if "refresh_token" in response.fields:
+        faults.append("the response body also contains the handle")
     return cookie[1], faults
 
 
 def _cookie(faults: list[str]) -> Finding:
     if not faults:
         return ok(
-            "user.cookie", "as documented", "The session's cookie is for the gateway alone, and no script can read it."
+            "user.cookie",
+            "as documented",
+            "The session cookie is sent to the gateway only, and scripts in pages cannot read it.",
         )
     return problem(
         "user.cookie",
         "not as documented",
-        f"Of the session's cookie: {', '.join(faults)}. Browsers drop it, or show it to scripts.",
+        f"The session cookie is not as documented: {', '.join(faults)}. Browsers may drop it, or let scripts read it.",
         "Look for a proxy or CDN in between that changes cookies, or deploy again.",
     )
 
 
-def _tried(name: str, step: Callable[[], Finding]) -> Finding:
+def _try(name: str, step: Callable[[], Finding]) -> Finding:
     try:
         return step()
-    except NoAnswer as none:
-        return problem(name, none.value, none.meaning, none.next_step)
+    except NoResponse as error:
+        return problem(name, error.value, error.meaning, error.next_step)

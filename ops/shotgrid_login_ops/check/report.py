@@ -1,4 +1,4 @@
-"""A check as people read it, and as programs do."""
+"""The result of a check as a table for operators, and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import TextIO
 
 from shotgrid_login_ops.check.findings import Finding, Status
 
-# Columns: of the status, of a name, and of the whole where no terminal says, or says more than is easy to read.
+# Columns of the table. Wider lines than `WIDTH` are hard to read.
 STATUS_COLUMNS = 9
 NAME_COLUMNS = 22
 WIDTH = 110
 SMALLEST_WIDTH = 60
 
-_COLOURS = {Status.OK: "32", Status.CHANGED: "36", Status.PROBLEM: "31", Status.UNKNOWN: "33"}
+_COLORS = {Status.OK: "32", Status.CHANGED: "36", Status.PROBLEM: "31", Status.UNKNOWN: "33"}
 
 
 @dataclass(frozen=True)
 class Report:
-    """A whole check.
+    """The result of a check.
 
     Attributes:
-        site, gateway: the addresses that were looked at.
+        site, gateway: their addresses.
         checked_at: RFC 3339, UTC.
-        findings: the lines, in the order in which they were looked at.
-        compared_with: when the check was saved that this one was compared with; None where with none.
-        only_then: lines that the saved check has looked at and this one has not.
+        findings: in the order of the checks.
+        compared_with: when the other check was saved; None without --compare.
+        only_in_saved: names of what only the saved check has checked.
     """
 
     site: str
@@ -37,15 +37,15 @@ class Report:
     checked_at: str
     findings: Sequence[Finding]
     compared_with: str | None
-    only_then: Sequence[str]
+    only_in_saved: Sequence[str]
 
     @property
     def exit_code(self) -> int:
-        """1 where something would break, else 0."""
+        """1 if something is broken or would break, else 0."""
         return int(any(finding.status is Status.PROBLEM for finding in self.findings))
 
     def as_json(self) -> str:
-        """Return it for programs."""
+        """Return the result for programs."""
         return json.dumps(
             {
                 "site": self.site,
@@ -55,62 +55,60 @@ class Report:
                 "exit_code": self.exit_code,
                 "findings": [
                     {
-                        "name": one.name,
-                        "status": one.status.value,
-                        "value": one.value,
-                        "was": one.was,
-                        "meaning": one.meaning,
-                        "next_step": one.next_step or None,
+                        "name": finding.name,
+                        "status": finding.status.value,
+                        "value": finding.value,
+                        "was": finding.was,
+                        "meaning": finding.meaning,
+                        "next_step": finding.next_step or None,
                     }
-                    for one in self.findings
+                    for finding in self.findings
                 ],
-                "only_then": list(self.only_then),
+                "only_then": list(self.only_in_saved),
             },
             indent=1,
         )
 
-    def as_table(self, width: int, *, coloured: bool) -> str:
-        """Return it for people, as lines of at most `width` characters where words allow."""
-        heads = [self.site if self.gateway is None else f"{self.site} and the gateway {self.gateway}"]
+    def as_table(self, width: int, *, is_colored: bool) -> str:
+        """Return the result for operators, in lines of at most `width` characters unless a word is longer."""
+        title = self.site if self.gateway is None else f"{self.site} and the gateway {self.gateway}"
         if self.compared_with is not None:
-            heads.append(f"compared with the check of {self.compared_with}")
-        lines = [", ".join(heads), ""]
+            title += f", compared with the check of {self.compared_with}"
+        lines = [title, ""]
         for finding in self.findings:
-            lines += _rows(finding, width, coloured=coloured)
+            lines += _rows(finding, width, is_colored=is_colored)
         lines.append("")
-        for sentence in self._sum():
+        for sentence in self._summary():
             lines += textwrap.wrap(sentence, width, break_on_hyphens=False)
         return "\n".join(lines)
 
-    def _sum(self) -> Iterable[str]:
-        def named(status: Status) -> str:
-            return ", ".join(finding.name for finding in self.findings if finding.status is status)
-
-        problems, changed = named(Status.PROBLEM), ", ".join(one.name for one in self.findings if one.was is not None)
-        yield f"Would break, or does: {problems}." if problems else "Nothing that was looked at would break."
+    def _summary(self) -> Iterable[str]:
+        problems = ", ".join(finding.name for finding in self.findings if finding.status is Status.PROBLEM)
+        changed = ", ".join(finding.name for finding in self.findings if finding.was is not None)
+        yield f"Broken, or would break: {problems}." if problems else "Nothing that was checked would break."
         if self.compared_with is not None:
             yield f"Changed: {changed}." if changed else "Nothing has changed."
-        if self.only_then:
-            yield f"Looked at then and not now: {', '.join(self.only_then)}."
+        if self.only_in_saved:
+            yield f"Checked then, but not now: {', '.join(self.only_in_saved)}."
 
 
-def width_of_terminal() -> int:
-    """Return how many columns to use."""
+def terminal_width() -> int:
+    """Return the number of columns to use."""
     return max(SMALLEST_WIDTH, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns - 1))
 
 
-def wants_colour(output: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether colours are shown and wanted (no-color.org). They repeat what the words say."""
+def use_color(output: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to color the table (no-color.org). Colors only repeat the status words."""
     return output.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
-def _rows(finding: Finding, width: int, *, coloured: bool) -> Iterable[str]:
+def _rows(finding: Finding, width: int, *, is_colored: bool) -> Iterable[str]:
     status = finding.status.value.ljust(STATUS_COLUMNS)
-    if coloured:
-        status = f"\033[{_COLOURS[finding.status]}m{status}\033[0m"
+    if is_colored:
+        status = f"\033[{_COLORS[finding.status]}m{status}\033[0m"
     indent = STATUS_COLUMNS + NAME_COLUMNS
-    said = f"{finding.value}{f' (was: {finding.was})' if finding.was is not None else ''}. " if finding.value else ""
-    texts = [said + finding.meaning]
+    was = "" if finding.was is None else f" (was: {finding.was})"
+    texts = [f"{finding.value}{was}. {finding.meaning}" if finding.value else finding.meaning]
     if finding.next_step:
         texts.append(f"Next: {finding.next_step}")
     rows = [row for text in texts for row in textwrap.wrap(text, width - indent, break_on_hyphens=False)]

@@ -1,8 +1,8 @@
-"""A check kept for later, and what has changed since.
+"""Saved checks: write one to a file, and show what has changed since.
 
-The file holds the site's and the gateway's address, the time, and each line's status and value: no secret, no token,
-no user name. It is JSON: `{"format", "version", "site", "gateway", "saved_at", "findings": {name: {"status",
-"value"}}}`.
+The file contains the addresses of the site and the gateway, the time, and each finding's status and value. It contains
+no secret, token or user name. It is JSON: `{"format", "version", "site", "gateway", "saved_at", "findings": {name:
+{"status", "value"}}}`.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shotgrid_login_ops.check.findings import Finding, Status, shown
+from shotgrid_login_ops.check.findings import Finding, Status, printable
 
 FORMAT = "shotgrid_login check"
 VERSION = 1
 MAX_BYTES = 1024 * 1024
 
 
-class NotUsable(Exception):
-    """The file cannot be written, or is none that a check has saved; the message says which and what to do."""
+class UnusableFile(Exception):
+    """The file cannot be written, or is not a saved check. The message names the file and what to do."""
 
 
 @dataclass(frozen=True)
-class Saved:
-    """An earlier check. `values` has no line that nobody looked at then."""
+class SavedCheck:
+    """An earlier check of the same site. `values` contains only what was checked then."""
 
-    site: str
     saved_at: str
     values: Mapping[str, str]
 
 
-class File:
-    """A new file, made before anybody is asked for a password, so that no check is done for nothing."""
+class NewFile:
+    """A file for a check that is about to run.
+
+    It is created before the user is prompted for a password, so that the user does not type it in vain.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Make it, readable by its owner alone; raises `NotUsable`."""
+        """Create the file, readable by its owner only; raises `UnusableFile`."""
         self.path = path
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            raise NotUsable(
-                f"--save: {path} exists already and may be what you compare with. Use another name."
-            ) from None
+            raise UnusableFile(f"--save: {path} already exists and is not overwritten. Use another name.") from None
         except OSError as error:
-            raise NotUsable(f"--save: {path} cannot be written ({error.strerror}). Use another place.") from None
+            raise UnusableFile(f"--save: cannot write {path} ({error.strerror}). Use another folder.") from None
 
     def write(self, site: str, gateway: str | None, now: str, findings: Iterable[Finding]) -> None:
-        """Fill it; raises `NotUsable`."""
+        """Write the check; raises `UnusableFile`."""
         text = json.dumps(
             {
                 "format": FORMAT,
@@ -57,7 +57,9 @@ class File:
                 "site": site,
                 "gateway": gateway,
                 "saved_at": now,
-                "findings": {one.name: {"status": one.status.value, "value": one.value} for one in findings},
+                "findings": {
+                    finding.name: {"status": finding.status.value, "value": finding.value} for finding in findings
+                },
             },
             indent=1,
         )
@@ -66,50 +68,53 @@ class File:
                 file.write(f"{text}\n")
         except OSError as error:
             self.path.unlink(missing_ok=True)
-            raise NotUsable(f"--save: {self.path} cannot be written ({error.strerror}).") from None
+            raise UnusableFile(f"--save: cannot write {self.path} ({error.strerror}). Use another disk.") from None
 
-    def drop(self) -> None:
-        """Take it away again: there is nothing to keep."""
+    def discard(self) -> None:
+        """Delete the file, because the check did not finish."""
         os.close(self._descriptor)
         self.path.unlink(missing_ok=True)
 
 
-def load(path: Path, site: str) -> Saved:
-    """Read what an earlier check of the same site has saved; raises `NotUsable`."""
+def load(path: Path, site: str) -> SavedCheck:
+    """Read a saved check of this site; raises `UnusableFile`."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES)
     except OSError as error:
-        raise NotUsable(f"--compare: {path} cannot be read ({error.strerror}).") from None
-    foreign = NotUsable(f"--compare: {path} is no file that --save has written. Name one that is.")
+        raise UnusableFile(f"--compare: cannot read {path} ({error.strerror}). Check the name.") from None
+    invalid = UnusableFile(f"--compare: {path} is not a saved check. Use a file that --save has written.")
     try:
-        kept = json.loads(text)
+        document = json.loads(text)
     except (ValueError, RecursionError):
-        raise foreign from None
-    if not isinstance(kept, dict) or kept.get("format") != FORMAT:
-        raise foreign
-    if kept.get("version") != VERSION:
-        raise NotUsable(f"--compare: {path} was saved by another version of this command. Save a new one.")
-    of, saved_at, findings = kept.get("site"), kept.get("saved_at"), kept.get("findings")
-    if not isinstance(of, str) or not isinstance(saved_at, str) or not isinstance(findings, dict):
-        raise foreign
-    if of != site:
-        raise NotUsable(f"--compare: {path} is about {shown(of)}, and this check about {site}. Compare the same site.")
+        raise invalid from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise invalid
+    if document.get("version") != VERSION:
+        raise UnusableFile(f"--compare: another version of this command has saved {path}. Save a new file.")
+    saved_site, saved_at, findings = document.get("site"), document.get("saved_at"), document.get("findings")
+    if not isinstance(saved_site, str) or not isinstance(saved_at, str) or not isinstance(findings, dict):
+        raise invalid
+    if saved_site != site:
+        raise UnusableFile(
+            f"--compare: {path} is a check of {printable(saved_site)}, and this is a check of {site}. Compare checks "
+            "of the same site."
+        )
     values = {
-        shown(name): shown(line["value"])
-        for name, line in findings.items()
-        if isinstance(line, dict) and isinstance(line.get("value"), str)
+        printable(name): printable(finding["value"])
+        for name, finding in findings.items()
+        if isinstance(finding, dict) and isinstance(finding.get("value"), str)
     }
-    return Saved(site, shown(saved_at), values)
+    return SavedCheck(printable(saved_at), values)
 
 
-def compare(saved: Saved, findings: Iterable[Finding]) -> list[Finding]:
-    """Return the lines with what they were, where both checks looked and saw something else."""
+def compare(saved: SavedCheck, findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings, with the saved value where both checks have a value and the values differ."""
     return [_compared(finding, saved.values.get(finding.name)) for finding in findings]
 
 
-def only_then(saved: Saved, findings: Iterable[Finding]) -> list[str]:
-    """Return the names of the lines that were looked at then, and were not now."""
+def only_in_saved(saved: SavedCheck, findings: Iterable[Finding]) -> list[str]:
+    """Return the names of what the saved check has checked and this one has not."""
     return sorted(saved.values.keys() - {finding.name for finding in findings if finding.value is not None})
 
 
