@@ -1,10 +1,9 @@
-"""A studio's own APIs beside the gateway: the example stacks, deployed as they stand, and called over HTTP."""
+"""A studio's own APIs: the example stacks, deployed unchanged and called over HTTP or a WebSocket."""
 
 from __future__ import annotations
 
 import re
 import socket
-import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -12,56 +11,68 @@ from typing import Any
 import requests
 from websockets.sync.client import ClientConnection, connect
 
-from tests.local.stack import CERTIFICATE, ROOT, LocalAws
-from tests.support.client import Response
+from tests.local.stack import CERTIFICATE, ROOT, STACK, LocalAws
+from tests.support.client import Response, until
 
 KINDS = ("rest", "http")
 
-# What the suite asks for by AuthorizerRules, of each of them.
-EVERYWHERE = "Artist|Manager|Admin|Production Coordinator"
-REPORTS = "Manager|Admin"
+# The permission groups of the rules that the suite deploys: for the whole of each API, and for `/reports`.
+GROUPS = "Artist|Manager|Admin|Production Coordinator"
+REPORTS_GROUPS = "Manager|Admin"
+
+# The default of the examples' parameter CacheSeconds.
+CACHE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class StudioApi:
-    """One deployed API. `named` is what AuthorizerApis has of it."""
+    """A deployed REST or HTTP API. `entry` is its entry in the gateway's parameter AuthorizerApis."""
 
     aws: LocalAws
     kind: str
-    named: str
+    entry: str
 
     @property
     def id(self) -> str:
-        return self.named.partition(":")[2]
+        return self.entry.partition(":")[2]
 
     @property
     def host(self) -> str:
-        """Where pages of this machine find it."""
+        """Its host name and port, for pages on this machine."""
         return host_of(self.kind, self.aws)
 
     @property
     def rules(self) -> str:
-        """What AuthorizerRules has of it, without the semicolon at the end of all."""
-        return f"{self.id}={EVERYWHERE},{self.id}/reports={REPORTS}"
+        """Its rules in the gateway's parameter AuthorizerRules, without the final semicolon."""
+        return f"{self.id}={GROUPS},{self.id}/reports={REPORTS_GROUPS}"
 
     def get(self, path: str, access_token: str | None = None, **headers: str) -> Response:
-        """Call as a page would, with a bearer if there is one."""
+        """Send a GET request, with the access token as the bearer if there is one."""
         sent = {"host": self.host} | headers
         if access_token is not None:
             sent["authorization"] = f"Bearer {access_token}"
         response = requests.get(f"{self.aws.endpoint}{path}", headers=sent, timeout=60)
         return Response(response.status_code, response.headers, response.text)
 
-    def who(self, path: str, access_token: str) -> dict[str, Any]:
-        """Return what the API was told of the user."""
+    def context(self, path: str, access_token: str) -> dict[str, Any]:
+        """Return the authorizer's context that the API received with this request."""
         response = self.get(path, access_token)
         assert response.status == 200, response.text
         assert response.body["path"] == path
-        told: dict[str, Any] = response.body["who"]
-        return told
+        context: dict[str, Any] = response.body["who"]
+        return context
+
+    @property
+    def cache_seconds(self) -> list[int]:
+        """How long API Gateway caches the responses of each of its authorizers. Seconds."""
+        if self.kind == "rest":
+            authorizers = self.aws.client("apigateway").get_authorizers(restApiId=self.id)["items"]
+            return [authorizer["authorizerResultTtlInSeconds"] for authorizer in authorizers]
+        authorizers = self.aws.client("apigatewayv2").get_authorizers(ApiId=self.id)["Items"]
+        return [authorizer["AuthorizerResultTtlInSeconds"] for authorizer in authorizers]
 
     def cache_for(self, seconds: int) -> None:
-        """Change how long a response of the authorizer counts, as a new value of CacheSeconds would."""
+        """Change how long API Gateway caches a response of the authorizer, without a deployment."""
         if self.kind == "rest":
             apigateway = self.aws.client("apigateway")
             (authorizer,) = apigateway.get_authorizers(restApiId=self.id)["items"]
@@ -76,50 +87,64 @@ class StudioApi:
 
 
 def host_of(kind: str, aws: LocalAws) -> str:
-    """Return the host name and port of an API, known before it is deployed."""
+    """Return the host name and port of an API, which are known before the deployment."""
     return f"{kind}-api.localhost:{aws.port}"
 
 
-def deploy_api(aws: LocalAws, kind: str, page: str) -> StudioApi:
-    """Deploy an example for a page's origin, under a domain of its own."""
-    outputs = aws.deploy({"AllowedOrigin": page}, f"{kind}-api", f"docs/examples/{kind}_api.yaml")
-    api = StudioApi(aws, kind, outputs["AuthorizerApi"])
+def deploy_studio_apis(aws: LocalAws, page: str) -> dict[str, StudioApi]:
+    """Deploy the REST and the HTTP example for pages of this origin, and name them and their rules to the gateway."""
+    for kind in KINDS:
+        _create_stack(aws, f"{kind}-api", (_EXAMPLES / f"{kind}_api.yaml").read_text(), AllowedOrigin=page)
+    apis = {kind: StudioApi(aws, kind, _outputs(aws, f"{kind}-api")["AuthorizerApi"]) for kind in KINDS}
+    _serve_rest_api(apis["rest"], page)
+    _serve_http_api(apis["http"], page)
+    _update_stack(
+        aws,
+        STACK,
+        AuthorizerApis=",".join(api.entry for api in apis.values()),
+        AuthorizerRules=",".join(api.rules for api in apis.values()) + ";",
+    )
+    return apis
+
+
+def _serve_rest_api(api: StudioApi, page: str) -> None:
     domain, _, _ = api.host.partition(":")
-    if kind == "rest":
-        apigateway = aws.client("apigateway")
-        apigateway.create_domain_name(domainName=domain, regionalCertificateArn=CERTIFICATE)
-        apigateway.create_base_path_mapping(domainName=domain, restApiId=api.id, stage="v1")
-        # Which the emulator does not find in what SAM makes of the template.
-        shared = {"gatewayresponse.header.Access-Control-Allow-Origin": f"'{page}'"}
-        apigateway.put_gateway_response(restApiId=api.id, responseType="DEFAULT_4XX", responseParameters=shared)
-        apigateway.create_deployment(restApiId=api.id, stageName="v1")
-    else:
-        apigateway = aws.client("apigatewayv2")
-        certificate = {"CertificateArn": CERTIFICATE, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}
-        apigateway.create_domain_name(DomainName=domain, DomainNameConfigurations=[certificate])
-        apigateway.create_api_mapping(DomainName=domain, ApiId=api.id, Stage="$default")
-        # Which the emulator's CloudFormation takes, and its API Gateway does not find again.
-        apigateway.update_api(
-            ApiId=api.id,
-            CorsConfiguration={
-                "AllowOrigins": [page],
-                "AllowHeaders": ["authorization", "content-type"],
-                "AllowMethods": ["GET"],
-            },
-        )
-    return api
+    apigateway = api.aws.client("apigateway")
+    apigateway.create_domain_name(domainName=domain, regionalCertificateArn=CERTIFICATE)
+    apigateway.create_base_path_mapping(domainName=domain, restApiId=api.id, stage="v1")
+    # The emulator ignores the gateway responses in an API's definition.
+    cors = {"gatewayresponse.header.Access-Control-Allow-Origin": f"'{page}'"}
+    apigateway.put_gateway_response(restApiId=api.id, responseType="DEFAULT_4XX", responseParameters=cors)
+    apigateway.create_deployment(restApiId=api.id, stageName="v1")
+
+
+def _serve_http_api(api: StudioApi, page: str) -> None:
+    domain, _, _ = api.host.partition(":")
+    apigateway = api.aws.client("apigatewayv2")
+    certificate = {"CertificateArn": CERTIFICATE, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}
+    apigateway.create_domain_name(DomainName=domain, DomainNameConfigurations=[certificate])
+    apigateway.create_api_mapping(DomainName=domain, ApiId=api.id, Stage="$default")
+    # The emulator's CloudFormation stores the CORS configuration where its API Gateway does not read it.
+    apigateway.update_api(
+        ApiId=api.id,
+        CorsConfiguration={
+            "AllowOrigins": [page],
+            "AllowHeaders": ["authorization", "content-type"],
+            "AllowMethods": ["GET"],
+        },
+    )
 
 
 @dataclass(frozen=True)
 class LiveApi:
-    """The WebSocket API."""
+    """A deployed WebSocket API."""
 
     aws: LocalAws
-    named: str
+    id: str
 
     def connect(self, *subprotocols: str, **headers: str) -> AbstractContextManager[ClientConnection]:
-        """Connect with the subprotocols of a browser, or the headers of a program."""
-        host = f"{self.named.partition(':')[2]}.execute-api.localhost:{self.aws.port}"
+        """Connect with subprotocols, as a browser does, or with headers, as a program does."""
+        host = f"{self.id}.execute-api.localhost:{self.aws.port}"
         return connect(
             f"ws://{host}/v1",
             sock=socket.create_connection(("127.0.0.1", self.aws.port)),
@@ -131,12 +156,57 @@ class LiveApi:
 
 
 def deploy_live_api(aws: LocalAws) -> LiveApi:
-    """Deploy the example, without the one resource that the emulator has no name for, and sends responses without."""
-    example = (ROOT / "docs" / "examples" / "websocket_api.yaml").read_text()
-    known, found = re.subn(r"  Response:\n    Type: AWS::ApiGatewayV2::RouteResponse\n(    .*\n)+\n", "", example)
-    assert found == 1
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as template:
-        template.write(known)
-        template.flush()
-        outputs = aws.deploy({"LoginStack": "shotgrid-login"}, "live-api", template.name)
-    return LiveApi(aws, outputs["AuthorizerApi"])
+    """Deploy the WebSocket example without its route response: the emulator does not know this type of resource.
+
+    The emulator sends the responses of the function anyway.
+    """
+    example = (_EXAMPLES / "websocket_api.yaml").read_text()
+    template, removed = re.subn(r"  \w+:\n    Type: AWS::ApiGatewayV2::RouteResponse\n(    .*\n)+\n", "", example)
+    assert removed == 1
+    _create_stack(aws, "live-api", template)
+    return LiveApi(aws, _outputs(aws, "live-api")["AuthorizerApi"].partition(":")[2])
+
+
+# ---- Stacks ------------------------------------------------------------------------------------------------
+#
+# Direct calls of CloudFormation, because each start of `sam` takes seconds. The README's tests deploy with `sam`.
+
+_EXAMPLES = ROOT / "docs" / "examples"
+
+
+def _create_stack(aws: LocalAws, stack: str, template: str, **parameters: str) -> None:
+    aws.client("cloudformation").create_stack(
+        StackName=stack,
+        TemplateBody=template,
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+
+
+def _update_stack(aws: LocalAws, stack: str, **parameters: str) -> None:
+    cloudformation = aws.client("cloudformation")
+    (deployed,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    others = {parameter["ParameterKey"] for parameter in deployed["Parameters"]} - parameters.keys()
+    cloudformation.update_stack(
+        StackName=stack,
+        UsePreviousTemplate=True,
+        Parameters=[
+            *({"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()),
+            *({"ParameterKey": name, "UsePreviousValue": True} for name in others),
+        ],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    _outputs(aws, stack)
+
+
+def _outputs(aws: LocalAws, stack: str) -> dict[str, str]:
+    """Wait until the stack is deployed and return its outputs."""
+    cloudformation = aws.client("cloudformation")
+
+    def deployed() -> Any:
+        (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        return None if description["StackStatus"].endswith("_IN_PROGRESS") else description
+
+    description = until(deployed)
+    assert description["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), description
+    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}

@@ -199,6 +199,9 @@ def test_invoke_role_can_call_only_the_authorizer_and_only_if_apis_are_named() -
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "apigateway.amazonaws.com"}
     assert trust["Condition"].keys() == {"ArnLikeIfExists"}
+    condition, _, no_api = trust["Condition"]["ArnLikeIfExists"]["aws:SourceArn"]["Fn::If"]
+    assert condition == "HasAuthorizerApis"
+    assert no_api["Fn::Sub"].endswith(":none/*")
     condition, (policy,), otherwise = role["Policies"]["Fn::If"]
     assert (condition, otherwise) == ("HasAuthorizerApis", {"Ref": "AWS::NoValue"})
     (statement,) = policy["PolicyDocument"]["Statement"]
