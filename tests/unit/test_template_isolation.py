@@ -1,0 +1,175 @@
+"""The translated template touches nothing of another stack, and its functions leave room for others in the account.
+
+tests/end_to_end/test_webhook_next_door.py shows the same with a running stack, as far as the emulator enforces it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.template import FUNCTIONS, resources, statements, template
+
+# Lambda quotas: the executions at once of an account by default, and the part that functions cannot reserve.
+AWS_CONCURRENCY = 1000
+AWS_UNRESERVED = 100
+
+OWN = "<own>"  # stands for a resource of this template in an ARN
+ARN = r"arn:(?:aws|\$\{AWS::Partition\})"  # SAM writes the partition of some ARNs as a constant
+REGION_OF_STACK = r"\$\{AWS::Region\}"
+ACCOUNT_OF_STACK = r"\$\{AWS::AccountId\}"
+
+
+def _nodes(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Return every part of a template with its path."""
+    yield path, node
+    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for name, part in parts:
+        yield from _nodes(part, (*path, str(name)))
+
+
+def _reserves_concurrency(function: dict[str, Any]) -> bool:
+    reserved = {"Fn::If": ["HasReservedConcurrency", {"Ref": "ReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    return function.get("ReservedConcurrentExecutions") == reserved
+
+
+def _referenced(reference: Any) -> str:
+    """Return the resource or parameter that a `Ref` or `Fn::GetAtt` names, "" for anything else."""
+    match reference:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+            return name
+    return ""
+
+
+def _with_own_names(text: str, variables: dict[str, Any]) -> str:
+    """Replace the variables of an `Fn::Sub` that are resources of this template with `OWN`."""
+
+    def replacement(match: re.Match[str]) -> str:
+        reference = variables.get(match[1], {"Ref": match[1].partition(".")[0]})
+        return OWN if _referenced(reference) in template()["Resources"] else match[0]
+
+    return re.sub(r"\$\{([^}]+)\}", replacement, text)
+
+
+def test_template_imports_nothing_from_another_stack_or_store() -> None:
+    for path, node in _nodes(template()):
+        assert "Fn::ImportValue" not in path
+        assert "Fn::Transform" not in path
+        assert not (isinstance(node, str) and "{{resolve:" in node), path
+    for name, parameter in template()["Parameters"].items():
+        assert parameter["Type"] in ("String", "Number"), name  # not a type that CloudFormation looks up
+
+
+def test_every_reference_names_a_resource_or_parameter_of_this_template() -> None:
+    named = template()["Resources"].keys() | template()["Parameters"].keys()
+    for path, node in _nodes(template()["Resources"]):
+        if path[-1:] == ("Ref",):
+            assert node in named or node.startswith("AWS::"), path
+        if path[-1:] == ("Fn::GetAtt",):
+            assert node[0] in template()["Resources"], path
+
+
+def test_certificate_parameter_is_used_only_by_the_domain() -> None:
+    users = {path[:-1] for path, node in _nodes(template()["Resources"]) if node == "CertificateArn"}
+    assert users == {("Domain", "Properties", "RegionalCertificateArn")}
+
+
+# ARNs of the APIs in the parameter `AuthorizerApis`. These APIs are allowed to call the authorizer.
+NAMED_APIS = {
+    "arn:${AWS::Partition}:execute-api:${AWS::Region}:${NamedApi}/authorizers/*",
+    "arn:*:execute-api:*:${NamedApis}/*",
+    "/*,arn:*:execute-api:*:",  # joins the ARNs
+    "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:none/*",
+}
+AUTHORIZER_PERMISSIONS = {"AuthorizerInvokeRole", *(f"AuthorizerPermission{number}" for number in range(1, 6))}
+
+
+def test_every_arn_names_a_resource_of_this_stack() -> None:
+    found = set()
+    for path, node in _nodes(template()["Resources"]):
+        if isinstance(node, str) and node in NAMED_APIS:
+            assert path[0] in AUTHORIZER_PERMISSIONS, path
+            continue
+        if isinstance(node, str) and "arn:" in node and "KeyPolicy" not in path:
+            assert "Fn::Sub" in path, (path, node)
+            substituted = path[: path.index("Fn::Sub") + 1]
+            variables: Any = template()["Resources"]
+            for step in substituted:
+                variables = variables[int(step) if isinstance(variables, list) else step]
+            text = _with_own_names(node, variables[1] if isinstance(variables, list) else {})
+            of_this_stack = re.fullmatch(
+                rf"{ARN}:execute-api:{REGION_OF_STACK}:{ACCOUNT_OF_STACK}:{OWN}/.+"
+                rf"|{ARN}:apigateway:{REGION_OF_STACK}:lambda:path/2015-03-31/functions/{OWN}/invocations",
+                text,
+            )
+            assert of_this_stack, (path, node)
+            found.add(text.replace("AWS::", "").split(":")[2])
+    assert found == {"execute-api", "apigateway"}
+    assert not re.search(r"\b[0-9]{12}\b", json.dumps(template()["Resources"]))  # no account ids
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_role_is_only_for_lambda_and_lists_allowed_actions_and_resources(function: str) -> None:
+    trust = resources("AWS::IAM::Role")[f"{function}Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]
+    for statement in statements(function):
+        assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}  # not NotAction or NotResource
+        resource = template()["Resources"].get(_referenced(statement["Resource"]), {})
+        assert resource.get("Type") in {"AWS::Logs::LogGroup", "AWS::DynamoDB::Table", "AWS::KMS::Key"}, statement
+
+
+def test_wildcard_resource_is_only_in_the_policy_of_the_key() -> None:
+    """In a key policy, `*` means the key itself."""
+    wildcards = {
+        path[:3] for path, node in _nodes(template()["Resources"]) if path[-1:] == ("Resource",) and node == "*"
+    }
+    assert wildcards == {("Key", "Properties", "KeyPolicy")}
+    (key,) = resources("AWS::KMS::Key").values()
+    principals = [statement["Principal"]["AWS"] for statement in key["KeyPolicy"]["Statement"]]
+    assert principals == [{"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}, "*"]
+    # The condition limits the principal `*` to this account. Neither statement allows another account.
+    condition = key["KeyPolicy"]["Statement"][1]["Condition"]["StringEquals"]
+    assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def test_function_uses_only_layers_and_settings_of_this_stack() -> None:
+    layers = resources("AWS::Lambda::LayerVersion").keys()
+    for function in resources("AWS::Lambda::Function").values():
+        assert all(_referenced(layer) in layers for layer in function["Layers"])
+        foreign = {"VpcConfig", "FileSystemConfigs", "DeadLetterConfig", "CodeSigningConfigArn", "KmsKeyArn"}
+        assert not foreign & function.keys()
+
+
+def test_only_the_api_of_this_stack_and_named_apis_are_allowed_to_call_functions() -> None:
+    for name, permission in resources("AWS::Lambda::Permission").items():
+        assert permission["Principal"] == "apigateway.amazonaws.com", name
+        assert _referenced(permission["FunctionName"]) in resources("AWS::Lambda::Function"), name
+        if name in AUTHORIZER_PERMISSIONS:
+            assert _referenced(permission["FunctionName"]) == "AuthorizerFunction"
+            assert permission["SourceArn"]["Fn::Sub"][0] in NAMED_APIS
+            continue
+        substituted = permission["SourceArn"]["Fn::Sub"]
+        text, variables = substituted if isinstance(substituted, list) else (substituted, {"__ApiId__": None})
+        assert re.match(rf"{ARN}:execute-api:{REGION_OF_STACK}:{ACCOUNT_OF_STACK}:\$\{{__ApiId__\}}/", text), name
+        assert variables["__ApiId__"] == {"Ref": "Api"}, name
+
+
+def test_every_function_reserves_concurrency_unless_the_parameter_is_zero() -> None:
+    functions = resources("AWS::Lambda::Function")
+    assert [name for name, function in functions.items() if not _reserves_concurrency(function)] == []
+    assert functions.keys() == {f"{name}Function" for name in FUNCTIONS}
+    assert template()["Conditions"]["HasReservedConcurrency"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ReservedConcurrency"}, 0]}]
+    }
+    each = template()["Parameters"]["ReservedConcurrency"]["Default"]
+    assert 0 < each * len(functions) <= AWS_CONCURRENCY - AWS_UNRESERVED
+
+
+def test_exported_names_contain_the_name_of_the_stack() -> None:
+    """Exported names are unique in an account. Another stack could already use a fixed name."""
+    for name, output in template()["Outputs"].items():
+        assert "${AWS::StackName}" in json.dumps(output.get("Export", "${AWS::StackName}")), name
