@@ -1,4 +1,4 @@
-"""The files that pages import, and the example: as browsers and caches need them."""
+"""The files that pages import, and the example, with the headers that browsers and caches need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEDIA_TYPES = {
 
 
 @pytest.mark.parametrize("path", MEDIA_TYPES)
-def test_a_file_is_served_as_what_it_is(gateway: Gateway, path: str) -> None:
+def test_file_is_served_with_its_media_type(gateway: Gateway, path: str) -> None:
     response = gateway.caller().send("GET", path)
     file = FILES / (path.lstrip("/") or "example/index.html")
     assert response.status == 200
@@ -34,7 +34,7 @@ def test_a_file_is_served_as_what_it_is(gateway: Gateway, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", MEDIA_TYPES)
-def test_a_browser_that_has_the_file_is_told_so(gateway: Gateway, path: str) -> None:
+def test_known_entity_tag_is_304(gateway: Gateway, path: str) -> None:
     caller = gateway.caller()
     etag = caller.send("GET", path).headers["etag"]
     for known in (etag, etag.removeprefix("W/"), f'"other", {etag}'):
@@ -45,7 +45,7 @@ def test_a_browser_that_has_the_file_is_told_so(gateway: Gateway, path: str) -> 
     assert caller.send("GET", path, **{"if-none-match": '"other"'}).status == 200
 
 
-def test_files_are_cached_for_as_long_as_they_hold(gateway: Gateway) -> None:
+def test_files_have_their_cache_time(gateway: Gateway) -> None:
     caller = gateway.caller()
     assert caller.send("GET", "/").headers["cache-control"] == "no-cache"
     assert caller.send("GET", "/shotgrid-login.js").headers["cache-control"] == "public, max-age=600"
@@ -55,7 +55,7 @@ def test_files_are_cached_for_as_long_as_they_hold(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("origin", [None, PAGE, "https://anywhere.example"])
-def test_a_module_may_be_imported_by_any_page(gateway: Gateway, module: str, origin: str | None) -> None:
+def test_module_can_be_imported_by_any_page(gateway: Gateway, module: str, origin: str | None) -> None:
     response = gateway.caller(origin=origin or "").send("GET", f"/{module}?v=1")
     assert response.status == 200
     assert response.headers["access-control-allow-origin"] == "*"
@@ -63,7 +63,7 @@ def test_a_module_may_be_imported_by_any_page(gateway: Gateway, module: str, ori
     assert "access-control-allow-credentials" not in response.headers
 
 
-def test_the_example_runs_nothing_but_its_own_and_reads_nothing_but_the_site(gateway: Gateway) -> None:
+def test_example_has_a_strict_content_security_policy(gateway: Gateway) -> None:
     headers = gateway.caller().send("GET", "/").headers
     policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
@@ -80,13 +80,13 @@ def test_the_example_runs_nothing_but_its_own_and_reads_nothing_but_the_site(gat
     "path",
     ["/app.py", "/nothing.js", "/example/nothing.js", "/example/%2e%2e/app.py"],
 )
-def test_nothing_else_is_served(gateway: Gateway, path: str) -> None:
+def test_unknown_path_is_404(gateway: Gateway, path: str) -> None:
     response = gateway.caller().send("GET", path)
     assert response.status == 404
     assert response.body["code"] == "not_found"
 
 
-def test_the_example_can_be_turned_off(other_gateway: Gateway) -> None:
+def test_example_can_be_turned_off(other_gateway: Gateway) -> None:
     assert "ExampleUrl" not in other_gateway.outputs
     for path in ("/", "/example/index.html", "/example/dashboard.js", "/example/vendor/chart-4.6.1.min.js"):
         assert other_gateway.caller().send("GET", path).code == "not_found"

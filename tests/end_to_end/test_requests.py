@@ -1,4 +1,4 @@
-"""What a request may look like: bodies, origins, transports, and the responses' headers."""
+"""Bodies, origins and transports of requests, and the headers of responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support.client import COOKIE, OTHER_PAGE, PAGE, Gateway, expire_access_token
 
 POST_ROUTES = ["/auth/password", "/auth/otp", "/auth/refresh", "/auth/logout"]
-GOOD = {"username": "somebody", "password": "a password"}
+VALID = {"username": "a_username", "password": "a password"}
 
 
 @pytest.mark.parametrize(
@@ -19,22 +19,22 @@ GOOD = {"username": "somebody", "password": "a password"}
         ({"password": "x"}, "username: missing"),
         ({"username": "x"}, "password: missing"),
         ({}, "username: missing"),
-        ({**GOOD, "username": 7}, "username: must be text"),
-        ({**GOOD, "password": None}, "password: must be text"),
-        ({**GOOD, "password": ["x"]}, "password: must be text"),
-        ({**GOOD, "username": " "}, "username: empty"),
-        ({**GOOD, "password": ""}, "password: empty"),
-        ({**GOOD, "username": "x" * 257}, "username: longer than 256 characters"),
-        ({**GOOD, "password": "x" * 257}, "password: longer than 256 characters"),
-        ({**GOOD, "password": "\ud800"}, "password: not Unicode text"),
-        ({**GOOD, "pasword": "x"}, "pasword: unknown; known here: username, password, transport"),
-        ({**GOOD, "secret in the wrong place": "x"}, "a field: unknown"),
-        ({**GOOD, "transport": "pigeon"}, "transport: must be"),
-        ([GOOD], "body: not a JSON object"),
+        ({**VALID, "username": 7}, "username: must be text"),
+        ({**VALID, "password": None}, "password: must be text"),
+        ({**VALID, "password": ["x"]}, "password: must be text"),
+        ({**VALID, "username": " "}, "username: empty"),
+        ({**VALID, "password": ""}, "password: empty"),
+        ({**VALID, "username": "x" * 257}, "username: longer than 256 characters"),
+        ({**VALID, "password": "x" * 257}, "password: longer than 256 characters"),
+        ({**VALID, "password": "\ud800"}, "password: not Unicode text"),
+        ({**VALID, "pasword": "x"}, "pasword: unknown; accepted fields: username, password, transport"),
+        ({**VALID, "secret in the wrong place": "x"}, "a field: unknown"),
+        ({**VALID, "transport": "pigeon"}, "transport: must be"),
+        ([VALID], "body: not a JSON object"),
         ("text", "body: not a JSON object"),
     ],
 )
-def test_a_wrong_field_is_named(gateway: Gateway, body: Any, named: str) -> None:
+def test_invalid_field_is_named(gateway: Gateway, body: Any, named: str) -> None:
     response = gateway.caller().send("POST", "/auth/password", body)
     assert (response.status, response.code) == (400, "invalid_request")
     assert response.body["detail"].startswith(named)
@@ -42,7 +42,7 @@ def test_a_wrong_field_is_named(gateway: Gateway, body: Any, named: str) -> None
 
 
 @pytest.mark.parametrize("data", ["{", "", "username=a&password=b", "[" * 8000, '{"username": NaN', "\x00", "nul"])
-def test_what_is_not_json_is_said_to_be_so(gateway: Gateway, data: str) -> None:
+def test_body_that_is_not_json_is_rejected(gateway: Gateway, data: str) -> None:
     response = gateway.caller().send("POST", "/auth/password", data=data)
     assert (response.status, response.code) == (400, "invalid_request")
     assert response.body["detail"] == "body: not JSON"
@@ -62,14 +62,14 @@ def test_what_is_not_json_is_said_to_be_so(gateway: Gateway, data: str) -> None:
         ("/auth/logout", {"everywhere": True}, "everywhere: unknown"),
     ],
 )
-def test_the_other_routes_name_wrong_fields_too(gateway: Gateway, path: str, body: Any, named: str) -> None:
+def test_invalid_field_of_another_route_is_named(gateway: Gateway, path: str, body: Any, named: str) -> None:
     response = gateway.caller().send("POST", path, body)
     assert (response.status, response.code) == (400, "invalid_request")
     assert response.body["detail"].startswith(named)
 
 
 @pytest.mark.parametrize("path", POST_ROUTES)
-def test_large_bodies_are_refused(gateway: Gateway, path: str) -> None:
+def test_large_body_is_rejected(gateway: Gateway, path: str) -> None:
     for data in ("x" * (8 * 1024 + 1), "ä" * (4 * 1024 + 1), "x" * 100_000):
         response = gateway.caller().send("POST", path, data=data.encode())
         assert (response.status, response.code) == (413, "payload_too_large")
@@ -77,12 +77,12 @@ def test_large_bodies_are_refused(gateway: Gateway, path: str) -> None:
 
 @pytest.mark.parametrize("path", POST_ROUTES)
 @pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/plain", "", "multipart/form-data"])
-def test_bodies_that_do_not_say_json_are_refused(gateway: Gateway, path: str, media_type: str) -> None:
-    response = gateway.caller().send("POST", path, data=json.dumps(GOOD), content_type=media_type)
+def test_body_with_another_content_type_is_rejected(gateway: Gateway, path: str, media_type: str) -> None:
+    response = gateway.caller().send("POST", path, data=json.dumps(VALID), content_type=media_type)
     assert (response.status, response.code) == (415, "unsupported_media_type")
 
 
-def test_a_charset_may_be_named(gateway: Gateway) -> None:
+def test_content_type_can_name_a_charset(gateway: Gateway) -> None:
     user = gateway.new_user()
     body = {"username": user.login, "password": user.password}
     response = gateway.caller().send("POST", "/auth/password", body, content_type="Application/JSON; charset=utf-8")
@@ -90,18 +90,18 @@ def test_a_charset_may_be_named(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("path", POST_ROUTES)
-def test_credentials_in_the_address_are_refused(gateway: Gateway, path: str) -> None:
+def test_credentials_in_the_query_string_are_rejected(gateway: Gateway, path: str) -> None:
     user = gateway.new_user()
     query = f"?username={user.login}&password={user.password}"
     response = gateway.caller().send("POST", path + query, {"username": user.login, "password": user.password})
     assert (response.status, response.code) == (400, "invalid_request")
-    assert response.body["detail"].startswith("query string: ")
+    assert response.body["detail"].startswith("Query strings are not allowed")
     assert user.password not in response.text
     assert gateway.site.requests_for(user, "password") == 0
 
 
 @pytest.mark.parametrize("origin", [PAGE, OTHER_PAGE])
-def test_an_allowed_page_can_read_answers_and_errors(gateway: Gateway, origin: str) -> None:
+def test_allowed_page_can_read_responses_and_errors(gateway: Gateway, origin: str) -> None:
     caller = gateway.caller(origin=origin)
     for response in (
         caller.signed_in(gateway.new_user()),
@@ -117,7 +117,7 @@ def test_an_allowed_page_can_read_answers_and_errors(gateway: Gateway, origin: s
 
 
 @pytest.mark.parametrize("path", [*POST_ROUTES, "/auth/session"])
-def test_preflights_of_allowed_pages_are_answered(gateway: Gateway, path: str) -> None:
+def test_preflight_of_an_allowed_page_succeeds(gateway: Gateway, path: str) -> None:
     response = gateway.caller(origin=PAGE).send(
         "OPTIONS",
         path,
@@ -146,7 +146,7 @@ def test_preflights_of_allowed_pages_are_answered(gateway: Gateway, path: str) -
         "*",
     ],
 )
-def test_a_page_that_is_not_allowed_gets_nothing_it_can_use(gateway: Gateway, origin: str) -> None:
+def test_page_of_another_origin_is_rejected_and_cannot_read_the_response(gateway: Gateway, origin: str) -> None:
     user, caller = gateway.new_user(), gateway.caller(origin=origin)
     bearer = gateway.caller().signed_in(user).body["access_token"]
     for response in (
@@ -161,7 +161,7 @@ def test_a_page_that_is_not_allowed_gets_nothing_it_can_use(gateway: Gateway, or
     assert gateway.site.requests_for(user, "password") == 1
 
 
-def test_a_page_of_the_same_site_gets_the_cookie_by_default(gateway: Gateway) -> None:
+def test_page_of_the_same_site_gets_the_cookie_by_default(gateway: Gateway) -> None:
     for site in ("same-origin", "same-site"):
         response = gateway.caller(origin=PAGE, sec_fetch_site=site).send(
             "POST", "/auth/password", _credentials(gateway)
@@ -178,7 +178,7 @@ def test_a_page_of_the_same_site_gets_the_cookie_by_default(gateway: Gateway) ->
 @pytest.mark.parametrize(
     "headers", [{}, {"origin": OTHER_PAGE}, {"origin": OTHER_PAGE, "sec_fetch_site": "cross-site"}, {"origin": PAGE}]
 )
-def test_everyone_else_gets_a_token_by_default(gateway: Gateway, headers: dict[str, str]) -> None:
+def test_other_caller_gets_the_token_by_default(gateway: Gateway, headers: dict[str, str]) -> None:
     response = gateway.caller().send("POST", "/auth/password", _credentials(gateway), **headers)
     assert response.status == 200
     assert response.cookie is None
@@ -186,7 +186,7 @@ def test_everyone_else_gets_a_token_by_default(gateway: Gateway, headers: dict[s
 
 
 @pytest.mark.parametrize("two_factor", [False, True])
-def test_the_transport_can_be_chosen(gateway: Gateway, two_factor: bool) -> None:
+def test_transport_can_be_chosen(gateway: Gateway, two_factor: bool) -> None:
     caller = gateway.caller(origin=PAGE, sec_fetch_site="same-site")
     token = caller.signed_in(gateway.new_user(two_factor=two_factor), transport="token")
     assert token.cookie is None
@@ -196,7 +196,7 @@ def test_the_transport_can_be_chosen(gateway: Gateway, two_factor: bool) -> None
     assert "refresh_token" not in cookie.body
 
 
-def test_a_cookie_that_the_browser_would_drop_is_not_promised(gateway: Gateway) -> None:
+def test_cookie_that_the_browser_would_reject_is_an_invalid_request(gateway: Gateway) -> None:
     user = gateway.new_user()
     cross_site = gateway.caller(origin=OTHER_PAGE, sec_fetch_site="cross-site")
     response = cross_site.password(user, transport="cookie")
@@ -206,7 +206,7 @@ def test_a_cookie_that_the_browser_would_drop_is_not_promised(gateway: Gateway) 
     assert gateway.site.requests_for(user, "password") == 0
 
 
-def test_the_cookie_lives_through_refresh_and_sign_out(gateway: Gateway) -> None:
+def test_cookie_is_rotated_by_refresh_and_cleared_by_sign_out(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE, sec_fetch_site="same-site")
     first = caller.signed_in(gateway.new_user())
     again = caller.send("POST", "/auth/refresh", cookie=f"a=b; {COOKIE}={first.cookie}; c=d")
@@ -223,7 +223,7 @@ def test_the_cookie_lives_through_refresh_and_sign_out(gateway: Gateway) -> None
     assert (over.status, over.code, over.cookie) == (401, "session_ended", "")
 
 
-def test_a_cookie_without_an_origin_is_refused(gateway: Gateway) -> None:
+def test_cookie_without_an_origin_is_rejected(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE, sec_fetch_site="same-site")
     cookie = caller.signed_in(gateway.new_user()).cookie
     for path in ("/auth/refresh", "/auth/logout"):
@@ -232,7 +232,7 @@ def test_a_cookie_without_an_origin_is_refused(gateway: Gateway) -> None:
     assert caller.send("POST", "/auth/refresh", cookie=f"{COOKIE}={cookie}").status == 200
 
 
-def test_a_handle_in_the_body_counts_before_the_cookie(gateway: Gateway) -> None:
+def test_handle_in_the_body_takes_precedence_over_the_cookie(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE)
     cookie = caller.signed_in(gateway.new_user(), transport="cookie").cookie
     body = caller.signed_in(gateway.new_user(), transport="token").body
@@ -243,7 +243,7 @@ def test_a_handle_in_the_body_counts_before_the_cookie(gateway: Gateway) -> None
     assert response.cookie is None
 
 
-def test_the_end_of_a_handle_in_the_body_leaves_the_cookie_alone(gateway: Gateway) -> None:
+def test_sign_out_by_body_does_not_clear_the_cookie(gateway: Gateway) -> None:
     caller = gateway.caller(origin=PAGE)
     cookie = caller.signed_in(gateway.new_user(), transport="cookie").cookie
     handle = caller.signed_in(gateway.new_user(), transport="token").body["refresh_token"]

@@ -1,4 +1,4 @@
-"""Who am I, signing out, and the authorizer in between."""
+"""GET /auth/session, sign-out, and the gateway's own use of the authorizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.support.client import Gateway, expire_access_token, session_row
 
 
-def test_a_bearer_says_whose_it_is_and_until_when(gateway: Gateway) -> None:
+def test_session_route_returns_the_user_and_the_limits(gateway: Gateway) -> None:
     caller = gateway.caller()
     signed_in = caller.signed_in(gateway.new_user()).body
     response = caller.session(signed_in["access_token"])
@@ -22,20 +22,20 @@ def test_a_bearer_says_whose_it_is_and_until_when(gateway: Gateway) -> None:
     "authorization",
     ["", "Bearer", "Bearer ", "Basic {token}", "{token}", "Bearer {token}x", "Bearer x{token}", "Bearer {token} x"],
 )
-def test_anything_but_a_good_bearer_is_refused(gateway: Gateway, authorization: str) -> None:
+def test_malformed_bearer_is_rejected(gateway: Gateway, authorization: str) -> None:
     caller = gateway.caller()
     token = caller.signed_in(gateway.new_user()).body["access_token"]
     response = caller.send("GET", "/auth/session", authorization=authorization.format(token=token))
     assert response.status == 401
 
 
-def test_the_sites_own_tokens_are_no_bearers_here(gateway: Gateway) -> None:
+def test_token_that_this_gateway_did_not_issue_is_rejected(gateway: Gateway) -> None:
     user = gateway.new_user()
     site_token = gateway.site.sign_in_directly(user)["access_token"]
     assert gateway.caller().session(site_token).status == 401
 
 
-def test_an_expired_bearer_is_refused_although_its_row_is_still_there(gateway: Gateway) -> None:
+def test_expired_bearer_whose_row_still_exists_is_rejected(gateway: Gateway) -> None:
     caller = gateway.caller()
     signed_in = caller.signed_in(gateway.new_user()).body
     (bearer,) = gateway.state.get(session_row(signed_in["refresh_token"]))["bearers"]["S"].split()
@@ -43,7 +43,7 @@ def test_an_expired_bearer_is_refused_although_its_row_is_still_there(gateway: G
     assert caller.session(signed_in["access_token"]).status == 401
 
 
-def test_signing_out_ends_the_session_and_its_bearers_at_once(gateway: Gateway) -> None:
+def test_sign_out_ends_the_session_and_its_bearers_at_once(gateway: Gateway) -> None:
     caller = gateway.caller()
     first = caller.signed_in(gateway.new_user()).body
     expire_access_token(gateway, first["refresh_token"])
@@ -56,7 +56,7 @@ def test_signing_out_ends_the_session_and_its_bearers_at_once(gateway: Gateway) 
     assert gateway.bearers_of(first["refresh_token"]) == []
 
 
-def test_signing_out_works_with_every_handle_that_the_session_ever_had(gateway: Gateway) -> None:
+def test_sign_out_works_with_a_retired_handle(gateway: Gateway) -> None:
     caller = gateway.caller()
     handles = [caller.signed_in(gateway.new_user()).body["refresh_token"]]
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_signing_out_works_with_every_handle_that_the_session_ever_had(gateway: 
     assert caller.refresh(handles[-1]).code == "session_ended"
 
 
-def test_signing_out_of_nothing_is_fine(gateway: Gateway) -> None:
+def test_sign_out_without_a_session_is_204(gateway: Gateway) -> None:
     caller = gateway.caller()
     handle = caller.signed_in(gateway.new_user()).body["refresh_token"]
     made_up = f"{handle.partition('.')[0]}.{secrets.token_urlsafe(32)}"
@@ -77,7 +77,7 @@ def test_signing_out_of_nothing_is_fine(gateway: Gateway) -> None:
     assert caller.logout(handle).status == 204
 
 
-def test_sessions_of_one_person_are_independent(gateway: Gateway) -> None:
+def test_sessions_of_one_user_are_independent(gateway: Gateway) -> None:
     user, caller = gateway.new_user(), gateway.caller()
     desk, laptop = caller.signed_in(user).body, caller.signed_in(user).body
     assert caller.logout(desk["refresh_token"]).status == 204
@@ -85,7 +85,7 @@ def test_sessions_of_one_person_are_independent(gateway: Gateway) -> None:
     assert caller.session(laptop["access_token"]).status == 200
 
 
-def test_a_stack_without_a_domain_works_under_its_stage(other_gateway: Gateway, gateway: Gateway) -> None:
+def test_stack_without_a_domain_works_under_its_stage(other_gateway: Gateway, gateway: Gateway) -> None:
     caller = other_gateway.caller()
     signed_in = caller.signed_in(other_gateway.new_user(two_factor=True)).body
     gateway.secrets |= other_gateway.secrets

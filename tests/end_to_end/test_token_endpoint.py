@@ -1,4 +1,4 @@
-"""The site's own token endpoint on the gateway: existing pages and OAuth clients, unmodified, at another URL."""
+"""The gateway's copy of the site's token endpoint, with existing pages' requests and unmodified OAuth clients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def password(user: Account, **more: str) -> dict[str, str]:
 
 
 def fault(response: Response) -> tuple[int, int | None]:
-    """Return the status and the site's code; an error must have all that the site's envelope has."""
+    """Return the status and the site's error code, after a check that the envelope is complete."""
     assert response.headers["content-type"] == "application/json", response.text
     assert response.headers["cache-control"] == "no-store"
     (error,) = response.body["errors"]
@@ -40,7 +40,7 @@ def fault(response: Response) -> tuple[int, int | None]:
 # ---- the site's shapes ------------------------------------------------------------------------------------
 
 
-def test_a_password_signs_in_before_the_switch(gateway: Gateway) -> None:
+def test_password_signs_in_without_two_factor(gateway: Gateway) -> None:
     user, caller = gateway.new_user(two_factor=False), gateway.caller()
     response = caller.access_token(**password(user))
     assert response.status == 200
@@ -49,18 +49,18 @@ def test_a_password_signs_in_before_the_switch(gateway: Gateway) -> None:
     assert 0 < response.body["expires_in"] <= 600
     assert response.cookie is None
     assert caller.session(response.body["access_token"]).body["user"]["login"] == user.login
-    # The handle is the gateway's: good on its other routes, and none of the site's tokens.
+    # The handle is the gateway's own: it works on the other routes and is not a token of the site.
     assert caller.refresh(response.body["refresh_token"]).status == 200
     assert response.body["refresh_token"] not in gateway.site.secrets
     assert caller.logout(response.body["refresh_token"]).status == 204
     assert caller.session(response.body["access_token"]).status == 401
 
 
-def test_after_the_switch_it_asks_for_auth_token_as_the_site_does(gateway: Gateway) -> None:
+def test_two_factor_requires_auth_token_as_the_site_does(gateway: Gateway) -> None:
     user, caller = gateway.new_user(two_factor=True), gateway.caller()
-    asked = caller.access_token(**password(user))
-    assert fault(asked) == (400, 106)
-    (error,) = asked.body["errors"]
+    required = caller.access_token(**password(user))
+    assert fault(required) == (400, 106)
+    (error,) = required.body["errors"]
     assert error["title"] == "Missing argument for 2FA login"
     assert error["source"] == {"auth_token": "missing for 2FA login"}
     assert fault(caller.access_token(**password(user, auth_token=""))) == (400, 106)
@@ -71,27 +71,27 @@ def test_after_the_switch_it_asks_for_auth_token_as_the_site_does(gateway: Gatew
 
 
 @pytest.mark.parametrize("wrong_code", [102, 106])
-def test_a_wrong_code_is_what_the_site_says_it_is_and_counts(gateway: Gateway, wrong_code: int) -> None:
+def test_wrong_code_returns_the_sites_error_code_and_counts(gateway: Gateway, wrong_code: int) -> None:
     user, caller = gateway.new_user(two_factor=True, wrong_code=wrong_code), gateway.caller()
     for _ in range(6):
         assert fault(caller.access_token(**password(user, auth_token="000000"))) == (400, wrong_code)
     waits = caller.access_token(**password(user, auth_token=gateway.site.code(user.login)))
     assert fault(waits) == (429, None)
     assert int(waits.headers["retry-after"]) > 0
-    # Being asked for a code is no failed attempt.
+    # A request without a required code is not a failed attempt.
     other = gateway.new_user(two_factor=True)
     for _ in range(8):
         assert fault(gateway.caller().access_token(**password(other))) == (400, 106)
 
 
-def test_the_routes_share_their_counts(gateway: Gateway) -> None:
+def test_failed_attempts_count_together_with_those_of_the_other_route(gateway: Gateway) -> None:
     user, caller = gateway.new_user(two_factor=False), gateway.caller()
     for _ in range(6):
         assert fault(caller.access_token(**password(user) | {"password": "wrong"})) == (400, 102)
     assert caller.password(user).code == "too_many_attempts"
 
 
-def test_a_refresh_rotates_the_handle(gateway: Gateway) -> None:
+def test_refresh_rotates_the_handle(gateway: Gateway) -> None:
     user, caller = gateway.new_user(two_factor=False), gateway.caller()
     first = caller.access_token(**password(user)).body
     same = caller.access_token(grant_type="refresh_token", refresh_token=first["refresh_token"])
@@ -103,7 +103,7 @@ def test_a_refresh_rotates_the_handle(gateway: Gateway) -> None:
     assert second["refresh_token"] != first["refresh_token"]
 
 
-def test_a_session_that_is_over_is_the_sites_401(gateway: Gateway) -> None:
+def test_refresh_of_an_ended_session_is_401(gateway: Gateway) -> None:
     caller = gateway.caller()
     user = gateway.new_user(two_factor=False)
     handle = caller.access_token(**password(user)).body["refresh_token"]
@@ -122,11 +122,11 @@ def test_a_session_that_is_over_is_the_sites_401(gateway: Gateway) -> None:
         ({"fault": "html"}, (502, None)),
     ],
 )
-def test_what_the_site_does_is_passed_on(gateway: Gateway, switches: dict[str, str], seen: tuple[int, int]) -> None:
+def test_failure_of_the_site_is_passed_on(gateway: Gateway, switches: dict[str, str], seen: tuple[int, int]) -> None:
     assert fault(gateway.caller().access_token(**password(gateway.new_user(**switches)))) == seen
 
 
-# ---- what is refused --------------------------------------------------------------------------------------
+# ---- what is rejected -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_what_the_site_does_is_passed_on(gateway: Gateway, switches: dict[str, s
         {"grant_type": "session_token", "session_token": "a-session-token"},
     ],
 )
-def test_scripts_are_sent_straight_to_the_site(gateway: Gateway, form: dict[str, str]) -> None:
+def test_script_is_rejected_with_the_sites_address(gateway: Gateway, form: dict[str, str]) -> None:
     gateway.secrets |= {"a-script-key", "a-session-token"}
     before = sum(gateway.site.requests.values())
     response = gateway.caller().access_token(**form)
     assert fault(response) == (400, 103)
-    assert f"Scripts go straight to the site, with the same request: {gateway.site.url}{PATH}" in response.text
+    assert f"Scripts send the same request directly to the site: {gateway.site.url}{PATH}" in response.text
     assert sum(gateway.site.requests.values()) == before
 
 
@@ -156,7 +156,7 @@ def test_scripts_are_sent_straight_to_the_site(gateway: Gateway, form: dict[str,
         ({"grant_type": "password", "username": "a" * 257, "password": "b"}, "username"),
     ],
 )
-def test_a_wrong_form_names_what_is_wrong(gateway: Gateway, form: dict[str, str], named: str) -> None:
+def test_invalid_form_field_is_named(gateway: Gateway, form: dict[str, str], named: str) -> None:
     response = gateway.caller().access_token(**form)
     assert fault(response) == (400, 103)
     assert named in response.body["errors"][0]["detail"]
@@ -173,14 +173,14 @@ def test_a_wrong_form_names_what_is_wrong(gateway: Gateway, form: dict[str, str]
         ("a" * 9000, None, (413, None)),
     ],
 )
-def test_what_is_no_form_is_refused(
+def test_body_that_is_not_a_form_is_rejected(
     gateway: Gateway, body: str, media_type: str | None, seen: tuple[int, int | None]
 ) -> None:
     content_type = "application/x-www-form-urlencoded" if media_type is None else media_type
     assert fault(gateway.caller().send("POST", PATH, data=body, content_type=content_type)) == seen
 
 
-def test_credentials_in_the_query_string_are_refused_and_not_logged(gateway: Gateway) -> None:
+def test_credentials_in_the_query_string_are_rejected_and_not_logged(gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=False)
     gateway.secrets.add(user.password)
     query = f"?grant_type=password&username={user.login}&password={user.password}"
@@ -189,7 +189,7 @@ def test_credentials_in_the_query_string_are_refused_and_not_logged(gateway: Gat
     assert gateway.site.requests_for(user, "password") == 0
 
 
-def test_pages_of_allowed_origins_may_read_it_and_no_others(gateway: Gateway) -> None:
+def test_only_pages_of_allowed_origins_can_read_the_response(gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=False)
     for origin in (PAGE, OTHER_PAGE):
         response = gateway.caller(origin=origin).access_token(**password(user))
@@ -230,7 +230,7 @@ def _plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_plain_http")
-def test_requests_oauthlib_signs_in_and_refreshes_by_itself(gateway: Gateway) -> None:
+def test_requests_oauthlib_signs_in_and_refreshes(gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=True)
     url = f"http://{gateway.host}{PATH}"
     kept: list[Any] = []
@@ -256,7 +256,7 @@ def test_requests_oauthlib_signs_in_and_refreshes_by_itself(gateway: Gateway) ->
     session.close()
 
 
-def test_authlib_signs_in_and_refreshes_by_itself(gateway: Gateway) -> None:
+def test_authlib_signs_in_and_refreshes(gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=True)
     url = f"http://{gateway.host}{PATH}"
     kept: list[Any] = []

@@ -1,7 +1,7 @@
-"""What the deployed functions ask of AWS, as CloudTrail recorded it, against what their roles are for.
+"""The AWS calls of the deployed functions, as CloudTrail recorded them, compared with the template's roles.
 
-The emulator does not enforce conditions on kinds of rows and encryption contexts, so a role that lacks one of
-those would only fail on AWS. Here each call that a function really made is held against the template.
+The emulator does not enforce conditions on kinds of rows and encryption contexts. A role that lacks one of them would
+fail only on AWS. So each call that a function really made is compared with the template.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from tests.support.template import FUNCTIONS, ROWS, SEALS
 
 pytestmark = pytest.mark.last
 
-# Looked up one by one, as the emulator returns the last fifty events of a look-up and no more.
+# One look-up for each action, because the emulator returns only the last fifty events.
 ACTIONS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Encrypt", "Decrypt"]
 
 
 @pytest.fixture(scope="module")
 def calls(gateway: Gateway) -> dict[str, set[tuple[str, ...]]]:
-    """Walk through everything that the functions do, and return what each of them has called."""
-    _walk(gateway)
+    """Use every feature of the functions, and return the calls of each function."""
+    _use_everything(gateway)
     found: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for function in FUNCTIONS:
         for action in ACTIONS:
-            asked_for = {"AccessKeyId": _access_key(gateway, function), "EventName": action}
+            attributes = {"AccessKeyId": _access_key(gateway, function), "EventName": action}
             events = gateway.aws.client("cloudtrail").lookup_events(
-                LookupAttributes=[{"AttributeKey": name, "AttributeValue": value} for name, value in asked_for.items()]
+                LookupAttributes=[{"AttributeKey": name, "AttributeValue": value} for name, value in attributes.items()]
             )["Events"]
             found[function] |= {_call(gateway, json.loads(event["CloudTrailEvent"])) for event in events}
     return found
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_calls_all_that_its_role_allows_and_nothing_else(
+def test_function_makes_every_call_that_its_role_allows_and_no_other(
     calls: dict[str, set[tuple[str, ...]]], function: str
 ) -> None:
     rows = {("state", action, kind) for kind, actions in ROWS[function].items() for action in actions}
@@ -58,11 +58,11 @@ def test_a_function_calls_all_that_its_role_allows_and_nothing_else(
     assert calls[function] == rows | seals | bearers
 
 
-def _walk(gateway: Gateway) -> None:
+def _use_everything(gateway: Gateway) -> None:
     gateway.caller().send("GET", "/shotgrid-login.js")
     user, caller = gateway.new_user(two_factor=True), gateway.caller()
     challenge = caller.password(user)
-    for _ in range(5):  # all misses that are free, so that the next one is counted with a wait
+    for _ in range(5):  # all failed attempts without a wait, so that the next one starts a wait
         caller.password(user, "wrong")
     assert caller.otp(challenge, "000000").code == "invalid_otp"
     user, caller = gateway.new_user(two_factor=False), gateway.caller()
@@ -84,10 +84,10 @@ def _walk(gateway: Gateway) -> None:
     for _ in range(2):
         handles.append(caller.rotate(handles[-1]))
     caller.logout(handles[0])
-    _walk_by_the_sites_own_endpoint(gateway)
+    _use_the_token_endpoint(gateway)
 
 
-def _walk_by_the_sites_own_endpoint(gateway: Gateway) -> None:
+def _use_the_token_endpoint(gateway: Gateway) -> None:
     user, caller = gateway.new_user(two_factor=False), gateway.caller()
 
     def sign_in(password: str = user.password) -> Response:
@@ -101,26 +101,26 @@ def _walk_by_the_sites_own_endpoint(gateway: Gateway) -> None:
     for _ in range(3):
         expire_access_token(gateway, handles[-1])
         handles.append(refresh(handles[-1]).body["refresh_token"])
-    refresh(handles[0])  # a copy: ends the session
+    refresh(handles[0])  # replayed: ends the session
     for _ in range(6):
         sign_in("wrong")
 
 
 def _call(gateway: Gateway, record: dict[str, Any]) -> tuple[str, ...]:
-    action, asked = record["eventName"], record["requestParameters"]
+    action, request = record["eventName"], record["requestParameters"]
     match record["eventSource"]:
-        case "dynamodb.amazonaws.com" if asked["TableName"] == gateway.outputs["StateTable"]:
-            return "state", action, (asked.get("Key") or asked["Item"])["id"]["S"].partition("#")[0]
-        case "dynamodb.amazonaws.com" if asked["TableName"] == gateway.outputs["BearersTable"]:
+        case "dynamodb.amazonaws.com" if request["TableName"] == gateway.outputs["StateTable"]:
+            return "state", action, (request.get("Key") or request["Item"])["id"]["S"].partition("#")[0]
+        case "dynamodb.amazonaws.com" if request["TableName"] == gateway.outputs["BearersTable"]:
             return "bearers", action
-        case "kms.amazonaws.com" if asked["KeyId"] == gateway.outputs["KeyArn"]:
-            return "key", action, asked["EncryptionContext"]["purpose"]
+        case "kms.amazonaws.com" if request["KeyId"] == gateway.outputs["KeyArn"]:
+            return "key", action, request["EncryptionContext"]["purpose"]
         case source:
-            return source, action, str(asked)
+            return source, action, str(request)
 
 
 def _access_key(gateway: Gateway, function: str) -> str:
-    """Return the access key under which the emulator runs a function: it derives one from function and role."""
+    """Return the access key of a function: the emulator derives it from function and role."""
     name = gateway.aws.client("cloudformation").describe_stack_resource(
         StackName=STACK, LogicalResourceId=f"{function}Function"
     )["StackResourceDetail"]["PhysicalResourceId"]

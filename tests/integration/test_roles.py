@@ -1,6 +1,6 @@
-"""Each function's own role, as the emulator enforces it: what it must not do is refused.
+"""The role of each function, as the emulator enforces it: every other call is denied.
 
-What the emulator does not enforce (kinds of rows, encryption contexts) is asserted on the template.
+The emulator does not enforce kinds of rows and encryption contexts: `tests/unit/test_template.py` asserts them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.local.stack import STACK
 from tests.support.client import Gateway
 from tests.support.template import FUNCTIONS
 
-# What a role may do with each thing; everything else in CALLS is refused.
+# The calls that a role allows. All other calls of `_calls` must be denied.
 ALLOWED = {
     "Password": {"state put", "bearers put", "encrypt"},
     "Otp": {"state put", "bearers put", "encrypt", "decrypt"},
@@ -56,15 +56,15 @@ def _calls(client: Callable[[str], Any], gateway: Gateway, ciphertext: bytes) ->
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)
-def test_a_role_does_its_work_and_nothing_else(gateway: Gateway, role: str) -> None:
+def test_role_allows_its_calls_and_no_other(gateway: Gateway, role: str) -> None:
     ciphertext = gateway.aws.client("kms").encrypt(
         KeyId=gateway.outputs["KeyArn"], Plaintext=b"x", EncryptionContext={"purpose": "probe"}
     )["CiphertextBlob"]
     calls = _calls(_as_role(gateway, role), gateway, ciphertext)
-    done = {name for name, call in calls.items() if _is_allowed(call)}
+    allowed = {name for name, call in calls.items() if _is_allowed(call)}
     for table in ("StateTable", "BearersTable"):
         gateway.aws.client("dynamodb").delete_item(TableName=gateway.outputs[table], Key=PROBE)
-    assert done == ALLOWED[role]
+    assert allowed == ALLOWED[role]
 
 
 def _as_role(gateway: Gateway, role: str) -> Callable[[str], Any]:
@@ -74,7 +74,7 @@ def _as_role(gateway: Gateway, role: str) -> Callable[[str], Any]:
     iam = gateway.aws.client("iam")
     described = iam.get_role(RoleName=name)["Role"]
     trust = described["AssumeRolePolicyDocument"]
-    # Lambda alone may be these roles; the account's root becomes one here to see what Lambda would see.
+    # Only Lambda can assume these roles. Let the root user of the account do it too, for the time of this call.
     root = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
     iam.update_assume_role_policy(
         RoleName=name, PolicyDocument=json.dumps({**trust, "Statement": [*trust["Statement"], root]})

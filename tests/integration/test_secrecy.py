@@ -1,7 +1,6 @@
-"""What the suite has left behind: no secret in a log, none in the clear in a table.
+"""After all other tests: no secret is in a log, and none is in a table in the clear.
 
-The tests before these have signed in, failed, refreshed and signed out in every way they know, and every
-password, code, token, handle, challenge and user name they used was remembered.
+The other tests have remembered every password, code, token, handle, challenge and user name that they used.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.last
 
 @pytest.fixture
 def used(gateway: Gateway) -> Gateway:
-    """A gateway that has seen each kind of secret, also when these tests run alone."""
+    """A gateway that has received each kind of secret, even if these tests run alone."""
     user = gateway.new_user(two_factor=True)
     caller = gateway.caller(origin="http://pages.login.localhost:8002")
     challenge = caller.password(user)
@@ -40,17 +39,17 @@ def used(gateway: Gateway) -> Gateway:
     return gateway
 
 
-def test_the_functions_logs_hold_no_secret(used: Gateway) -> None:
+def test_logs_contain_no_secret(used: Gateway) -> None:
     log = _function_logs(used)
     secrets = _secrets(used) | used.names
     assert len(secrets) > 15
-    assert sorted(secret for secret in secrets if _holds(log, secret)) == []
+    assert sorted(secret for secret in secrets if _contains(log, secret)) == []
 
 
-def test_the_functions_logs_say_what_happened(used: Gateway) -> None:
+def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
     lines = [json.loads(line) for line in _function_logs(used).splitlines() if line.startswith("{")]
     outcomes = {line["message"] for line in lines if "message" in line}
-    assert {"signed_in", "otp_required", "invalid_otp", "signed_out", "session", "refused", "site_error"} <= outcomes
+    assert {"signed_in", "otp_required", "invalid_otp", "signed_out", "session", "rejected", "site_error"} <= outcomes
     assert "unexpected_error" not in outcomes
     metrics = [line for line in lines if "_aws" in line]
     assert any("signed_in" in metric and metric["route"] == "/auth/otp" for metric in metrics)
@@ -58,23 +57,23 @@ def test_the_functions_logs_say_what_happened(used: Gateway) -> None:
     assert signed_in.keys() >= {"correlation_id", "user", "route", "status", "level", "service"}
 
 
-def test_the_tables_hold_no_secret_in_the_clear(used: Gateway) -> None:
+def test_tables_contain_no_secret_in_the_clear(used: Gateway) -> None:
     rows = [*used.state.all(), *used.bearers.all()]
     kinds = {row["id"]["S"].partition("#")[0] for row in used.state.all()}
     assert {"session", "challenge", "failed"} <= kinds
     held = b"\n".join(_values(rows)).decode("latin-1")
-    assert sorted(secret for secret in _secrets(used) if _holds(held, secret.encode().decode("latin-1"))) == []
+    assert sorted(secret for secret in _secrets(used) if _contains(held, secret.encode().decode("latin-1"))) == []
 
 
 def _secrets(gateway: Gateway) -> set[str]:
-    # Shorter ones are words and numbers of everyday, in every log: "wrong", "x".
+    # Shorter secrets of tests are common words and numbers, such as "wrong", which appear in every log.
     return {secret for secret in gateway.secrets | gateway.site.secrets if len(secret) >= 6}
 
 
-def _holds(text: str, secret: str) -> bool:
+def _contains(text: str, secret: str) -> bool:
     if len(secret) > 8:
         return secret in text
-    # A code's digits turn up by chance within longer numbers, such as times: count them only where they stand alone.
+    # The digits of a code can be part of a longer number, such as a time. So only separate numbers count.
     return re.search(rf"(?<![0-9A-Za-z]){re.escape(secret)}(?![0-9A-Za-z])", text) is not None
 
 

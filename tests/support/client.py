@@ -1,4 +1,4 @@
-"""A caller of a deployed gateway, over real HTTP, that remembers every secret it has seen."""
+"""A client of a deployed gateway over real HTTP. It remembers every secret that it sends or receives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORIGINS = f"{PAGE},{OTHER_PAGE}"
 
 @dataclass
 class Response:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,7 +37,7 @@ class Response:
 
     @property
     def code(self) -> str:
-        """The code of a problem; a problem must have all that RFC 9457 and the contract ask for."""
+        """The error code, after a check that the problem has every field of RFC 9457 and of the contract."""
         assert self.headers["content-type"] == "application/problem+json", self.text
         assert self.body["status"] == self.status
         assert self.body["title"]
@@ -47,7 +47,7 @@ class Response:
 
     @property
     def cookie(self) -> str | None:
-        """The handle that the response sets as a cookie, "" where it clears it, None where it sets none."""
+        """The handle in the session cookie that the response sets; "" if it clears the cookie, None if it sets none."""
         match = re.match(rf"{COOKIE}=([^;]*)", self.headers.get("set-cookie", ""))
         return match[1] if match else None
 
@@ -73,7 +73,7 @@ class Gateway:
         return user
 
     def caller(self, **headers: str) -> Caller:
-        """Be someone at an address that no other test uses."""
+        """Return a caller at an address that no other test uses."""
         address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
         return Caller(self, {"x-forwarded-for": address} | _named(headers))
 
@@ -93,13 +93,13 @@ class Gateway:
         return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def bearers_of(self, handle: str) -> list[dict[str, Any]]:
-        """Return the rows of a session that the authorizer knows."""
+        """Return the bearers of a session."""
         session_id = {"S": handle.partition(".")[0]}
         return [row for row in self.bearers.all() if row.get("session_id") == session_id]
 
 
 class Rows:
-    """A table, seen as its owner: tests turn back clocks in it and look for what must not be there."""
+    """A table, read and changed as its owner: tests change times in it and look for secrets."""
 
     def __init__(self, dynamodb: Any, name: str) -> None:
         self._dynamodb = dynamodb
@@ -140,12 +140,12 @@ class Rows:
 
 
 class Caller:
-    """One caller: a page, when it has an `Origin`, or a program."""
+    """A caller: a page if it sends an `Origin`, otherwise a program."""
 
     def __init__(self, gateway: Gateway, headers: Mapping[str, str]) -> None:
         self.gateway = gateway
         self._headers = dict(headers)
-        self.address = self._headers["x-forwarded-for"]  # what local API Gateway takes for the source address
+        self.address = self._headers["x-forwarded-for"]  # the emulator uses it as the source address
 
     def send(
         self, method: str, path: str, body: Any = None, *, data: str | bytes | None = None, **headers: str
@@ -170,9 +170,9 @@ class Caller:
         return response
 
     def password(self, user: Account, password: str | None = None, **fields: Any) -> Response:
-        given = user.password if password is None else password
-        self.gateway.secrets.add(given)
-        return self.send("POST", "/auth/password", {"username": user.login, "password": given, **fields})
+        sent_password = user.password if password is None else password
+        self.gateway.secrets.add(sent_password)
+        return self.send("POST", "/auth/password", {"username": user.login, "password": sent_password, **fields})
 
     def otp(self, challenge: Response | str, code: str, **fields: Any) -> Response:
         self.gateway.secrets.add(code)
@@ -189,14 +189,14 @@ class Caller:
         return self.send("GET", "/auth/session", authorization=f"Bearer {access_token}")
 
     def access_token(self, **form: str) -> Response:
-        """Ask as an existing page asks the site's own token endpoint."""
+        """Send a form to the gateway's copy of the site's token endpoint."""
         self.gateway.secrets |= {form[name] for name in ("password", "auth_token") if form.get(name)}
         return self.send(
             "POST", "/api/v1/auth/access_token", data=urlencode(form), content_type="application/x-www-form-urlencoded"
         )
 
     def signed_in(self, user: Account, **fields: Any) -> Response:
-        """Sign in with whatever the site asks for."""
+        """Sign in with a password, and with a code if the site requires one."""
         response = self.password(user, **fields)
         if response.status == 202:
             response = self.otp(response, self.gateway.site.code(user.login), **fields)
@@ -204,7 +204,7 @@ class Caller:
         return response
 
     def rotate(self, handle: str) -> str:
-        """Refresh when the stored access token is about to expire, and return the new handle."""
+        """Let the stored access token expire, refresh, and return the new handle."""
         expire_access_token(self.gateway, handle)
         response = self.refresh(handle)
         assert response.status == 200, response.text
@@ -244,15 +244,15 @@ def session_row(handle: str) -> str:
 
 
 def expire_access_token(gateway: Gateway, handle: str) -> None:
-    """Turn the clock to when the stored access token is about to expire."""
+    """Change the row so that the stored access token is about to expire."""
     gateway.state.set(session_row(handle), fresh_until=int(time.time()) - 1)
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait for something that another process does, and return it."""
+    """Wait until another process makes a condition true, and return its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
             return found
         time.sleep(0.02)
-    raise AssertionError(f"did not happen within {seconds} s")
+    raise AssertionError(f"the condition did not become true within {seconds} s")
