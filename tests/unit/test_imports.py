@@ -1,0 +1,53 @@
+"""Which heavy modules each function loads when it starts: every import costs time at a cold start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.local.stack import ROOT
+from tests.support.lambda_events import ENVIRONMENT
+
+HEAVY = ("boto3", "requests", "shotgrid_login.sessions", "shotgrid_login.site")
+
+LOADED = {
+    "access_token": {*HEAVY},
+    "authorizer": {"boto3"},
+    "logout": {"boto3", "shotgrid_login.sessions"},
+    "otp": {*HEAVY},
+    "pages": set[str](),
+    "password": {*HEAVY},
+    "refresh": {*HEAVY},
+    "session": {"boto3", "shotgrid_login.sessions"},
+}
+
+IMPORT = f"""
+import json, sys
+import app
+print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+"""
+
+
+def test_every_function_is_listed() -> None:
+    assert LOADED.keys() == {folder.parent.name for folder in ROOT.glob("functions/*/app.py")}
+
+
+@pytest.mark.parametrize("function", LOADED)
+def test_function_loads_only_the_heavy_modules_that_it_needs(function: str) -> None:
+    folders = [ROOT / "functions" / function, ROOT / "layers" / "shotgrid_login"]
+    environment = ENVIRONMENT | {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(map(str, folders)),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AUTHORIZER_APIS": "",
+        "AUTHORIZER_RULES": "",
+    }
+    started = subprocess.run(
+        [sys.executable, "-c", IMPORT], env=environment, capture_output=True, text=True, check=False
+    )
+    assert started.returncode == 0, started.stderr
+    assert set(json.loads(started.stdout)) == LOADED[function]
