@@ -114,7 +114,7 @@ def test_the_check_says_what_the_site_is_and_keeps_it(running: Running, tmp_path
     block = CHECK.replace("https://studio.shotgrid.autodesk.com", site).replace("before.json", str(saved))
     printed = _paste(f"PYTHON={sys.executable} {block}", ROOT)
     assert re.search(r"^OK +site.sign-in +default", printed, re.MULTILINE)
-    assert "Nothing that was looked at would break." in printed
+    assert "Nothing that was checked would break." in printed
     assert json.loads(saved.read_text())["site"] == site
 
 
