@@ -1,6 +1,6 @@
 """Bearers: the access tokens of signed-in users, known only by their SHA-256.
 
-Nobody but the site can verify its tokens. So a bearer is valid if this gateway issued it to a page and has not ended
+Only the site can verify its tokens. So a bearer is valid if this gateway issued it to a page and has not ended
 its session. The authorizer reads this table and nothing else.
 """
 

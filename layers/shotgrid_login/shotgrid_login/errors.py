@@ -24,7 +24,7 @@ class LoginError(Exception):
     is_forgivable = False
 
     def __init__(self, detail: str, *, attempts_left: int | None = None, retry_after: int | None = None) -> None:
-        """Take the text for people. `retry_after` is in seconds."""
+        """Take the text for the user. `retry_after` is in seconds."""
         super().__init__(detail)
         self.detail = detail
         self.attempts_left = attempts_left
@@ -73,7 +73,7 @@ class OtpRequired(LoginError):
 
 
 class InvalidOtp(LoginError):
-    """The site rejected the code, or user name and password with it: it may not tell which."""
+    """The site rejected the code, or user name and password with it: the site may not distinguish them."""
 
     status = 401
     code = "invalid_otp"

@@ -43,7 +43,7 @@ _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
 # A kept connection that was idle for longer is not reused. Lambda freezes a function between requests, so the function
 # may have missed that the site closed the connection. A request that is lost this way looks like one that the site
-# has received and not answered. Seconds.
+# has received without sending a response. Seconds.
 KEPT_CONNECTION_SECONDS = 5
 
 # Error codes of the site.

@@ -55,7 +55,7 @@ def choose(request: Request, fields: Mapping[str, str]) -> Transport:
 def find_handle(request: Request, fields: Mapping[str, str]) -> tuple[Handle, Transport] | None:
     """Return the handle of a request and its transport; None if there is no handle.
 
-    A handle in the body's `fields` takes precedence over the cookie, which browsers add without being asked to. Raises
+    A handle in the body's `fields` takes precedence over the cookie, which browsers add on their own. Raises
     `SessionEnded` if the text is not a handle.
     """
     if "refresh_token" in fields:
