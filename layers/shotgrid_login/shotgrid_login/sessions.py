@@ -291,7 +291,10 @@ class Sessions:
         self._end(session, "", None)
 
     def end_unless_rotated(self, session: Session) -> bool:
-        """End a session whose refresh token the site rejected, unless a newer token is stored. Return whether it ended."""
+        """End a session whose refresh token the site rejected, unless a newer token is stored.
+
+        Returns whether the session has ended.
+        """
         # Another caller may have exchanged the rejected token for a new one in the meantime.
         return self._end(session, "attribute_not_exists(id) OR secret_hash = :read", {"read": session.secret_hash})
 
