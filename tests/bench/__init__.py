@@ -1,8 +1,11 @@
-"""What a sign-in costs beyond the least it could. `make bench` prints ratios of two measurements of the same run.
+"""Cold starts, CPU time and calls to other services. `make bench` prints ratios of two measurements of the same run.
 
-Machines differ and are busy, so nothing is asserted about time, and slowness fails nothing.
+Machines differ and may be busy, so no time is asserted and a slow result fails nothing.
 
-`unpacked` lays the functions out as Lambda does, beside the `floors` that they are compared with. `cold` starts them.
-`warm` runs `calls` against a deployed stack, in a process of its own that has what a function has: it makes the
-`events` and counts, or replays, what is `outgoing`. `__main__` prints it all.
+- `unpacked` copies the functions and layers to a folder as Lambda does, beside the `floors`: minimal functions that
+  the functions are compared with.
+- `cold` measures cold starts.
+- `warm` deploys a stack and runs `calls` in a process with the environment of a function. `calls` sends `events` to the
+  functions. `outgoing` counts the calls that they make, or replays the responses of AWS.
+- `__main__` prints the results.
 """

@@ -1,4 +1,4 @@
-"""`make bench`: measure, then print what was measured beside what is aimed at."""
+"""`make bench`: measure, then print the results beside their targets."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.cold import ColdStart, cold_starts
-from tests.bench.compared import Compared
+from tests.bench.comparison import Comparison
 from tests.bench.unpacked import Unpacked
 from tests.bench.warm import warm_calls
 from tests.local.stack import SetupFailed
 from tests.support.authorizer_events import EVENTS
 
-COLD_START_AIM = 1.10
+COLD_START_TARGET = 1.10
 
-# CPU time of a warm call of its own. Seconds, on a machine like the one it was set on; the ratio is for all others.
-OWN_TIME_AIMS = {f"authorizer, {shape}": 0.0005 for shape in EVENTS}
+# CPU time of a warm call without the calls of AWS. Seconds, for the machine that they were chosen on.
+OWN_TIME_TARGETS = {f"authorizer, {event}": 0.0005 for event in EVENTS}
 
-# The most calls that a flow should make; where nothing is said, as many as it needs.
-CALL_AIMS = {
-    **{f"authorizer, {shape}": {"site": 0, "dynamodb": 1, "kms": 0} for shape in EVENTS},
+# The maximum number of calls in a flow. A service that is missing here has no maximum.
+CALL_TARGETS = {
+    **{f"authorizer, {event}": {"site": 0, "dynamodb": 1, "kms": 0} for event in EVENTS},
     "refresh, coalesced": {"site": 0, "kms": 1},
     "refresh, coalesced, idle limit moved": {"site": 0, "kms": 1},
     "refresh, at expiry": {"site": 1, "kms": 2},
@@ -33,12 +33,12 @@ SERVICES = {"site": "site", "dynamodb": "DynamoDB", "kms": "KMS"}
 
 
 def main() -> None:
-    """Measure everything first, so that the tables stand together."""
-    print("Measuring, which takes about two minutes", file=sys.stderr, flush=True)
-    # Ended from outside, it still ends what it has started.
+    """Measure everything, then print all tables together."""
+    print("Measuring takes about two minutes", file=sys.stderr, flush=True)
+    # SIGTERM raises SystemExit, so that everything that was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="shotgrid-login-bench-") as directory:
-        unpacked = Unpacked.built_into(Path(directory))
+        unpacked = Unpacked.build_into(Path(directory))
         starts = cold_starts(unpacked)
         warm = warm_calls(unpacked)
     _print_starts(starts)
@@ -47,36 +47,42 @@ def main() -> None:
 
 
 def _print_starts(starts: list[ColdStart]) -> None:
-    print("Cold start: CPU time until the handler is ready, over a floor that imports boto3, makes a DynamoDB client")
-    print("and Powertools' Logger, and for all but the authorizer also makes a KMS client and imports requests.\n")
-    _print_row("what", "ratio", "aim")
+    print("Cold start: CPU time until the handler is ready, divided by that of a floor. The floor imports boto3 and")
+    print(
+        "creates a DynamoDB client and Powertools' Logger. Except for the authorizer, it also creates a KMS client and"
+    )
+    print("imports requests.\n")
+    _print_row("function", "ratio", "target")
     for start in starts:
-        aim = f"<= {COLD_START_AIM:.2f}{_mark(exceeded=start.cpu.ratio > COLD_START_AIM)}"
-        _print_row(start.function, f"{start.cpu.ratio:.2f}", aim, f"({start.cpu}; wall clock {start.wall.ratio:.2f})")
+        target = f"<= {COLD_START_TARGET:.2f}{_mark(exceeded=start.cpu.ratio > COLD_START_TARGET)}"
+        note = f"({start.cpu}; wall clock {start.wall.ratio:.2f})"
+        _print_row(start.function, f"{start.cpu.ratio:.2f}", target, note)
 
 
-def _print_own_time(own_time: Mapping[str, Compared]) -> None:
-    print("\nWarm call: CPU time without the AWS calls', over an empty handler with the Logger's same decorator.\n")
-    _print_row("what", "ratio", "aim")
-    for flow, compared in own_time.items():
-        most = OWN_TIME_AIMS.get(flow)
-        own = median(compared.measured)
-        aim = "none" if most is None else f"< {most * 1000:.1f} ms{_mark(exceeded=own >= most)}"
-        _print_row(flow, f"{compared.ratio:.2f}", aim, f"({compared})")
+def _print_own_time(own_time: Mapping[str, Comparison]) -> None:
+    print(
+        "\nWarm call: CPU time without the calls of AWS, divided by that of an empty handler with the same decorator.\n"
+    )
+    _print_row("flow", "ratio", "target")
+    for flow, comparison in own_time.items():
+        maximum = OWN_TIME_TARGETS.get(flow)
+        own = median(comparison.measured)
+        target = "none" if maximum is None else f"< {maximum * 1000:.1f} ms{_mark(exceeded=own >= maximum)}"
+        _print_row(flow, f"{comparison.ratio:.2f}", target, f"({comparison})")
 
 
-def _print_row(what: str, ratio: str, aim: str, note: str = "") -> None:
-    print(f"{what:38}{ratio:>6}  {aim:18}{note}".rstrip())
+def _print_row(name: str, ratio: str, target: str, note: str = "") -> None:
+    print(f"{name:38}{ratio:>6}  {target:18}{note}".rstrip())
 
 
 def _print_calls(calls: Mapping[str, Mapping[str, int]]) -> None:
-    print("\nCalls to others that one request makes: a count, not a ratio.\n")
-    print(f"{'what':38}" + "".join(f"{title:>10}" for title in SERVICES.values()) + "  aim")
-    for flow, made in calls.items():
-        most = CALL_AIMS.get(flow, {})
-        aim = ", ".join(f"{SERVICES[service]} <= {count}" for service, count in most.items()) or "none"
-        mark = _mark(exceeded=any(made.get(service, 0) > count for service, count in most.items()))
-        print(f"{flow:38}" + "".join(f"{made.get(service, 0):10}" for service in SERVICES) + f"  {aim}{mark}")
+    print("\nCalls to other services in one request.\n")
+    print(f"{'flow':38}" + "".join(f"{title:>10}" for title in SERVICES.values()) + "  target")
+    for flow, counts in calls.items():
+        maximum = CALL_TARGETS.get(flow, {})
+        target = ", ".join(f"{SERVICES[service]} <= {count}" for service, count in maximum.items()) or "none"
+        mark = _mark(exceeded=any(counts.get(service, 0) > count for service, count in maximum.items()))
+        print(f"{flow:38}" + "".join(f"{counts.get(service, 0):10}" for service in SERVICES) + f"  {target}{mark}")
 
 
 def _mark(*, exceeded: bool) -> str:

@@ -1,4 +1,4 @@
-"""Cold starts: from the first import of app.py until its handler is ready, in a fresh process each time."""
+"""Cold starts: the time from the import of app.py until its handler is ready, in a new process each time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.compared import Compared
+from tests.bench.comparison import Comparison
 from tests.bench.unpacked import Unpacked
 from tests.local.stack import SetupFailed
 
-# The functions, each with the floor that it is compared with.
+# Each function, with the floor that it is compared with.
 FLOORS = {
     "authorizer": "authorizer",
     "password": "others",
@@ -23,7 +23,7 @@ FLOORS = {
     "pages": "others",
 }
 
-# How often each is started beside its floor. Medians of so many differ by 0.02 between runs on a busy machine.
+# Starts of each function and its floor. With 25, the median differs by 0.02 between runs on a busy machine.
 ROUNDS = 25
 
 _START = """
@@ -36,17 +36,17 @@ print(time.process_time() - cpu, time.perf_counter() - wall)
 
 @dataclass(frozen=True)
 class ColdStart:
-    """A function's starts. CPU time is what counts: unlike the clock on the wall it leaves out who else runs."""
+    """The starts of a function. Unlike wall clock time, CPU time does not depend on the load of the machine."""
 
     function: str
-    cpu: Compared = field(default_factory=Compared)
-    wall: Compared = field(default_factory=Compared)
+    cpu: Comparison = field(default_factory=Comparison)
+    wall: Comparison = field(default_factory=Comparison)
 
 
 def cold_starts(unpacked: Unpacked) -> list[ColdStart]:
     """Start the functions and their floors in turns; raises `SetupFailed` if one does not start."""
     for folder in (*unpacked.functions.values(), *unpacked.floors.values()):
-        _start(unpacked, folder)  # leaves the bytecode that every later start finds
+        _start(unpacked, folder)  # writes the bytecode that every later start uses
     starts = [ColdStart(function) for function in FLOORS]
     for number in range(ROUNDS):
         for start in starts:
@@ -54,7 +54,7 @@ def cold_starts(unpacked: Unpacked) -> list[ColdStart]:
                 (unpacked.functions[start.function], start.cpu.measured, start.wall.measured),
                 (unpacked.floors[FLOORS[start.function]], start.cpu.floor, start.wall.floor),
             ]
-            # Neither of the two always comes first.
+            # Alternate the order of the two.
             for folder, cpu, wall in pair if number % 2 else reversed(pair):
                 cpu_seconds, wall_seconds = _start(unpacked, folder)
                 cpu.append(cpu_seconds)
@@ -63,7 +63,7 @@ def cold_starts(unpacked: Unpacked) -> list[ColdStart]:
 
 
 def _start(unpacked: Unpacked, folder: Path) -> tuple[float, float]:
-    # -P: the folder where this is run is none of Lambda's.
+    # -P: do not import from the current folder, which Lambda does not have.
     child = subprocess.run(
         [sys.executable, "-P", "-c", _START],
         env=unpacked.environment(folder),

@@ -1,4 +1,4 @@
-"""Events as API Gateway's REST API sends them, with the headers of a browser's page, and Lambda's context."""
+"""Events that a REST API sends for the requests of a browser, and Lambda's context."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a function of itself, as far as the logger asks."""
+    """The attributes of Lambda's context that the logger reads."""
 
     function_name: str = "bench"
     memory_limit_in_mb: int = 512
@@ -28,10 +28,10 @@ def post(route: str, body: dict[str, str]) -> Event:
     return _request("POST", route) | {"body": json.dumps(body)}
 
 
-def get(route: str, access_token: str, known: dict[str, Any]) -> Event:
-    """Return a proxy event of a bearer; `known` is the context that the authorizer answered."""
+def get(route: str, access_token: str, context: dict[str, Any]) -> Event:
+    """Return a proxy event with a bearer; `context` is the context of the authorizer's response."""
     event = _request("GET", route, access_token)
-    event["requestContext"]["authorizer"] = known
+    event["requestContext"]["authorizer"] = context
     return event
 
 

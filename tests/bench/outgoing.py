@@ -1,4 +1,4 @@
-"""What leaves a function's process: counted by whom it goes to, or answered from memory instead."""
+"""The calls that a function makes to other services: counted, or replaced by recorded responses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _make_api_call: Callable[..., Any] = vars(BaseClient)["_make_api_call"]
 
 @contextlib.contextmanager
 def counted() -> Iterator[Counter[str]]:
-    """Count calls: to the `site`, and to AWS services by their names."""
+    """Count the calls to `site`, and to each AWS service by its name."""
     counts: Counter[str] = Counter()
 
     def send(session: requests.Session, *arguments: Any, **options: Any) -> Any:
@@ -35,11 +35,11 @@ def counted() -> Iterator[Counter[str]]:
 
 @contextlib.contextmanager
 def replayed(call: Callable[[], object]) -> Iterator[None]:
-    """Make `call` for once, and give every later one the responses that AWS gave to this one, in the same order.
+    """Run `call` once, record the responses of AWS, and replay them in the same order to every later call.
 
-    So no CPU time of an AWS call is in what is measured. Measured too and taken away, it would hide the rest: it is
-    ten times as long, and varies by more than all of the rest. The price: the processor's caches are warmer than they
-    would be after a real call.
+    So the measured CPU time does not contain the calls of AWS. Subtracting a separate measurement would not work: the
+    calls of AWS take ten times as long as the rest and vary by more than the rest. A disadvantage: the caches of the
+    processor are warmer than after a real call.
     """
     responses: list[Any] = []
 

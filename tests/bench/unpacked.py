@@ -1,6 +1,6 @@
-"""The functions as they lie on Lambda's disk: the layers together below /opt, each function alone as /var/task.
+"""The files as on Lambda: both layers in /opt, and each function in its own /var/task.
 
-It is a copy, so that no bytecode is left in what is deployed, and no other build takes it away meanwhile.
+They are copies, so that no bytecode gets into the deployed files, and another build cannot remove them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ ORIGIN = "https://pages.example"
 
 @dataclass(frozen=True)
 class Unpacked:
-    """Where everything lies: folders with an app.py each, and the layers."""
+    """A folder with the copies: folders with an app.py each, and the layers."""
 
     directory: Path
 
     @classmethod
-    def built_into(cls, directory: Path) -> Unpacked:
-        """Build the layers as they are now, and copy all into an empty folder."""
+    def build_into(cls, directory: Path) -> Unpacked:
+        """Build the layers, and copy them and the functions to an empty folder."""
         build()
         unpacked = cls(directory)
         for layer in ("LoginLayer", "DependenciesLayer"):
@@ -35,23 +35,23 @@ class Unpacked:
 
     @property
     def layers(self) -> Path:
-        """Both layers."""
+        """The folder of both layers."""
         return self.directory / "opt" / "python"
 
     @property
     def functions(self) -> dict[str, Path]:
-        """The functions' folders, by name."""
+        """The folder of each function, by name."""
         return {folder.name: folder for folder in (self.directory / "functions").iterdir()}
 
     @property
     def floors(self) -> dict[str, Path]:
-        """The floors' folders, by name."""
+        """The folder of each floor, by name."""
         return {folder.name: folder for folder in (self.directory / "floors").iterdir()}
 
     def environment(self, *task: Path) -> dict[str, str]:
-        """Return all that a function finds: its own code before the layers, and the variables of `template.yaml`.
+        """Return the environment of a function: its own code before the layers, and the variables of `template.yaml`.
 
-        boto3 comes last, as the runtime's does: with the Python that runs this.
+        boto3 is the one that is installed with this Python. It comes last, as on Lambda.
         """
         return {
             "PYTHONPATH": os.pathsep.join(map(str, (*task, self.layers))),

@@ -1,4 +1,4 @@
-"""Warm calls, against a stack deployed from the real template."""
+"""Warm calls, with a stack that is deployed from the real template."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from tests.bench.compared import Compared
+from tests.bench.comparison import Comparison
 from tests.bench.unpacked import ORIGIN, Unpacked
 from tests.local.stack import ROOT, LocalAws, SetupFailed
 from tests.site.fake_site import FakeSite
 
-# The fake site's only account, on loopback.
+# The only account of the fake site.
 LOGIN = "a_username"
 PASSWORD = "a_password"
 
 
 @dataclass(frozen=True)
 class Warm:
-    """By flow: the number of calls to `site`, `dynamodb` and `kms`, and its own CPU time over an empty handler's."""
+    """For each flow: the calls to `site`, `dynamodb` and `kms`, and the CPU time beside that of an empty handler."""
 
     calls: dict[str, dict[str, int]]
-    own_time: dict[str, Compared]
+    own_time: dict[str, Comparison]
 
 
 def warm_calls(unpacked: Unpacked) -> Warm:
-    """Run `calls`; raises `SetupFailed` if the stack does not start or a function does not response as it must."""
+    """Run `calls`; raises `SetupFailed` if the stack does not start or a function returns an unexpected response."""
     with FakeSite() as site, LocalAws() as aws:
         site.add_user(LOGIN, PASSWORD)
         outputs = aws.deploy({"ShotGridSiteUrl": site.url, "AllowedOrigins": ORIGIN})
@@ -47,7 +47,7 @@ def warm_calls(unpacked: Unpacked) -> Warm:
             stdin=subprocess.DEVNULL,
         )
     if child.returncode != 0:
-        raise SetupFailed(f"the flows do not run:\n{child.stderr[-4000:]}")
-    seen = json.loads(child.stdout)
-    own_time = {flow: Compared(**seconds) for flow, seconds in seen["own_time"].items()}
-    return Warm(seen["calls"], own_time)
+        raise SetupFailed(f"the flows failed:\n{child.stderr[-4000:]}")
+    results = json.loads(child.stdout)
+    own_time = {flow: Comparison(**seconds) for flow, seconds in results["own_time"].items()}
+    return Warm(results["calls"], own_time)

@@ -1,4 +1,4 @@
-"""The least that the authorizer could be: one client, a logger, and no response."""
+"""The floor of the authorizer: one client, a logger, and an empty response."""
 
 from typing import Any
 
@@ -11,5 +11,5 @@ dynamodb = boto3.client("dynamodb")
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Response nothing."""
+    """Return an empty response."""
     return {}

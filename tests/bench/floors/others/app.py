@@ -1,9 +1,9 @@
-"""The least that a function that asks the site could be: two clients, `requests`, a logger, and no response."""
+"""The floor of the functions that call the site: two clients, `requests`, a logger, and an empty response."""
 
 from typing import Any
 
 import boto3
-import requests  # noqa: F401 - its import is what costs
+import requests  # noqa: F401 - only its import counts
 from aws_lambda_powertools import Logger
 
 logger = Logger(service="floor")
@@ -13,5 +13,5 @@ kms = boto3.client("kms")
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Response nothing."""
+    """Return an empty response."""
     return {}
