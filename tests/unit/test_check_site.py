@@ -36,8 +36,8 @@ def site() -> Iterator[FakeSite]:
         ("saml", "PROBLEM", 1, "single sign-on"),
         ("saml2", "PROBLEM", 1, "single sign-on"),
         ("oxygen", "PROBLEM", 1, "Autodesk account"),
-        ("pigeon", "UNKNOWN", 0, "does not know"),
-        ("x\033[2J" + "y" * 200, "UNKNOWN", 0, "does not know"),
+        ("pigeon", "UNKNOWN", 0, "is unknown"),
+        ("x\033[2J" + "y" * 200, "UNKNOWN", 0, "is unknown"),
     ],
 )
 def test_sign_in_method_is_shown_with_its_meaning(

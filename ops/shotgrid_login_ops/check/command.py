@@ -139,7 +139,7 @@ def _check_gateway(
     if any(finding.name == "gateway.site" and finding.status is Status.PROBLEM for finding in findings):
         return [*findings, gateway_user.not_checked("the gateway is for another site, see gateway.site.")]
     user_findings = gateway_user.sign_in_and_out(connection, site, credentials, terminal.read_code)
-    # The sign-in repeats gateway.site, and knows more.
+    # The sign-in checks gateway.site too, and its result replaces the first one.
     names = {finding.name for finding in user_findings}
     return [*(finding for finding in findings if finding.name not in names), *user_findings]
 

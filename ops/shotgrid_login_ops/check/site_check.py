@@ -244,7 +244,7 @@ def _sign_in(method: object) -> Finding:
     return unknown(
         "site.sign-in",
         printable(method),
-        "The check does not know this sign-in method.",
+        "This sign-in method is unknown.",
         "Run the check with --user. If the password signs in, it also works through this gateway.",
     )
 
