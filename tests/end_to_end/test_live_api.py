@@ -26,7 +26,8 @@ def live_api(aws: LocalAws, gateway: Gateway) -> LiveApi:
 
 @pytest.fixture(scope="module")
 def signed_in(gateway: Gateway) -> dict[str, Any]:
-    return gateway.caller().signed_in(gateway.new_user()).body
+    user = gateway.new_user(expires_in=6 * 3600)  # longer than this module runs
+    return gateway.caller().signed_in(user).body
 
 
 def test_page_connects_with_its_bearer_as_a_subprotocol(live_api: LiveApi, signed_in: dict[str, Any]) -> None:

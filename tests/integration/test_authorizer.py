@@ -16,10 +16,13 @@ from tests.site.fake_site import Account
 from tests.support.authorizer_events import EVENTS, http_2, powertools_response
 from tests.support.client import Gateway, context_of, until
 
+# The lifetime of the user's access token: longer than this module runs. Seconds.
+EXPIRES_IN = 6 * 3600
+
 
 @pytest.fixture(scope="module")
 def user(gateway: Gateway) -> Account:
-    user = gateway.new_user()
+    user = gateway.new_user(expires_in=EXPIRES_IN)
     user.permission_group = "Manager"
     return user
 
@@ -52,7 +55,7 @@ def test_bearer_of_a_sign_in_is_allowed_with_the_data_of_the_user(
     assert response.get("isAuthorized") is (True if name == "http_2" else None)
     for secret in (signed_in["access_token"], signed_in["refresh_token"].partition(".")[2]):
         assert secret not in json.dumps(response)
-    assert 0 < int(response["context"].pop("expires_at")) - time.time() <= 600
+    assert 0 < int(response["context"].pop("expires_at")) - time.time() <= EXPIRES_IN
     assert response["context"] == context_of(user, signed_in)
 
 

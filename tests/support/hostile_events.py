@@ -83,8 +83,7 @@ MALFORMED_AUTHORIZATIONS = [
 
 # ---- Events ------------------------------------------------------------------------------------------------
 
-# Names of an event's fields, without those that can contain the bearer: `authorizationToken`, and `headers` with
-# `Authorization`.
+# Names of an event's fields, without those that can contain the bearer: `authorizationToken` and the names of headers.
 _FIELDS = [
     "type",
     "version",
@@ -95,6 +94,7 @@ _FIELDS = [
     "resource",
     "requestContext",
     "eventType",
+    "headers",
     "multiValueHeaders",
     "queryStringParameters",
     "identitySource",

@@ -20,17 +20,20 @@ KINDS = ("rest", "http")
 GROUPS = "Artist|Manager|Admin|Production Coordinator"
 REPORTS_GROUPS = "Manager|Admin"
 
-# The default of the examples' parameter CacheSeconds.
-CACHE_SECONDS = 60
-
 
 @dataclass(frozen=True)
 class StudioApi:
-    """A deployed REST or HTTP API. `entry` is its entry in the gateway's parameter AuthorizerApis."""
+    """A deployed REST or HTTP API.
+
+    Attributes:
+        entry: its entry in the gateway's parameter AuthorizerApis.
+        cache_seconds: how long API Gateway caches a response of the authorizer, as deployed.
+    """
 
     aws: LocalAws
     kind: str
     entry: str
+    cache_seconds: int
 
     @property
     def id(self) -> str:
@@ -62,15 +65,6 @@ class StudioApi:
         context: dict[str, Any] = response.body["who"]
         return context
 
-    @property
-    def cache_seconds(self) -> list[int]:
-        """How long API Gateway caches the responses of each of its authorizers. Seconds."""
-        if self.kind == "rest":
-            authorizers = self.aws.client("apigateway").get_authorizers(restApiId=self.id)["items"]
-            return [authorizer["authorizerResultTtlInSeconds"] for authorizer in authorizers]
-        authorizers = self.aws.client("apigatewayv2").get_authorizers(ApiId=self.id)["Items"]
-        return [authorizer["AuthorizerResultTtlInSeconds"] for authorizer in authorizers]
-
     def cache_for(self, seconds: int) -> None:
         """Change how long API Gateway caches a response of the authorizer, without a deployment."""
         if self.kind == "rest":
@@ -95,7 +89,8 @@ def deploy_studio_apis(aws: LocalAws, page: str) -> dict[str, StudioApi]:
     """Deploy the REST and the HTTP example for pages of this origin, and name them and their rules to the gateway."""
     for kind in KINDS:
         _create_stack(aws, f"{kind}-api", (_EXAMPLES / f"{kind}_api.yaml").read_text(), AllowedOrigin=page)
-    apis = {kind: StudioApi(aws, kind, _outputs(aws, f"{kind}-api")["AuthorizerApi"]) for kind in KINDS}
+    entries = {kind: _outputs(aws, f"{kind}-api")["AuthorizerApi"] for kind in KINDS}
+    apis = {kind: StudioApi(aws, kind, entry, _cache_seconds(aws, kind, entry)) for kind, entry in entries.items()}
     _serve_rest_api(apis["rest"], page)
     _serve_http_api(apis["http"], page)
     _update_stack(
@@ -105,6 +100,15 @@ def deploy_studio_apis(aws: LocalAws, page: str) -> dict[str, StudioApi]:
         AuthorizerRules=",".join(api.rules for api in apis.values()) + ";",
     )
     return apis
+
+
+def _cache_seconds(aws: LocalAws, kind: str, entry: str) -> int:
+    api_id = entry.partition(":")[2]
+    if kind == "rest":
+        (authorizer,) = aws.client("apigateway").get_authorizers(restApiId=api_id)["items"]
+        return int(authorizer["authorizerResultTtlInSeconds"])
+    (authorizer,) = aws.client("apigatewayv2").get_authorizers(ApiId=api_id)["Items"]
+    return int(authorizer["AuthorizerResultTtlInSeconds"])
 
 
 def _serve_rest_api(api: StudioApi, page: str) -> None:
