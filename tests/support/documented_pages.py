@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.local.stack import ROOT
+from tests.support.docs import blocks
 
 # The example hosts of the documents.
 GATEWAY = "https://login.studio.com"
@@ -17,15 +17,16 @@ def documented_pages() -> dict[str, str]:
 
     The page `moved` is the page `before` with the change that the documents show as a diff.
     """
-    text = "\n".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
     pages = {}
-    for page in re.findall(r"^```html\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        title = re.search("<title>(.*)</title>", page)
-        assert title, page
-        pages[title[1].replace(" ", "-").lower()] = page
-    (diff,) = re.findall(r"^```diff\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    for block in blocks("html"):
+        title = re.search("<title>(.*)</title>", block.text)
+        assert title, block
+        name = title[1].replace(" ", "-").lower()
+        assert name not in pages, name
+        pages[name] = block.text
+    (diff,) = blocks("diff")
     moved = pages["before"]
-    for old, new in re.findall(r"^-(.*)\n\+(.*)$", diff, re.MULTILINE):
+    for old, new in re.findall(r"^-(.*)\n\+(.*)$", diff.text, re.MULTILINE):
         assert moved.count(old) == 1, old
         moved = moved.replace(old, new)
     return pages | {"moved": moved}

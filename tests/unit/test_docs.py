@@ -1,0 +1,235 @@
+"""The documents: their links, and that their tables agree with the code and the template."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from shotgrid_login import errors
+from tests.local.stack import ROOT
+from tests.support.docs import DOCUMENTS, anchors, blocks, code_spans, links, section, subsections, tables
+from tests.support.documented_pages import documented_pages
+from tests.support.template import resources, template
+
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+HTTP, OPERATIONS, TWO_FACTOR = (ROOT / "docs" / f"{name}.md" for name in ("http", "operations", "two-factor"))
+
+# The languages of code blocks. The suite runs `sh` and `html`, and applies `diff`. It does not run the others.
+LANGUAGES = {"sh", "html", "diff", "text", "json", "css", "js", "mermaid"}
+
+# Wording that CONTRIBUTING.md rules out and that no correct sentence of this repository needs.
+FORBIDDEN = [
+    r"\bis told\b",
+    r"\bkept answers?\b",
+    r"\bwishes\b",
+    r"\bthat is none\b",
+    r"\b(?:is|are|was|were|be) said\b",
+    r"\bsaid to be\b",
+    r"\bbelongs? into\b",
+    r"(?<!/)\bstand-in\b(?!/)",  # `/stand-in/` is a path of the fake site
+]
+TEXT_SUFFIXES = {".py", ".js", ".mjs", ".ts", ".html", ".css", ".md", ".yaml", ".toml"}
+NOT_OURS = {"node_modules", "vendor", "__pycache__", "build"}
+
+LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
+
+
+# ---- text --------------------------------------------------------------------------------------------------
+
+
+def test_readme_has_at_most_150_lines() -> None:
+    assert len(README.read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_anchors_resolve(document: Path) -> None:
+    assert len(anchors(document)) == len(set(anchors(document)))
+    for link in links(document):
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.is_relative_to(ROOT), link
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_code_blocks_have_a_known_language() -> None:
+    assert {block.language for block in blocks()} == LANGUAGES
+
+
+def test_browser_tests_open_every_documented_page() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "browser").glob("test_*.py"))
+    assert [name for name in documented_pages() if not re.search(rf'["/]{name}"', tests)] == []
+
+
+def test_two_factor_guide_has_the_table_of_the_readme() -> None:
+    """The rehearsal compares the README's table with what it sees."""
+    heading = "Switch two-factor authentication on"
+    assert tables(section(TWO_FACTOR, "What breaks and what does not")) == tables(section(README, heading))
+
+
+def text_files() -> Iterator[Path]:
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_OURS]
+        yield from (Path(folder, name) for name in names if Path(name).suffix in TEXT_SUFFIXES or name == "Makefile")
+
+
+def test_texts_do_not_have_forbidden_wording() -> None:
+    forbidden = re.compile("|".join(FORBIDDEN), re.IGNORECASE)
+    found = [
+        f"{path}:{number}: {line.strip()}"
+        for path in text_files()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if forbidden.search(line)
+    ]
+    assert found == []
+
+
+def test_contributing_lists_every_make_target() -> None:
+    (rows,) = tables(section(CONTRIBUTING, "Make targets"))
+    documented = {span.split()[1] for row in rows for span in code_spans(row[0]) if " " in span}
+    assert documented == set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+# ---- routes and error codes --------------------------------------------------------------------------------
+
+
+def routes() -> dict[str, str]:
+    """Return the code of each route in the template, without preflights: `{"POST /auth/otp": "functions/otp"}`."""
+    source = yaml_parse((ROOT / "template.yaml").read_text())
+    return {
+        f"{event['Properties']['Method']} {event['Properties']['Path']}": resource["Properties"]["CodeUri"]
+        for resource in source["Resources"].values()
+        for event in resource["Properties"].get("Events", {}).values()
+        if event["Properties"]["Method"] != "OPTIONS"
+    }
+
+
+def test_readme_lists_every_route_with_its_code() -> None:
+    (rows,) = tables(section(README, "Routes"))
+    documented = {code_spans(row[0])[0]: re.sub(r".*\((.*)/app\.py\)", r"\1", row[2]) for row in rows}
+    pages = documented.pop("GET /…")
+    expected = routes()
+    assert {route for route, code in expected.items() if code == pages} == {
+        "GET /",
+        "GET /{file}",
+        "GET /example/{file+}",
+    }
+    assert documented == {route: code for route, code in expected.items() if code != pages}
+
+
+def test_contract_describes_every_route() -> None:
+    described = subsections(HTTP, "Routes")
+    pages = described.pop("GET: the modules and the example page")
+    assert described.keys() == {route for route, code in routes().items() if code != "functions/pages"}
+
+    (rows,) = tables(pages)
+    served = {f"/{path.name}" for path in (ROOT / "functions" / "pages" / "files").iterdir() if path.is_file()}
+    assert {path for row in rows for path in code_spans(row[0])} == served | {"/", "/example/…"}
+
+
+def error_classes() -> list[type[errors.LoginError]]:
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    return [value for value in classes if issubclass(value, errors.LoginError)]
+
+
+def test_contract_has_one_paragraph_for_each_error_code() -> None:
+    # Only the token endpoint sends OtpRequired to a caller, as the site's error code 106.
+    expected = {error.code: f"{error.status}." for error in error_classes() if error is not errors.OtpRequired}
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    for response in api["Body"]["x-amazon-apigateway-gateway-responses"].values():
+        (body,) = response["responseTemplates"].values()
+        (code,) = re.findall('"code": "(.*?)"', body)
+        expected[code] = str(response.get("statusCode", ""))
+
+    described = subsections(HTTP, "Error codes")
+    del described["Responses of API Gateway"]
+    assert described.keys() == expected.keys()
+    for code, text in described.items():
+        assert text.strip().startswith(f"**{expected[code]}"), code
+
+
+# ---- parameters, logs and metrics --------------------------------------------------------------------------
+
+
+def test_operations_guide_has_every_parameter_with_its_default() -> None:
+    documented: dict[str, str | None] = {}
+    for names, default, _ in tables(section(OPERATIONS, "Parameters"))[0]:
+        values = [value.strip("`") for value in default.split(", ")]
+        for index, name in enumerate(code_spans(names)):
+            value = values[index % len(values)]
+            documented[name] = {"": None, "none": ""}.get(value, value)
+    parameters = template()["Parameters"].items()
+    assert documented == {name: str(row["Default"]) if "Default" in row else None for name, row in parameters}
+
+
+def test_operations_guide_has_every_output() -> None:
+    (rows,) = tables(section(OPERATIONS, "Outputs"))
+    assert {name for row in rows for name in code_spans(row[0])} == template()["Outputs"].keys()
+
+
+@cache
+def all_calls() -> list[tuple[str, list[Any]]]:
+    """Return every call in the Lambda functions and their layer: what is called, and its positional arguments.
+
+    Arguments that are not constants are None.
+    """
+    files = [path for folder in ("functions", "layers") for path in (ROOT / folder).rglob("*.py")]
+    return [
+        (
+            ast.unparse(node.func),
+            [argument.value if isinstance(argument, ast.Constant) else None for argument in node.args],
+        )
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+
+
+def calls(function: str) -> Iterator[list[Any]]:
+    """Yield the arguments of every call of a function. `function` is a regular expression for its name."""
+    return (arguments for name, arguments in all_calls() if re.fullmatch(function, name))
+
+
+def outcomes() -> set[tuple[str, int]]:
+    """Return the outcome and the status of every response that is logged."""
+    found = {(error.outcome or error.code, error.status) for error in error_classes()}
+    found |= {(outcome, status) for status, outcome, *_ in calls(r"(http\.)?Response") if outcome is not None}
+    return found - {("preflight", 204)}
+
+
+def counts() -> set[str]:
+    """Return the metrics other than the one for each outcome."""
+    return {name for name, *_ in calls(r"(log\.)?count") if name is not None}
+
+
+def test_operations_guide_has_every_outcome_with_its_status() -> None:
+    rows = tables(section(OPERATIONS, "Outcomes"))[0]
+    documented = {name: " ".join(row) for row in rows for name in code_spans(row[0])}
+    assert documented.keys() == {outcome for outcome, _ in outcomes()}
+    for outcome, status in outcomes():
+        assert str(status) in documented[outcome], outcome
+
+
+def test_operations_guide_has_every_log_message_with_its_level() -> None:
+    logged = {(message, level.upper()) for level in LEVELS for message, *_ in calls(rf"(log\.)?logger\.{level}")}
+    _, additional = tables(section(OPERATIONS, "Outcomes"))
+    (authorizer,) = tables(section(OPERATIONS, "The authorizer"))
+    documented = {tuple(code_spans(row[0] + row[1])) for row in [*additional, *authorizer]}
+    assert documented == logged - {("unexpected_error", "ERROR")}
+    assert "unexpected_error" in code_spans(section(OPERATIONS, "Outcomes"))  # in the row of `internal_error`
+
+
+def test_operations_guide_has_every_metric() -> None:
+    namespaces, alarms = tables(section(OPERATIONS, "Metrics"))
+    own = next(row for row in namespaces if row[0] == "`ShotGridLogin`")
+    assert set(code_spans(own[1])) == counts()
+    metrics = {outcome for outcome, _ in outcomes()} | counts() | {"AWS/Lambda", "Throttles"}
+    assert {name for row in alarms for name in code_spans(row[0])} <= metrics
