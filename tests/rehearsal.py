@@ -1,7 +1,8 @@
-"""The move to two-factor authentication, rehearsed: `make rehearsal`, or `python -m tests.rehearsal`.
+"""A rehearsal of the switch to two-factor authentication: `make rehearsal`, or `python -m tests.rehearsal`.
 
-The three ways to a ShotGrid site, each by clients that nobody here wrote where there are any: before the site's switch,
-across it with what was open then, and after it. What each of them saw makes one cell of a table.
+There are three ways to use a ShotGrid site. The rehearsal uses each of them before the site switches two-factor
+authentication on, across the switch with the sessions from before it, and after the switch. Each result is one cell of
+a table. Where the vendor has a client, the rehearsal uses it.
 """
 
 from __future__ import annotations
@@ -13,36 +14,48 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from shotgun_api3.shotgun import AuthenticationFault, MissingTwoFactorAuthenticationFault, Shotgun
 
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
 from tests.local.webhook import Webhook, deploy_webhook
-from tests.site.fake_site import Account, FakeSite
+from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 from tests.support.client import ORIGINS, PAGE, Gateway, Response
 
 PHASES = ("before", "across the switch", "after")
 
-# Both values of what nobody has seen of sites, as far as it matters here.
+# Both values of each switch of the fake site that stands for an unknown about real sites and matters here.
 UNKNOWNS: dict[str, tuple[Any, Any]] = {
     "password_checked_first": (True, False),
     "wrong_code": (102, 106),
     "retires_refresh_tokens": (True, False),
 }
 
-Table = dict[str, dict[str, str]]  # what was seen, by way and phase
+Table = dict[str, dict[str, str]]  # cells by way and phase
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A site, a webhook that was there first, and a deployed gateway."""
+    """A site, a webhook that was deployed first, and a deployed gateway."""
 
     site: FakeSite
     webhook: Webhook
     gateway: Gateway
+
+
+class Way(Protocol):
+    """One way to use a site. Each method returns the text of a cell, and raises an exception if the way is broken."""
+
+    name: str
+
+    def before(self) -> str: ...
+
+    def across(self) -> str: ...
+
+    def after(self) -> str: ...
 
 
 @contextmanager
@@ -64,34 +77,34 @@ def stage() -> Iterator[Stage]:
 
 
 def unknowns() -> list[dict[str, Any]]:
-    """Return every combination of what nobody knows of sites."""
+    """Return every combination of the unknowns about real sites."""
     return [dict(zip(UNKNOWNS, values, strict=True)) for values in itertools.product(*UNKNOWNS.values())]
 
 
-def rehearse(on: Stage, site_is: dict[str, Any]) -> Table:
-    """Walk all ways through the switch, on a site that has it off, and return what was seen."""
-    on.site.switch(two_factor=False, **site_is)
-    ways = (ScriptKey(on), UserAndPassword(on), HostedPage(on))
+def rehearse(stage: Stage, site_switches: dict[str, Any]) -> Table:
+    """Use all ways before, across and after the switch to two-factor authentication, and return the table."""
+    stage.site.switch(two_factor=False, **site_switches)
+    ways: tuple[Way, ...] = (ScriptKey(stage), UserAndPassword(stage), HostedPage(stage))
     table: Table = {way.name: {} for way in ways}
     for phase in PHASES:
         if phase == "across the switch":
-            on.site.switch(two_factor=True)
+            stage.site.switch(two_factor=True)
         for way in ways:
-            step: Callable[[], str] = {
-                "before": way.before,
-                "across the switch": way.across,
-                "after": way.after,
-            }[phase]
-            try:
-                table[way.name][phase] = step()
-            except Exception as error:  # noqa: BLE001 - whatever happens is what the table has to say
-                table[way.name][phase] = f"BROKEN: {type(error).__name__}: {error}"
+            steps = {"before": way.before, "across the switch": way.across, "after": way.after}
+            table[way.name][phase] = _cell(steps[phase])
     return table
 
 
-def written(table: Table) -> str:
-    """Write a table for people, in Markdown."""
-    rows = [["", *PHASES], *([way, *(seen[phase] for phase in PHASES)] for way, seen in table.items())]
+def _cell(step: Callable[[], str]) -> str:
+    try:
+        return step()
+    except Exception as error:  # noqa: BLE001 - the table shows every failure
+        return f"BROKEN: {type(error).__name__}: {error}"
+
+
+def markdown(table: Table) -> str:
+    """Return a table in Markdown."""
+    rows = [["", *PHASES], *([way, *(cells[phase] for phase in PHASES)] for way, cells in table.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -101,135 +114,140 @@ def written(table: Table) -> str:
 
 
 class ScriptKey:
-    """An on-prem script through shotgun_api3, and the webhook, each with a script key."""
+    """An on-prem script with shotgun_api3, and the webhook. Each has its own script key."""
 
     name = "scripts and webhooks, with a script key"
 
-    def __init__(self, on: Stage) -> None:
-        self._on = on
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
         key = secrets.token_hex(16)
         name = f"render_{secrets.token_hex(4)}"
-        on.site.add_script(name, key)
-        self._connection = Shotgun(on.site.url, script_name=name, api_key=key, connect=False)
+        stage.site.add_script(name, key)
+        self._connection = Shotgun(stage.site.url, script_name=name, api_key=key, connect=False)
 
     def before(self) -> str:
-        self._reads()
+        self._read()
         return "work"
 
     def across(self) -> str:
-        self._reads()
+        self._read()
         return "work, untouched"
 
     def after(self) -> str:
-        self._reads()
+        self._read()
         return "work, untouched"
 
-    def _reads(self) -> None:
-        _check_shot(self._on, self._connection)
-        delivery = self._on.webhook.deliver()
-        _check(delivery.status == 200, f"the webhook answered {delivery.status}")
+    def _read(self) -> None:
+        _read_shot(self._stage, self._connection)
+        delivery = self._stage.webhook.deliver()
+        _check(delivery.status == 200, f"the webhook returned {delivery.status}")
 
 
 class UserAndPassword:
-    """A script that signs in as a user, through shotgun_api3."""
+    """A script that signs in as a user, with shotgun_api3."""
 
     name = "scripts, with a user's user name and password"
 
-    def __init__(self, on: Stage) -> None:
-        self._on = on
-        self._person = on.gateway.new_user()
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._user = stage.gateway.new_user()
         self._connection = self._connect()
 
     def before(self) -> str:
-        _check_shot(self._on, self._connection)
+        _read_shot(self._stage, self._connection)
         return "work"
 
     def across(self) -> str:
-        _check_raises(MissingTwoFactorAuthenticationFault, lambda: _check_shot(self._on, self._connection))
+        _check_raises(MissingTwoFactorAuthenticationFault, lambda: _read_shot(self._stage, self._connection))
         return "break: the two-factor fault"
 
     def after(self) -> str:
-        _check_raises(MissingTwoFactorAuthenticationFault, lambda: _check_shot(self._on, self._connect()))
-        # Which of the two faults a wrong code is, nobody has seen: the client knows both.
+        _check_raises(MissingTwoFactorAuthenticationFault, lambda: _read_shot(self._stage, self._connect()))
+        # Unknown: which of two faults the site reports for a wrong code. The client supports both.
         either = (AuthenticationFault, MissingTwoFactorAuthenticationFault)
-        _check_raises(either, lambda: _check_shot(self._on, self._connect("000000")))
-        _check_shot(self._on, self._connect(self._on.site.code(self._person.login)))
+        _check_raises(either, lambda: _read_shot(self._stage, self._connect("000000")))
+        _read_shot(self._stage, self._connect(self._stage.site.code(self._user.login)))
         return "work with auth_token, break without"
 
     def _connect(self, auth_token: str | None = None) -> Shotgun:
-        login, password = self._person.login, self._person.password
-        # A code works once: with one, the client connects at once and goes on with a session token.
+        login, password = self._user.login, self._user.password
+        # A code works once. With a code, the client connects at once and then uses a session token.
         return Shotgun(
-            self._on.site.url, login=login, password=password, auth_token=auth_token, connect=auth_token is not None
+            self._stage.site.url, login=login, password=password, auth_token=auth_token, connect=auth_token is not None
         )
 
 
 class HostedPage:
-    """A page that signs people in through the gateway, and reads the site itself."""
+    """A page that signs users in through the gateway, and then reads the site directly."""
 
     name = "hosted pages, through this gateway"
 
-    def __init__(self, on: Stage) -> None:
-        self._on = on
-        self._person: Account = on.gateway.new_user()
-        self._page = on.gateway.caller(origin=PAGE)
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._user = stage.gateway.new_user()
+        self._page = stage.gateway.caller(origin=PAGE)
         self._tokens: dict[str, Any] = {}
 
     def before(self) -> str:
-        self._take(self._page.password(self._person))
-        _check(self._reads() == 200, "the site refused the token")
+        self._store_tokens(self._page.password(self._user))
+        _check(self._read_status() == 200, "the site rejected the token")
         return "work"
 
     def across(self) -> str:
-        _check(self._reads() == 401, "the site did not end the session")
-        told = {"refused_access_token": self._tokens["access_token"]}
-        ended = self._page.refresh(self._tokens["refresh_token"], **told)
-        _check((ended.status, ended.code) == (401, "session_ended"), f"the refresh was answered {ended.status}")
+        _check(self._read_status() == 401, "the site did not end the session")
+        rejected = self._tokens["access_token"]
+        refresh = self._page.refresh(self._tokens["refresh_token"], refused_access_token=rejected)
+        _check((refresh.status, refresh.code) == (401, "session_ended"), f"the refresh returned {refresh.status}")
         return "signed out once"
 
     def after(self) -> str:
-        asked = self._page.password(self._person)
-        _check((asked.status, asked.body["status"]) == (202, "otp_required"), "no code was asked for")
-        wrong = self._page.otp(asked, "000000")
-        _check((wrong.status, wrong.code) == (401, "invalid_otp"), "a wrong code was not refused as one")
-        self._take(self._page.otp(asked, self._on.site.code(self._person.login)))
-        _check(self._reads() == 200, "the site refused the token")
+        challenge = self._page.password(self._user)
+        _check((challenge.status, challenge.body["status"]) == (202, "otp_required"), "no code was required")
+        wrong = self._page.otp(challenge, "000000")
+        _check((wrong.status, wrong.code) == (401, "invalid_otp"), "a wrong code was not rejected")
+        self._store_tokens(self._page.otp(challenge, self._stage.site.code(self._user.login)))
+        _check(self._read_status() == 200, "the site rejected the token")
         rotated = self._page.rotate(self._tokens["refresh_token"])
-        _check(rotated != self._tokens["refresh_token"], "the refresh brought no new handle")
+        _check(rotated != self._tokens["refresh_token"], "the refresh returned the old handle")
         return "ask for the code, then work"
 
-    def _take(self, signed_in: Response) -> None:
-        _check(signed_in.status == 200, f"the sign-in was answered {signed_in.status}")
-        self._tokens = signed_in.body
+    def _store_tokens(self, response: Response) -> None:
+        _check(response.status == 200, f"the sign-in returned {response.status}")
+        self._tokens = response.body
 
-    def _reads(self) -> int:
+    def _read_status(self) -> int:
         bearer = {"authorization": f"Bearer {self._tokens['access_token']}"}
-        return requests.get(f"{self._on.site.url}/api/v1/entity/shots", headers=bearer, timeout=30).status_code
+        return requests.get(f"{self._stage.site.url}/api/v1/entity/shots", headers=bearer, timeout=30).status_code
 
 
-def _check_shot(on: Stage, connection: Shotgun) -> None:
-    shot = on.site.show.shots[0]
+def _read_shot(stage: Stage, connection: Shotgun) -> None:
+    shot = stage.site.show.shots[0]
     found = connection.find_one("Shot", [["code", "is", shot.code]], ["code"])
     _check(found is not None and found["id"] == shot.id, "the shot was not found")
 
 
-def _check_raises(fault: type[Exception] | tuple[type[Exception], ...], what: Callable[[], None]) -> None:
+def _check_raises(fault: type[Exception] | tuple[type[Exception], ...], call: Callable[[], None]) -> None:
     try:
-        what()
+        call()
     except fault:
         return
     raise AssertionError("no fault")
 
 
-def _check(holds: object, otherwise: str) -> None:
-    if not holds:
-        raise AssertionError(otherwise)
+def _check(condition: object, problem: str) -> None:
+    if not condition:
+        raise AssertionError(problem)
+
+
+def main() -> None:
+    """Print the table. Exit with an error if a cell is broken, or if an unknown changes the table."""
+    with stage() as running:
+        tables = [markdown(rehearse(running, site_switches)) for site_switches in unknowns()]
+    print(tables[0])
+    print(f"\nRun {len(tables)} times, with both values of {', '.join(UNKNOWNS)}.")
+    if len(set(tables)) > 1 or "BROKEN" in tables[0]:
+        sys.exit("\n\n".join(["The tables are different, or a cell is broken:", *tables]))
 
 
 if __name__ == "__main__":
-    with stage() as here:
-        seen = [rehearse(here, site_is) for site_is in unknowns()]
-    print(written(seen[0]))
-    print(f"\nSeen {len(seen)} times, with either value of {', '.join(UNKNOWNS)}.")
-    if any(other != seen[0] for other in seen) or "BROKEN" in written(seen[0]):
-        sys.exit("\n\n".join(["Not the same each time, or broken:", *map(written, seen)]))
+    main()
