@@ -1,6 +1,6 @@
-"""The vendor's own clients, unmodified, against the fake site: what they take from it, and how it refuses them.
+"""The vendor's own clients work with the fake site, unmodified and without the gateway.
 
-`shotgun_api3` speaks the Python API's JSON endpoint, `shotgun-nodejs` the REST API. No gateway is in between.
+`shotgun_api3` uses the JSON endpoint of the Python API. `shotgun-nodejs` uses the REST API.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import ProtocolError
@@ -36,6 +38,7 @@ KEY, PASSWORD = "key-of-render", "password-of-a-user"
 LOGIN: dict[str, Any] = {"login": "a_user", "password": PASSWORD}
 SCRIPT: dict[str, Any] = {"script_name": "render", "api_key": KEY}
 NODE = Path(sys.prefix) / "bin" / "node"
+RUN_SECONDS = 60  # the longest time for some calls of the Node client
 NODE_CLIENT = Path(__file__).with_name("vendor_client.mjs")
 
 Connect = Callable[..., Shotgun]
@@ -54,20 +57,20 @@ def site(show: Show) -> Iterator[FakeSite]:
 
 
 @pytest.fixture
-def person(site: FakeSite) -> Account:
+def user(site: FakeSite) -> Account:
     return site.add_user("a_user", PASSWORD)
 
 
 @pytest.fixture
-def connect(site: FakeSite, person: Account) -> Iterator[Connect]:
-    """Make a Python client of the site, with the arguments of the client's own."""
+def connect(site: FakeSite, user: Account) -> Iterator[Connect]:
+    """Return a function that creates a Python client of the site. It has the arguments of `Shotgun`."""
     clients: list[Shotgun] = []
 
-    def connected(**credentials: Any) -> Shotgun:
+    def create(**credentials: Any) -> Shotgun:
         clients.append(Shotgun(site.url, **credentials))
         return clients[-1]
 
-    yield connected
+    yield create
     for client in clients:
         client.close()
 
@@ -76,11 +79,11 @@ def shots(client: Shotgun) -> int:
     return len(client.find("Shot", []))
 
 
-# ---- the Python API: what it reads -----------------------------------------------------------------------
+# ---- the Python API: reads -------------------------------------------------------------------------------
 
 
-def test_what_a_site_says_of_itself_needs_no_credentials(connect: Connect, site: FakeSite) -> None:
-    client = connect(login="nobody", password="wrong")
+def test_info_needs_no_credentials(connect: Connect, site: FakeSite) -> None:
+    client = connect(login="unknown", password="wrong")
     assert client.info()["full_version"][:3] == client.info()["version"]
     assert client.info()["user_authentication_method"] == "default"
     assert client.server_caps.ensure_paging_info_without_counts_support()
@@ -89,7 +92,7 @@ def test_what_a_site_says_of_itself_needs_no_credentials(connect: Connect, site:
     assert client.info()["user_authentication_method"] == "oxygen"
 
 
-def test_fields_come_side_by_side_with_links_and_dates(connect: Connect, show: Show) -> None:
+def test_find_returns_fields_links_and_dates(connect: Connect, show: Show) -> None:
     shot = show.shots[0]
     sequence = next(one for one in show.sequences if one.id == shot.sg_sequence.id)
     fields = ["code", "sg_sequence", "tasks", "sg_sequence.Sequence.code", "created_at", "image", "nothing"]
@@ -108,23 +111,22 @@ def test_fields_come_side_by_side_with_links_and_dates(connect: Connect, show: S
     assert client.find_one("Shot", [["code", "is", "nothing"]]) is None
 
 
-def test_filters_nest_and_follow_links(connect: Connect, show: Show) -> None:
+def test_filters_are_nested_and_follow_links(connect: Connect, show: Show) -> None:
     client = connect(**SCRIPT)
     sequence = show.sequences[1]
     late = {"filter_operator": "any", "filters": [["due_date", "less_than", TODAY], ["sg_status_list", "is", "hld"]]}
     filters = [["entity.Shot.sg_sequence", "is", {"type": "Sequence", "id": sequence.id}], late]
-    shots_of_it = {shot.id for shot in show.shots if shot.sg_sequence.id == sequence.id}
+    shot_ids = {shot.id for shot in show.shots if shot.sg_sequence.id == sequence.id}
     expected = [
         task.id
         for task in show.tasks
-        if task.entity.id in shots_of_it
-        and ((task.due_date or "9") < TODAY.isoformat() or task.sg_status_list == "hld")
+        if task.entity.id in shot_ids and ((task.due_date or "9") < TODAY.isoformat() or task.sg_status_list == "hld")
     ]
     assert expected
     assert [task["id"] for task in client.find("Task", filters)] == expected
     who = show.tasks[0].task_assignees[0]
-    theirs = client.find("Task", [["task_assignees", "is", {"type": who.type, "id": who.id, "name": who.name}]])
-    assert [task["id"] for task in theirs] == [task.id for task in show.tasks if who in task.task_assignees]
+    assigned = client.find("Task", [["task_assignees", "is", {"type": who.type, "id": who.id, "name": who.name}]])
+    assert [task["id"] for task in assigned] == [task.id for task in show.tasks if who in task.task_assignees]
     either = client.find("Shot", [["sg_status_list", "in", ["ip", "fin"]]])
     assert [shot["id"] for shot in either] == [one.id for one in show.shots if one.sg_status_list in ("ip", "fin")]
     since = datetime.combine(TODAY, datetime.min.time(), UTC)
@@ -133,14 +135,14 @@ def test_filters_nest_and_follow_links(connect: Connect, show: Show) -> None:
     assert len(any_of) == 2
 
 
-def test_an_order_has_a_direction_for_each_field(connect: Connect, show: Show) -> None:
+def test_order_has_a_direction_for_each_field(connect: Connect, show: Show) -> None:
     order: Any = [{"field_name": "sg_status_list", "direction": "asc"}, {"field_name": "code", "direction": "desc"}]
     found: Any = connect(**SCRIPT).find("Shot", [], ["code"], order=order)
     by_code = sorted(show.shots, key=lambda shot: shot.code, reverse=True)
     assert [shot["id"] for shot in found] == [shot.id for shot in sorted(by_code, key=lambda one: one.sg_status_list)]
 
 
-def test_a_limit_and_a_page_cut_what_was_found(connect: Connect, show: Show) -> None:
+def test_limit_and_page_select_a_part_of_the_rows(connect: Connect, show: Show) -> None:
     client = connect(**SCRIPT)
     ids = [task.id for task in show.tasks]
     assert [task["id"] for task in client.find("Task", [], limit=7)] == ids[:7]
@@ -150,7 +152,7 @@ def test_a_limit_and_a_page_cut_what_was_found(connect: Connect, show: Show) -> 
 
 
 @pytest.mark.parametrize(("count", "limit", "calls"), [(1000, 0, 2), (1001, 0, 3), (1001, 600, 2)])
-def test_the_client_reads_page_after_page(count: int, limit: int, calls: int) -> None:
+def test_client_reads_all_pages(count: int, limit: int, calls: int) -> None:
     rows = tuple(Sequence(number, f"S{number:04d}", link(PROJECT)) for number in range(1, count + 1))
     with FakeSite(show=Show(TODAY, sequences=rows)) as site:
         site.add_script("render", KEY)
@@ -161,7 +163,7 @@ def test_the_client_reads_page_after_page(count: int, limit: int, calls: int) ->
         assert site.requests["render", "api3"] == calls
 
 
-def test_a_summary_counts_by_group(connect: Connect, show: Show) -> None:
+def test_summary_counts_rows_by_group(connect: Connect, show: Show) -> None:
     client = connect(**SCRIPT)
     counted = [{"field": "id", "type": "count"}, {"field": "due_date", "type": "latest"}]
     grouping: Any = [{"field": "sg_status_list", "type": "exact", "direction": "asc"}]
@@ -173,7 +175,7 @@ def test_a_summary_counts_by_group(connect: Connect, show: Show) -> None:
     assert client.summarize("Shot", [], counted[:1]) == {"groups": [], "summaries": {"id": len(show.shots)}}
 
 
-def test_the_schema_says_what_can_be_read(connect: Connect) -> None:
+def test_schema_describes_types_and_fields(connect: Connect) -> None:
     client = connect(**SCRIPT)
     assert "Shot" in client.schema_entity_read()
     (field,) = client.schema_field_read("Shot", "tasks").values()
@@ -182,7 +184,7 @@ def test_the_schema_says_what_can_be_read(connect: Connect) -> None:
     assert client.preferences_read(["hours_per_day"]) == {"hours_per_day": 8.0}
 
 
-# ---- the Python API: how it is refused -------------------------------------------------------------------
+# ---- the Python API: errors ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -200,16 +202,16 @@ def test_the_schema_says_what_can_be_read(connect: Connect) -> None:
         lambda client: client.schema_field_read("Shot", "nothing"),
     ],
 )
-def test_what_the_site_does_not_do_is_a_plain_fault(connect: Connect, show: Show, call: Any) -> None:
+def test_unsupported_call_is_a_plain_fault(connect: Connect, show: Show, call: Any) -> None:
     client = connect(**SCRIPT)
-    with pytest.raises(Fault) as refused:
+    with pytest.raises(Fault) as raised:
         call(client)
-    assert type(refused.value) is Fault
-    assert str(refused.value).startswith(("API ", "Request Parameters invalid."))
+    assert type(raised.value) is Fault
+    assert str(raised.value).startswith(("API ", "Request Parameters invalid."))
     assert shots(client) == len(show.shots)
 
 
-def test_a_call_that_no_client_makes_is_a_fault_too(site: FakeSite) -> None:
+def test_malformed_call_is_a_fault(site: FakeSite) -> None:
     for body in (b"", b"[]", b'{"method_name": "read"}', b'{"method_name": "read", "params": [1]}'):
         response = requests.post(f"{site.url}/api3/json", data=body, timeout=10)
         assert (response.status_code, response.json()["exception"]) == (200, True)
@@ -220,13 +222,13 @@ def test_a_call_that_no_client_makes_is_a_fault_too(site: FakeSite) -> None:
 def test_wrong_credentials_are_an_authentication_fault(connect: Connect) -> None:
     wrong: list[dict[str, str]] = [
         {**LOGIN, "password": "wrong"},
-        {**LOGIN, "login": "nobody"},
+        {**LOGIN, "login": "unknown"},
         {**SCRIPT, "api_key": "wrong"},
-        {**SCRIPT, "script_name": "nothing"},
+        {**SCRIPT, "script_name": "unknown"},
         {"session_token": "0" * 32},
     ]
     for credentials in wrong:
-        client = connect(**credentials)  # says nothing: only `info` is called here
+        client = connect(**credentials)  # raises nothing: it only calls `info`
         with pytest.raises(AuthenticationFault):
             shots(client)
 
@@ -238,56 +240,56 @@ def test_wrong_credentials_are_an_authentication_fault(connect: Connect) -> None
         ("oxygen", UserCredentialsNotAllowedForOxygenAuthenticationFault),
     ],
 )
-def test_sites_without_passwords_refuse_them_and_nothing_else(
-    connect: Connect, site: FakeSite, person: Account, show: Show, method: str, fault: type[Fault]
+def test_site_without_passwords_rejects_only_passwords(
+    connect: Connect, site: FakeSite, user: Account, show: Show, method: str, fault: type[Fault]
 ) -> None:
     site.switch(authentication_method=method)
     with pytest.raises(fault):
         shots(connect(**LOGIN))
     assert shots(connect(**SCRIPT)) == len(show.shots)
-    assert shots(connect(session_token=site.new_session_token(person))) == len(show.shots)
+    assert shots(connect(session_token=site.new_session_token(user))) == len(show.shots)
 
 
-def test_the_faults_of_a_site_reach_the_client(connect: Connect, site: FakeSite, person: Account) -> None:
-    script, user = connect(**SCRIPT), connect(**LOGIN)
-    site.switch(person, fault="503")
+def test_fault_of_the_site_reaches_the_client(connect: Connect, site: FakeSite, user: Account) -> None:
+    by_script, by_user = connect(**SCRIPT), connect(**LOGIN)
+    site.switch(user, fault="503")
     with pytest.raises(ProtocolError) as down:
-        shots(user)
+        shots(by_user)
     assert down.value.errcode == 503
-    assert shots(script)
+    assert shots(by_script)
     site.switch(data_fault="500")
     with pytest.raises(ProtocolError):
-        shots(script)
+        shots(by_script)
 
 
-# ---- the Python API: who it is ---------------------------------------------------------------------------
+# ---- the Python API: sign-in -----------------------------------------------------------------------------
 
 
-def test_there_are_three_ways_in_and_each_call_counts(
-    connect: Connect, site: FakeSite, person: Account, show: Show
+def test_three_kinds_of_credentials_work_and_each_call_is_counted(
+    connect: Connect, site: FakeSite, user: Account, show: Show
 ) -> None:
-    script, user = connect(**SCRIPT), connect(**LOGIN)
-    for client in (script, user):
+    by_script, by_user = connect(**SCRIPT), connect(**LOGIN)
+    for client in (by_script, by_user):
         assert shots(client) == len(show.shots)
-    tokens = [client.get_session_token() for client in (script, user)]
+    tokens = [client.get_session_token() for client in (by_script, by_user)]
     for token in tokens:
         assert shots(connect(session_token=token)) == len(show.shots)
     assert site.requests == {("render", "api3"): 3, ("a_user", "api3"): 3}
     assert site.responses == site.requests
-    assert site.reads_by(person) == 2
+    assert site.reads_by(user) == 2
     assert {KEY, PASSWORD, *tokens} <= site.secrets
     assert not {"render", "a_user"} & site.secrets
 
 
-def test_a_session_token_of_the_python_api_is_good_for_rest(connect: Connect, site: FakeSite) -> None:
+def test_session_token_of_the_python_api_works_for_the_rest_api(connect: Connect, site: FakeSite) -> None:
     for credentials in (SCRIPT, LOGIN):
         form = {"grant_type": "session_token", "session_token": connect(**credentials).get_session_token()}
         assert requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).status_code == 200
 
 
-def test_a_script_may_ask_who_a_person_is(connect: Connect, site: FakeSite, person: Account) -> None:
+def test_script_can_authenticate_a_user(connect: Connect, site: FakeSite, user: Account) -> None:
     client = connect(**SCRIPT)
-    who = {"type": "HumanUser", "id": person.id, "login": "a_user"}
+    who = {"type": "HumanUser", "id": user.id, "login": "a_user"}
     assert client.authenticate_human_user("a_user", PASSWORD) == who
     with pytest.raises(AuthenticationFault):
         client.authenticate_human_user("a_user", "wrong")
@@ -297,33 +299,35 @@ def test_a_script_may_ask_who_a_person_is(connect: Connect, site: FakeSite, pers
     assert client.authenticate_human_user("a_user", PASSWORD, site.code("a_user")) == who
 
 
-def test_a_script_may_act_as_a_person_and_a_person_may_not(connect: Connect) -> None:
+def test_script_can_act_as_a_user_and_a_user_cannot(connect: Connect) -> None:
     assert shots(connect(sudo_as_login="a_user", **SCRIPT))
-    for credentials in ({"sudo_as_login": "nobody", **SCRIPT}, {"sudo_as_login": "a_user", **LOGIN}):
+    for credentials in ({"sudo_as_login": "unknown", **SCRIPT}, {"sudo_as_login": "a_user", **LOGIN}):
         with pytest.raises(Fault, match="sudo"):
             shots(connect(**credentials))
 
 
-def test_two_factor_stops_people_and_no_script(connect: Connect, site: FakeSite, show: Show) -> None:
-    script, user = connect(**SCRIPT), connect(**LOGIN)
-    of_script, of_user = (connect(session_token=client.get_session_token()) for client in (script, user))
+def test_two_factor_stops_users_and_not_scripts(connect: Connect, site: FakeSite, show: Show) -> None:
+    by_script, by_user = connect(**SCRIPT), connect(**LOGIN)
+    script_session, user_session = (
+        connect(session_token=client.get_session_token()) for client in (by_script, by_user)
+    )
     form = {"grant_type": "client_credentials", "client_id": "render", "client_secret": KEY}
     bearer = requests.post(f"{site.url}/api/v1/auth/access_token", data=form, timeout=10).json()["access_token"]
-    everyone = [script, user, of_script, of_user, connect(**LOGIN)]
-    assert [shots(client) for client in everyone] == [len(show.shots)] * 5
+    clients = [by_script, by_user, script_session, user_session, connect(**LOGIN)]
+    assert [shots(client) for client in clients] == [len(show.shots)] * 5
     site.switch(two_factor=True)
-    for client in (script, of_script, connect(**SCRIPT)):
+    for client in (by_script, script_session, connect(**SCRIPT)):
         assert shots(client) == len(show.shots)
     headers = {"authorization": f"Bearer {bearer}"}
     assert requests.get(f"{site.url}/api/v1/entity/shots/862", headers=headers, timeout=10).status_code == 200
-    with pytest.raises(AuthenticationFault):  # who had a session is signed out by the switch
-        shots(of_user)
-    for client in (user, connect(**LOGIN)):
+    with pytest.raises(AuthenticationFault):  # the switch ends the sessions of users
+        shots(user_session)
+    for client in (by_user, connect(**LOGIN)):
         with pytest.raises(MissingTwoFactorAuthenticationFault):
             shots(client)
 
 
-def test_a_code_signs_in_once_and_the_session_goes_on(connect: Connect, site: FakeSite, show: Show) -> None:
+def test_code_works_once_and_its_session_continues(connect: Connect, site: FakeSite, show: Show) -> None:
     site.switch(two_factor=True)
     code = site.code("a_user")
     client = connect(auth_token=code, **LOGIN)
@@ -339,15 +343,13 @@ def test_a_code_signs_in_once_and_the_session_goes_on(connect: Connect, site: Fa
     assert shots(client) == len(show.shots)
 
 
-def test_a_backup_code_works_as_the_apps(connect: Connect, site: FakeSite, person: Account) -> None:
-    site.switch(person, two_factor=True)
-    assert shots(connect(auth_token=min(person.backup_codes), **LOGIN))
+def test_backup_code_works_like_a_code(connect: Connect, site: FakeSite, user: Account) -> None:
+    site.switch(user, two_factor=True)
+    assert shots(connect(auth_token=min(user.backup_codes), **LOGIN))
 
 
 @pytest.mark.parametrize(("code", "fault"), [(102, AuthenticationFault), (106, MissingTwoFactorAuthenticationFault)])
-def test_a_wrong_code_is_refused_by_either_fault(
-    connect: Connect, site: FakeSite, code: int, fault: type[Fault]
-) -> None:
+def test_wrong_code_is_one_of_two_faults(connect: Connect, site: FakeSite, code: int, fault: type[Fault]) -> None:
     site.switch(two_factor=True, wrong_code=code)
     with pytest.raises(fault):
         connect(auth_token="000000", **LOGIN)
@@ -356,7 +358,7 @@ def test_a_wrong_code_is_refused_by_either_fault(
 @pytest.mark.parametrize(
     ("first", "fault"), [(True, AuthenticationFault), (False, MissingTwoFactorAuthenticationFault)]
 )
-def test_a_wrong_password_shows_when_the_site_checks_it(
+def test_wrong_password_is_the_fault_of_the_order_of_checks(
     connect: Connect, site: FakeSite, first: bool, fault: type[Fault]
 ) -> None:
     site.switch(two_factor=True, password_checked_first=first)
@@ -364,17 +366,17 @@ def test_a_wrong_password_shows_when_the_site_checks_it(
         shots(connect(login="a_user", password="wrong"))
 
 
-def test_the_python_client_speaks_to_the_site_alone(connect: Connect, site: FakeSite, monkeypatch: Any) -> None:
-    dialled = set()
-    dial = socket.socket.connect
+def test_python_client_connects_only_to_the_site(connect: Connect, site: FakeSite, monkeypatch: Any) -> None:
+    addresses = set()
+    original = socket.socket.connect
 
-    def noted(self: socket.socket, address: Any) -> None:
-        dialled.add(address)
-        dial(self, address)
+    def recorded(self: socket.socket, address: Any) -> None:
+        addresses.add(address)
+        original(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", noted)
+    monkeypatch.setattr(socket.socket, "connect", recorded)
     assert shots(connect(**SCRIPT))
-    assert {f"http://{host}:{port}" for host, port in dialled} == {site.url}
+    assert {f"http://{host}:{port}" for host, port in addresses} == {site.url}
 
 
 # ---- shotgun-nodejs --------------------------------------------------------------------------------------
@@ -382,11 +384,11 @@ def test_the_python_client_speaks_to_the_site_alone(connect: Connect, site: Fake
 
 @dataclass(frozen=True)
 class NodeRun:
-    """What came of the Node client's calls: for each its value, or an error as its message with its HTTP status."""
+    """The results of the Node client's calls: a value, or the message of an error with its HTTP status."""
 
     calls: list[dict[str, Any]]
     token: dict[str, Any] | None
-    dialled: list[str]
+    addresses: list[str]  # of new connections
 
     @property
     def values(self) -> list[Any]:
@@ -399,13 +401,49 @@ class NodeRun:
         return [call["error"] for call in self.calls]
 
 
-def node(site: FakeSite, credentials: dict[str, str], *calls: tuple[str, Any]) -> NodeRun:
-    asked = {"siteUrl": site.url, "credentials": credentials, "calls": calls}
-    ran = subprocess.run([NODE, NODE_CLIENT], input=json.dumps(asked), capture_output=True, text=True, timeout=60)
-    assert ran.returncode == 0, ran.stderr
-    run = NodeRun(**json.loads(ran.stdout))
-    assert [f"http://{address}" for address in run.dialled] == [site.url]
-    return run
+Node = Callable[..., NodeRun]
+
+
+class NodeProcess:
+    """Runs calls of the Node client in one process for all tests: a start of Node takes longer than the calls."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [NODE, NODE_CLIENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def run(self, site: FakeSite, credentials: dict[str, str], *calls: tuple[str, Any]) -> NodeRun:
+        """Create a client, run calls, and return their results."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        line = json.dumps({"siteUrl": site.url, "credentials": credentials, "calls": calls})
+        limit = threading.Timer(RUN_SECONDS, self._process.kill)
+        limit.start()
+        try:
+            self._process.stdin.write(f"{line}\n")
+            result = self._process.stdout.readline()
+        finally:
+            limit.cancel()
+        run = NodeRun(**json.loads(result))
+        assert {f"http://{address}" for address in run.addresses} == {site.url}
+        return run
+
+    def close(self) -> None:
+        self._process.communicate(timeout=RUN_SECONDS)
+        assert self._process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def node_process() -> Iterator[NodeProcess]:
+    process = NodeProcess()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def node(node_process: NodeProcess, site: FakeSite) -> Node:
+    """Return a function that runs calls of a new Node client with some credentials."""
+    return partial(node_process.run, site)
 
 
 NODE_SCRIPT = {"grant_type": "client_credentials", "client_id": "render", "client_secret": KEY}
@@ -413,11 +451,11 @@ NODE_LOGIN = {"grant_type": "password", "username": "a_user", "password": PASSWO
 READ = ("entityRead", {"entity": "Shot", "entityId": 862, "fields": ["code"]})
 
 
-def test_node_has_three_grants(site: FakeSite, person: Account, show: Show) -> None:
-    by_token = {"grant_type": "session_token", "session_token": site.new_session_token(person)}
+def test_node_client_supports_three_grants(node: Node, site: FakeSite, user: Account, show: Show) -> None:
+    by_token = {"grant_type": "session_token", "session_token": site.new_session_token(user)}
     for credentials, who in ((NODE_SCRIPT, "render"), (NODE_LOGIN, "a_user"), (by_token, "a_user")):
         before = site.reads[who, "/api/v1/entity/Shot/862"]
-        (shot,) = node(site, credentials, READ).values
+        (shot,) = node(credentials, READ).values
         assert shot["attributes"] == {"code": show.shots[0].code}
         assert site.reads[who, "/api/v1/entity/Shot/862"] == before + 1
     assert site.requests == {
@@ -427,12 +465,11 @@ def test_node_has_three_grants(site: FakeSite, person: Account, show: Show) -> N
     }
 
 
-def test_node_reads_lists_searches_and_the_schema(site: FakeSite, show: Show) -> None:
+def test_node_client_reads_lists_searches_and_the_schema(node: Node, site: FakeSite, show: Show) -> None:
     listed = {"entity": "shots", "fields": ["code", "sg_sequence"], "sort": ["-code"], "pageSize": 25}
     array = {"entity": "Shot", "filters": [["sg_status_list", "is", "ip"]], "fields": "code"}
     conditions = {"logical_operator": "or", "conditions": [["code", "is", "HBR_010"], ["code", "is", "HBR_020"]]}
     first, second, third, filtered, found, found_by_hash, described, fields, prefs = node(
-        site,
         NODE_SCRIPT,
         ("entityReadAll", listed),
         ("getNext", None),
@@ -455,33 +492,35 @@ def test_node_reads_lists_searches_and_the_schema(site: FakeSite, show: Show) ->
     assert prefs == {"hours_per_day": 8}
 
 
-def test_node_is_asked_for_a_code_as_a_script_is_not(site: FakeSite, person: Account) -> None:
+def test_node_client_needs_a_code_for_a_user_and_not_for_a_script(node: Node, site: FakeSite, user: Account) -> None:
     site.switch(two_factor=True)
-    (refused,) = node(site, NODE_LOGIN, READ).errors
-    assert r"\"code\": 106" in refused
-    assert node(site, NODE_LOGIN | {"auth_token": site.code(person.login)}, READ, READ).values
-    assert node(site, NODE_SCRIPT, READ).values
+    (error,) = node(NODE_LOGIN, READ).errors
+    assert r"\"code\": 106" in error
+    assert node(NODE_LOGIN | {"auth_token": site.code(user.login)}, READ, READ).values
+    assert node(NODE_SCRIPT, READ).values
 
 
-def test_node_says_what_the_site_refuses(site: FakeSite, person: Account) -> None:
-    (wrong,) = node(site, NODE_LOGIN | {"password": "wrong"}, READ).errors
+def test_node_client_reports_the_errors_of_the_site(node: Node, site: FakeSite, user: Account) -> None:
+    (wrong,) = node(NODE_LOGIN | {"password": "wrong"}, READ).errors
     assert r"\"code\": 102" in wrong
-    (wrong_key,) = node(site, NODE_SCRIPT | {"client_secret": "wrong"}, READ).errors
+    (wrong_key,) = node(NODE_SCRIPT | {"client_secret": "wrong"}, READ).errors
     assert "Can't authenticate script 'render'" in wrong_key
     changing = ("entityDelete", {"entity": "Shot", "entityId": 862}), ("entityCreate", {"entity": "Shot", "data": {}})
     missing = ("entityRead", {"entity": "Shot", "entityId": 4000})
-    run = node(site, NODE_SCRIPT, *changing, missing)
+    run = node(NODE_SCRIPT, *changing, missing)
     assert [call["status"] for call in run.calls] == [404, 404, 404]
     assert all('"errors":[' in error for error in run.errors)
-    assert node(site, NODE_SCRIPT, READ).values
+    assert node(NODE_SCRIPT, READ).values
 
 
 @pytest.mark.parametrize("retires_refresh_tokens", [True, False])
-def test_node_renews_its_token_where_a_site_takes_its_grant(site: FakeSite, retires_refresh_tokens: bool) -> None:
-    # It renews three minutes ahead: with a life of one, before every request.
+def test_node_client_renews_its_token_if_the_site_accepts_its_grant(
+    node: Node, site: FakeSite, retires_refresh_tokens: bool
+) -> None:
+    # The client renews a token three minutes before it expires: with a lifetime of one minute, before every request.
     site.switch(expires_in=60, retires_refresh_tokens=retires_refresh_tokens)
-    assert node(site, NODE_SCRIPT, READ, READ, READ).values
+    assert node(NODE_SCRIPT, READ, READ, READ).values
     assert site.requests["render", "refresh_token"] == 2
     site.switch(accepts_refresh_grant=False)
-    _, second = node(site, NODE_SCRIPT, READ, READ).calls
+    _, second = node(NODE_SCRIPT, READ, READ).calls
     assert "Unsupported grant_type" in second["error"]
