@@ -210,7 +210,7 @@ class Studio:
         return int(limits["UnreservedConcurrentExecutions"])
 
     def reserve_for_the_gateway(self) -> int:
-        """Reserve what the template says, which the emulator's CloudFormation does not. Return the sum."""
+        """Reserve what the template specifies: the emulator's CloudFormation does not. Return the sum."""
         parameters = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
         (each,) = (int(row["ParameterValue"]) for row in parameters if row["ParameterKey"] == "ReservedConcurrency")
         for name in FUNCTIONS if each else []:
@@ -243,16 +243,15 @@ def studio() -> Iterator[Studio]:
 
 @contextlib.contextmanager
 def _sign_ins_held(gateway: Gateway, number: int) -> Iterator[None]:
-    """Keep a number of sign-ins at the site until the context ends. Each occupies an execution of its function.
+    """Keep a number of sign-ins waiting for the site until the context ends. Each occupies one execution of a function.
 
-    The gateway gives up a sign-in when the site does not respond. Then the next one starts.
+    A sign-in ends when the gateway no longer waits for the site. Then the next one starts.
     """
-    user = gateway.new_user(fault="hold")
     over = threading.Event()
 
     def sign_in_until_over() -> None:
         while not over.is_set():
-            gateway.caller().password(user, "wrong")
+            gateway.caller().password(gateway.new_user(fault="hold"), "wrong")
 
     with ThreadPoolExecutor(number) as threads:
         callers = [threads.submit(sign_in_until_over) for _ in range(number)]
@@ -262,9 +261,7 @@ def _sign_ins_held(gateway: Gateway, number: int) -> Iterator[None]:
             yield
         finally:
             over.set()
-            gateway.site.switch(user, fault="")
-            gateway.site.release()
-            while wait(callers, timeout=0.05).not_done:  # again, for a sign-in that comes just after the release
+            while wait(callers, timeout=0.05).not_done:  # repeatedly: a sign-in can arrive just after a release
                 gateway.site.release()
         for caller in callers:
             caller.result()
