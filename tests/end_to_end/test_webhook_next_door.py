@@ -36,8 +36,8 @@ FLOOD_SECONDS = 180  # the longest wait for an effect of a flood, on a loaded ma
 # What the emulator returns when a function has reached its reserved concurrency, and when the account has no more.
 CAPPED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 STARVED = '"ConcurrentInvocationLimitExceeded"'
-DELIVERIES = 5  # complete deliveries before a phase ends
-PAUSE_SECONDS = 0.05  # between two deliveries, so that they do not take all of the processor
+DELIVERIES = 3  # complete deliveries before a phase ends
+PAUSE_SECONDS = 0.2  # between two deliveries, so that they do not take all of the processor
 
 # Fields that change although nothing has touched the webhook.
 VOLATILE = {
