@@ -349,7 +349,9 @@ def test_backup_code_works_like_a_code(connect: Connect, site: FakeSite, user: A
 
 
 @pytest.mark.parametrize(("code", "fault"), [(102, AuthenticationFault), (106, MissingTwoFactorAuthenticationFault)])
-def test_wrong_code_is_one_of_two_faults(connect: Connect, site: FakeSite, code: int, fault: type[Fault]) -> None:
+def test_fault_for_a_wrong_code_has_the_error_code_of_the_site(
+    connect: Connect, site: FakeSite, code: int, fault: type[Fault]
+) -> None:
     site.switch(two_factor=True, wrong_code=code)
     with pytest.raises(fault):
         connect(auth_token="000000", **LOGIN)
@@ -358,7 +360,7 @@ def test_wrong_code_is_one_of_two_faults(connect: Connect, site: FakeSite, code:
 @pytest.mark.parametrize(
     ("first", "fault"), [(True, AuthenticationFault), (False, MissingTwoFactorAuthenticationFault)]
 )
-def test_wrong_password_is_the_fault_of_the_order_of_checks(
+def test_fault_for_a_wrong_password_depends_on_the_order_of_checks(
     connect: Connect, site: FakeSite, first: bool, fault: type[Fault]
 ) -> None:
     site.switch(two_factor=True, password_checked_first=first)

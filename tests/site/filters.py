@@ -50,7 +50,7 @@ NEGATED = {
     "not_in_next": "in_next",
 }
 UNITS = ("HOUR", "DAY", "WEEK", "MONTH", "YEAR")
-# The types that a site lists in its errors, in the words of Ruby, which it is written in.
+# The types that a site lists in its errors. Real sites are written in Ruby, and use its names.
 STRING, NUMBER = "[String, NilClass]", "[String, Integer, NilClass]"
 ENTITY = (
     "[Hash, ActiveSupport::HashWithIndifferentAccess, ActionDispatch::Http::Parameters, "

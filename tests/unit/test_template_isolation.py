@@ -74,8 +74,8 @@ def test_every_reference_names_a_resource_or_parameter_of_this_template() -> Non
 
 
 def test_certificate_parameter_is_used_only_by_the_domain() -> None:
-    users = {path[:-1] for path, node in _nodes(template()["Resources"]) if node == "CertificateArn"}
-    assert users == {("Domain", "Properties", "RegionalCertificateArn")}
+    uses = {path[:-1] for path, node in _nodes(template()["Resources"]) if node == "CertificateArn"}
+    assert uses == {("Domain", "Properties", "RegionalCertificateArn")}
 
 
 # ARNs of the APIs in the parameter `AuthorizerApis`. These APIs are allowed to call the authorizer.
