@@ -261,6 +261,17 @@ def test_response_that_may_be_a_rejection_counts_too(core: Core, response: bytes
             sign_in.with_password(user.login, "guess", core.address)
 
 
+def test_response_that_may_reject_a_code_uses_an_attempt_of_the_challenge(core: Core) -> None:
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+    with sign_in_at(core, http(400, "{}"), 5) as sign_in:
+        for _ in range(5):
+            with pytest.raises(SiteError):
+                sign_in.with_code(challenge, "123456", core.address)
+        with pytest.raises(ChallengeEnded):
+            sign_in.with_code(challenge, "123456", core.address)
+
+
 HTML = ["content-type: text/html"]
 NO_VERDICTS: dict[str, tuple[bytes, type[LoginError]]] = {
     "page": (http(403, "<html>", HTML), SiteError),
