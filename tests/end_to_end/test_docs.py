@@ -1,4 +1,4 @@
-"""The README's commands, pasted: each block does what the page says, against what `make run` starts."""
+"""Every command of README.md and docs/*.md, pasted into a shell, against one `make run`."""
 
 from __future__ import annotations
 
@@ -10,42 +10,84 @@ import signal
 import socket
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
+import venv
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
-from tests.local.stack import ROOT, LocalAws, free_port, sam
+from tests.local.stack import ROOT, STACK, LocalAws, free_port, sam
 from tests.support.client import until
+from tests.support.docs import blocks
+from tests.support.documented_pages import SITE
+from tests.support.template import template
 
-BLOCKS = [
-    textwrap.dedent(block)
-    for block in re.findall(r"^ *```sh\n(.*?)^ *```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-]
-RUN = "make run\n"
-TEST = "make test\n"  # what runs this
-DEPLOY = next(block for block in BLOCKS if block.startswith("sam build"))
-DEPLOY_API = next(block for block in BLOCKS if block.startswith("sam deploy"))
-CHECK = next(block for block in BLOCKS if block.startswith("make check "))
-PASTED = [block for block in BLOCKS if block not in (RUN, TEST, DEPLOY, DEPLOY_API, CHECK)]
+pytestmark = pytest.mark.xdist_group("make_run")
+
+HTTP_GUIDE = ROOT / "docs" / "http.md"
 
 
-class Running:
-    """A `make run` of its own, and what it has printed."""
+def block(document: str, start: str) -> str:
+    """Return the `sh` block of a document that starts with this text."""
+    (text,) = (found.text for found in blocks("sh") if found.document == document and found.text.startswith(start))
+    return text
+
+
+RUN = block("README.md", "make run")
+DEPLOY = block("README.md", "sam build")
+CHECK = block("README.md", "pip install .")
+DEPLOY_API = block("README.md", "sam deploy")
+CURL = block("docs/http.md", "gateway=")
+SWITCH = block("docs/two-factor.md", "curl -sS -X PUT")
+
+# The account of the documents. MiniStack reads the account from the access key, so that the stacks of the documents
+# are separate from the stack of `make run`.
+ACCOUNT = "123456789012"
+
+# What `pip install` and `sam` read.
+CHECKOUT = (
+    ".gitignore",
+    "pyproject.toml",
+    "samconfig.toml",
+    "template.yaml",
+    "docs/examples",
+    "functions",
+    "layers",
+    "ops",
+)
+
+# The longest time for a start or a block, on a loaded machine. Seconds.
+START_SECONDS = 180
+BLOCK_SECONDS = 300
+
+# Settings of the caller that would change what `make run` does.
+SETTINGS = ("SHOTGRID_SITE_URL", "ALLOWED_ORIGINS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+
+# Prints how `sam` reads the option --parameter-overrides.
+READ_OVERRIDES = """
+import json, sys
+from samcli.cli.types import CfnParameterOverridesType
+print(json.dumps(CfnParameterOverridesType().convert(tuple(sys.argv[1:]), None, None)))
+"""
+
+
+class MakeRun:
+    """A running `make run`, with what it has printed."""
 
     def __init__(self, log: Path) -> None:
         self.port = free_port(in_a_row=3)
+        self.gateway = f"http://login.localhost:{self.port}"
+        self.site = f"http://127.0.0.1:{self.port + 1}"
         self.log = log
-        environment = os.environ | {"PORT": str(self.port)}
-        for name in ("SHOTGRID_SITE_URL", "ALLOWED_ORIGINS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
-            environment.pop(name, None)
+        environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                ["make", "run", f"PYTHON={sys.executable}"],
+                [*RUN.split(), f"PYTHON={sys.executable}"],
                 cwd=ROOT,
-                env=environment,
+                env=environment | {"PORT": str(self.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -53,185 +95,172 @@ class Running:
             )
 
     @property
-    def ready_line(self) -> str:
-        return f"Gateway ready at http://login.localhost:{self.port}"
+    def lines(self) -> list[str]:
+        return self.log.read_text().splitlines()
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
 
     def wait_until_ready(self) -> None:
-        until(lambda: self.ready_line in self.log.read_text() or self.process.poll() is not None, seconds=180)
-        assert self.process.poll() is None, self.log.read_text()
+        ready = f"Gateway ready at {self.gateway}"
+        until(lambda: ready in self.lines or not self.is_running, seconds=START_SECONDS)
+        assert self.is_running, self.log.read_text()
 
-    def stop(self) -> None:
-        """Do what Ctrl-C does: interrupt the whole foreground group."""
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does: interrupt all processes of the terminal's foreground."""
         os.killpg(self.process.pid, signal.SIGINT)
-        self.process.wait(30)
+        self.process.wait(60)
 
-    def on_its_ports(self, block: str) -> str:
-        return block.replace(":8000", f":{self.port}").replace(":8001", f":{self.port + 1}")
+    def paste(self, block: str, directory: Path) -> str:
+        """Run a block with the addresses of this `make run`, and return what it prints."""
+        block = block.replace(":8000", f":{self.port}").replace(":8001", f":{self.port + 1}").replace(SITE, self.site)
+        return paste(block, directory, os.environ | {"NO_PROXY": "*"})
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    started = Running(tmp_path_factory.mktemp("run") / "log")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeRun]:
+    started = MakeRun(tmp_path_factory.mktemp("run") / "log")
     try:
         started.wait_until_ready()
         yield started
     finally:
-        if started.process.poll() is None:
-            started.stop()
+        if started.is_running:
+            started.interrupt()
 
 
-def test_every_block_is_run_by_this_suite() -> None:
-    assert RUN in BLOCKS
-    assert TEST in BLOCKS
-    assert len(PASTED) == 2
+@pytest.fixture(scope="module")
+def aws(running: MakeRun) -> Iterator[LocalAws]:
+    """The local AWS of `make run`."""
+    found = LocalAws(running.port)
+    with ExitStack() as stack:
+        stack.push(found)  # closes its clients at the end; it has started no process
+        yield found
 
 
-def test_make_run_ends_with_the_ready_line(running: Running) -> None:
-    lines = running.log.read_text().splitlines()
-    assert lines[-1] == running.ready_line
-    assert any("user a_username, password a_password" in line for line in lines)
+@pytest.fixture(scope="module")
+def checkout(running: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of its own, because `sam build` and `pip install` write into the checkout."""
+    assert running.is_running  # so the build below is complete
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in CHECKOUT:
+        copy, original = folder / name, ROOT / name
+        copy.parent.mkdir(exist_ok=True)
+        if original.is_dir():
+            shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(original, copy)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    # With the cache of the last build, `sam build` does not download the packages of the layer again.
+    built, copied = ROOT / ".aws-sam", folder / ".aws-sam"
+    shutil.copytree(built / "cache", copied / "cache")
+    (copied / "build.toml").write_text((built / "build.toml").read_text().replace(str(ROOT), str(folder)))
+    return folder
 
 
-def test_the_sign_in_by_curl_does_what_it_says(running: Running, tmp_path: Path) -> None:
-    printed = _paste(running.on_its_ports(PASTED[0]), tmp_path)
-    statuses = re.findall(r"^(\d{3})$", printed, re.MULTILINE)
-    assert statuses == ["202", "200", "200", "204", "401", "401"]
+def test_every_command_of_the_documents_is_run_by_a_test_of_this_file() -> None:
+    assert {found.text for found in blocks("sh")} == {RUN, DEPLOY, CHECK, DEPLOY_API, CURL, SWITCH}
+
+
+def test_make_run_prints_how_to_sign_in_and_ends_with_the_gateway(running: MakeRun) -> None:
+    assert running.lines[-1] == f"Gateway ready at {running.gateway}"
+    assert f"Fake site at {running.site}: user a_username, password a_password" in running.lines
+
+
+def test_curl_commands_print_the_documented_statuses(running: MakeRun, tmp_path: Path) -> None:
+    documented = re.search("It prints the statuses (.*)\\.", HTTP_GUIDE.read_text())
+    assert documented
+    printed = running.paste(CURL, tmp_path)
+    assert re.findall(r"^(\d{3})$", printed, re.MULTILINE) == re.findall(r"\d{3}", documented[1])
     assert '"status": "otp_required"' in printed
-    assert printed.count('"login": "a_username"') == 4  # signed in, read from the site, session, refreshed
+    assert printed.count('"login": "a_username"') == 4  # sign-in, the site's record, /auth/session, refresh
     assert '"code": "session_ended"' in printed
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_switch_can_be_turned_while_it_runs(running: Running, tmp_path: Path) -> None:
-    off = running.on_its_ports(PASTED[1]).replace("true", "false")
-    assert '"two_factor": false' in _paste(off, tmp_path)
-    assert '"two_factor": true' in _paste(running.on_its_ports(PASTED[1]), tmp_path)
+def test_two_factor_authentication_can_be_switched_while_make_run_runs(running: MakeRun, tmp_path: Path) -> None:
+    def sign_in() -> int:
+        url, headers = f"http://127.0.0.1:{running.port}/auth/password", {"host": f"login.localhost:{running.port}"}
+        credentials = {"username": "a_username", "password": "a_password"}
+        return requests.post(url, json=credentials, headers=headers, timeout=60).status_code
+
+    assert '"two_factor": false' in running.paste(SWITCH.replace("true", "false"), tmp_path)
+    assert sign_in() == 200
+    assert '"two_factor": true' in running.paste(SWITCH, tmp_path)
+    assert sign_in() == 202
 
 
-def test_the_check_says_what_the_site_is_and_keeps_it(running: Running, tmp_path: Path) -> None:
-    site = f"http://127.0.0.1:{running.port + 1}"
-    saved = tmp_path / "before.json"
-    block = CHECK.replace("https://studio.shotgrid.autodesk.com", site).replace("before.json", str(saved))
-    printed = _paste(f"PYTHON={sys.executable} {block}", ROOT)
-    assert re.search(r"^OK +site.sign-in +default", printed, re.MULTILINE)
+def test_check_commands_install_the_command_and_save_the_result(
+    running: MakeRun, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = tmp_path / "environment"
+    venv.create(environment, symlinks=True, with_pip=False)
+    # Installing pip into the environment takes longer than the block. The pip of `sam` installs into it as well.
+    monkeypatch.setenv("PIP_PYTHON", str(environment))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(environment / "bin"), str(Path(sam()).parent), os.environ["PATH"]]))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+    printed = running.paste(CHECK, checkout)
+    assert re.search(r"^OK +site\.sign-in +default\b", printed, re.MULTILINE)
     assert "Nothing that was checked would break." in printed
-    assert json.loads(saved.read_text())["site"] == site
+    assert json.loads((checkout / "before.json").read_text())["site"] == running.site
+    changes = ["git", "ls-files", "--others", "--modified", "--exclude-standard"]
+    done = subprocess.run(changes, cwd=checkout, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["before.json"]
 
 
-def test_the_sites_switch_needs_no_redeployment(running: Running) -> None:
-    site, gateway = f"http://127.0.0.1:{running.port + 1}", f"http://127.0.0.1:{running.port}"
+def test_deployment_commands_create_the_stacks_and_update_the_gateway(aws: LocalAws, checkout: Path) -> None:
+    environment = aws.environment() | {"AWS_ACCESS_KEY_ID": ACCOUNT}
+    environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
+    paste(DEPLOY + DEPLOY_API, checkout, environment)
 
-    def switch(two_factor: bool) -> None:
-        requests.put(f"{site}/stand-in/switches", json={"two_factor": two_factor}, timeout=10).raise_for_status()
-
-    def post(route: str, **body: str) -> requests.Response:
-        host = {"host": f"login.localhost:{running.port}"}
-        return requests.post(f"{gateway}/auth/{route}", json=body, headers=host, timeout=60)
-
-    credentials = {"username": "a_username", "password": "a_password"}
-    switch(two_factor=False)
-    before = post("password", **credentials)
-    assert before.status_code == 200
-    switch(two_factor=True)
-    tokens = before.json()
-    over = post("refresh", refresh_token=tokens["refresh_token"], refused_access_token=tokens["access_token"])
-    assert (over.status_code, over.json()["code"]) == (401, "session_ended")
-    challenge = post("password", **credentials)
-    assert challenge.status_code == 202
-    code = requests.get(f"{site}/stand-in/code/a_username", timeout=10).text
-    assert post("otp", challenge=challenge.json()["challenge"], code=code).status_code == 200
+    cloudformation = aws.client("cloudformation", aws_access_key_id=ACCOUNT)
+    stacks = {row["StackName"]: row for row in cloudformation.describe_stacks()["Stacks"]}
+    parameters = {row["ParameterKey"]: row["ParameterValue"] for row in stacks[STACK]["Parameters"]}
+    assert parameters["ShotGridSiteUrl"] == SITE
+    assert parameters["AllowedOrigins"] == "https://pages.studio.com"
+    assert parameters["AuthorizerApis"] == "123456789012:abcdef1234"
+    assert parameters["AuthorizerRules"] == "abcdef1234/reports=Manager|Admin;"
+    (api,) = (row for row in stacks["studio-api"]["Outputs"] if row["OutputKey"] == "AuthorizerApi")
+    assert re.fullmatch(f"{ACCOUNT}:[a-z0-9]+", api["OutputValue"])
 
 
-def test_ctrl_c_stops_all_that_was_started(tmp_path: Path) -> None:
-    started = Running(tmp_path / "log")
-    try:
-        started.wait_until_ready()
-        assert _processes_below(started.process.pid)
-    finally:
-        left = _processes_below(started.process.pid)
-        started.stop()
-    until(lambda: not any(_is_alive(process) for process in left))
-    for port in (started.port, started.port + 1):
+def test_invalid_site_url_is_rejected_and_named(aws: LocalAws) -> None:
+    with pytest.raises(ClientError, match="'ShotGridSiteUrl' must be https://HOST"):
+        aws.update({"ShotGridSiteUrl": "ftp://site.example"})
+
+
+def test_sam_cuts_a_rule_at_a_space_and_the_template_rejects_the_rest() -> None:
+    (documented,) = re.findall(
+        "sam deploy --parameter-overrides ('AuthorizerRules.*)", "".join(block.text for block in blocks("text"))
+    )
+    pattern = template()["Parameters"]["AuthorizerRules"]["AllowedPattern"]
+
+    def read(overrides: str) -> str:
+        python = Path(sam()).with_name("python")
+        printed = paste(f"{python} -c '{READ_OVERRIDES}' {overrides}", ROOT, os.environ)
+        return str(json.loads(printed)["AuthorizerRules"])
+
+    assert re.fullmatch(pattern, read(documented))
+    assert read(documented) == "abcdef1234=Lead Artist;"
+    assert not re.fullmatch(pattern, read(documented.replace("'", "")))
+
+
+@pytest.mark.last  # it stops what the other tests of this file use
+def test_ctrl_c_stops_every_process_of_make_run(running: MakeRun) -> None:
+    started = _processes_below(running.process.pid)
+    assert started
+    running.interrupt()
+    until(lambda: not any(_is_alive(process) for process in started))
+    for port in (running.port, running.port + 1):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
 
 
-def test_a_port_in_use_is_said_to_be() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert f"port {port} is in use" in _refusal(PORT=str(port), SHOTGRID_SITE_URL="https://site.example")
-
-
-def test_a_setting_that_is_none_is_named() -> None:
-    said = _refusal(PORT=str(free_port(in_a_row=3)), SHOTGRID_SITE_URL="ftp://site.example")
-    assert "ShotGridSiteUrl" in said
-    assert "must be https://HOST" in said
-
-
-@pytest.mark.parametrize("port", ["x", "80", "99999", ""])
-def test_a_port_that_is_none_is_named(port: str) -> None:
-    assert "PORT must be" in _refusal(PORT=port)
-
-
-def test_the_deployment_is_two_commands_and_an_api_beside_it_two_more(tmp_path: Path) -> None:
-    # A checkout of its own: another test's `sam build` empties the folder that `sam deploy` reads.
-    for name in ("template.yaml", "samconfig.toml", "functions", "layers", "docs/examples"):
-        copy, original = tmp_path / name, ROOT / name
-        copy.parent.mkdir(exist_ok=True)
-        (shutil.copytree if original.is_dir() else shutil.copy)(original, copy)
-    with LocalAws() as aws:
-        # The second of the two for an API is also an update: the stack keeps its other values.
-        done = _deploy(aws, tmp_path, DEPLOY + DEPLOY_API)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "123456789012:abcdef1234" in DEPLOY_API
-        stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]
-        given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
-        assert given["ShotGridSiteUrl"] == "https://studio.shotgrid.autodesk.com"
-        assert given["AllowedOrigins"] == "https://pages.studio.com"
-        assert given["AuthorizerApis"] == "123456789012:abcdef1234"
-        assert given["AuthorizerRules"] == "abcdef1234/reports=Manager|Admin;"
-        # A rule that cannot be read stops the deployment, and says which parameter it is. One is that `sam` has cut.
-        update = DEPLOY_API.splitlines()[-1]
-        for wrong in (update.replace("Manager|", "Manager|,"), update.replace("Manager", "Lead Artist")):
-            refused = _deploy(aws, tmp_path, wrong)
-            assert refused.returncode != 0
-            assert "AuthorizerRules" in refused.stderr
-        rules = re.search('AuthorizerRules="[^"]*"', update)
-        assert rules
-        whole = _deploy(aws, tmp_path, update.replace(rules[0], f"'{rules[0].replace('Manager', 'Lead Artist')}'"))
-        assert whole.returncode == 0, whole.stderr
-        stack = aws.client("cloudformation").describe_stacks(StackName="shotgrid-login")["Stacks"][0]
-        given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack["Parameters"]}
-        assert given["AuthorizerRules"] == "abcdef1234/reports=Lead Artist|Admin;"
-
-
-def _deploy(aws: LocalAws, checkout: Path, commands: str) -> subprocess.CompletedProcess[str]:
-    environment = aws.environment()
-    environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
-    return subprocess.run(
-        ["bash", "-e"], input=commands, cwd=checkout, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def _refusal(**settings: str) -> str:
-    """Return what `make run` says instead of starting."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.local"],
-        cwd=ROOT,
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-def _paste(block: str, directory: Path) -> str:
-    environment = os.environ | {"NO_PROXY": "*"}
+def paste(block: str, directory: Path, environment: Mapping[str, str]) -> str:
+    """Run a block in a shell that stops at the first command that fails, and return what it prints."""
     done = subprocess.run(
         ["bash", "-e"],
         input=block,
@@ -239,7 +268,7 @@ def _paste(block: str, directory: Path) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=BLOCK_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -247,7 +276,7 @@ def _paste(block: str, directory: Path) -> str:
 
 
 def _processes_below(process: int) -> list[int]:
-    """Return all processes below one, whatever groups they made for themselves."""
+    """Return the ids of all processes that a process has started, directly or not, in any process group."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
