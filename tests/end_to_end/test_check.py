@@ -1,13 +1,9 @@
-"""`shotgrid-login check` on a site and a deployed gateway, at a terminal, and installed in an empty environment."""
+"""`shotgrid-login check` on a site and a deployed gateway, and at a terminal."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +15,6 @@ import pytest
 import requests
 
 from shotgrid_login_ops.check import connection
-from tests.local.stack import ROOT
 from tests.site.fake_site import Account, FakeSite
 from tests.support.check import (
     CODE,
@@ -33,8 +28,6 @@ from tests.support.check import (
     check_at_terminal,
 )
 from tests.support.client import OTHER_PAGE, PAGE, Gateway
-
-UV = ROOT / ".venv" / "uv" / "bin" / "uv"
 
 SITE_LINES = ["site.reachable", "site.tls", "site.version", "site.sign-in", "site.script", "site.user"]
 USER_LINES = ["user.cookie", "user.session", "user.refresh", "user.sign-out"]
@@ -58,38 +51,6 @@ def long_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def credentials(user: Account) -> Inputs:
     """Return what a user types at the terminal."""
     return [(LOGIN, user.login), (PASSWORD, user.password)]
-
-
-# ---- the installed command ---------------------------------------------------------------------------------
-
-
-def test_installed_command_checks_a_site(studio: FakeSite, tmp_path: Path) -> None:
-    # A copy, because a build writes its files into the folder of the sources.
-    checkout, environment = tmp_path / "checkout", tmp_path / "environment"
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for folder in ("layers/shotgrid_login", "ops"):
-        shutil.copytree(ROOT / folder, checkout / folder, ignore=ignore)
-    shutil.copy(ROOT / "pyproject.toml", checkout)
-
-    # `uv` does what `python -m venv` and `pip install .` do, in a third of the time.
-    python = environment / "bin" / "python"
-    for arguments in (
-        ("venv", "--quiet", "--no-project", "--python", sys.executable, environment),
-        ("pip", "install", "--quiet", "--python", python, checkout),
-    ):
-        subprocess.run([UV, *arguments], check=True, timeout=300)
-    done = subprocess.run(
-        [environment / "bin" / "shotgrid-login", "check", studio.url, "--json"],
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | SCRIPT,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    values = {line["name"]: line["value"] for line in json.loads(done.stdout)["findings"]}
-    assert (values["site.sign-in"], values["site.script"]) == ("default", "works")
 
 
 # ---- at a terminal -----------------------------------------------------------------------------------------
