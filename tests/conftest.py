@@ -106,9 +106,10 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 
 @pytest.fixture(scope="session")
-def other_gateway(aws: LocalAws, site: FakeSite) -> Gateway:
+def other_gateway(aws: LocalAws, site: FakeSite, gateway: Gateway) -> Gateway:
     """Deploy a second stack in the same account, without a domain, the example page or reserved concurrency."""
-    outputs = aws.deploy(
+    assert gateway.stack  # the copy uses its template and code
+    outputs = aws.deploy_copy(
         {
             "ShotGridSiteUrl": site.url,
             "AllowedOrigins": ORIGINS,
