@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -197,16 +196,16 @@ def test_only_pages_of_allowed_origins_can_read_the_response(gateway: Gateway) -
         assert response.headers["access-control-allow-origin"] == origin
         preflight = gateway.caller(origin=origin).send("OPTIONS", PATH)
         assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (204, "POST")
-    refused = gateway.caller(origin="https://evil.example").access_token(**password(user))
-    assert fault(refused) == (403, None)
-    assert "access-control-allow-origin" not in refused.headers
+    rejected = gateway.caller(origin="https://evil.example").access_token(**password(user))
+    assert fault(rejected) == (403, None)
+    assert "access-control-allow-origin" not in rejected.headers
 
 
-# ---- OAuth clients that nobody here wrote -------------------------------------------------------------------
+# ---- unmodified OAuth clients --------------------------------------------------------------------------------
 
 
 class OnLoopback(HTTPAdapter):
-    """Connects to this machine for a name that only browsers and curl know to be here."""
+    """Connects to 127.0.0.1 for a name under `localhost`, which only browsers and curl resolve."""
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         address = urlsplit(request.url or "")
@@ -215,13 +214,9 @@ class OnLoopback(HTTPAdapter):
         return super().send(request, *arguments, **options)
 
 
-def remembered(gateway: Gateway) -> Callable[[Any], None]:
-    """Return a keeper of tokens, which tells the gateway's test of secrecy about them."""
-
-    def remember(token: Any) -> None:
-        gateway.secrets |= {token["access_token"], token["refresh_token"]}
-
-    return remember
+def remember(gateway: Gateway, token: Any) -> None:
+    """Add the tokens to the secrets that must not appear in logs."""
+    gateway.secrets |= {token["access_token"], token["refresh_token"]}
 
 
 @pytest.fixture
@@ -243,14 +238,14 @@ def test_requests_oauthlib_signs_in_and_refreshes(gateway: Gateway) -> None:
     token = session.fetch_token(
         url, username=user.login, password=user.password, auth_token=gateway.site.code(user.login)
     )
-    remembered(gateway)(token)
+    remember(gateway, token)
     project = f"{gateway.site.url}/api/v1/entity/projects"
     assert session.get(project).status_code == 200
     expire_access_token(gateway, token["refresh_token"])
     session.token = dict(token) | {"expires_at": 1}
     assert session.get(project).status_code == 200
     (refreshed,) = kept
-    remembered(gateway)(refreshed)
+    remember(gateway, refreshed)
     assert refreshed["access_token"] != token["access_token"]
     assert gateway.caller().session(refreshed["access_token"]).status == 200
     session.close()
@@ -272,13 +267,13 @@ def test_authlib_signs_in_and_refreshes(gateway: Gateway) -> None:
     with pytest.raises((OAuthError, KeyError)):
         session.fetch_token(url, **credentials)["access_token"]
     token = session.fetch_token(url, **credentials, auth_token=gateway.site.code(user.login))
-    remembered(gateway)(token)
+    remember(gateway, token)
     project = f"{gateway.site.url}/api/v1/entity/projects"
     assert session.get(project).status_code == 200
     expire_access_token(gateway, token["refresh_token"])
     session.token = json.loads(json.dumps(token)) | {"expires_at": 1}
     assert session.get(project).status_code == 200
     (refreshed,) = kept
-    remembered(gateway)(refreshed)
+    remember(gateway, refreshed)
     assert refreshed["access_token"] != token["access_token"]
     session.close()

@@ -24,9 +24,9 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def root(path_with_stage: str) -> dict[str, Any]:
-    asked = event(httpMethod="GET", resource="/", path="/", body=None, headers={})
-    asked["requestContext"]["path"] = path_with_stage
-    return asked
+    request = event(httpMethod="GET", resource="/", path="/", body=None, headers={})
+    request["requestContext"]["path"] = path_with_stage
+    return request
 
 
 def test_stage_without_a_slash_redirects_to_the_example(handler: Any) -> None:
