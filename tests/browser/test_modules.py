@@ -1,4 +1,4 @@
-"""The modules as files: their size, their types, and what they were built from."""
+"""The JavaScript modules as files: size, imports, types, and the vendored chart library."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FILES = ROOT / "functions" / "pages" / "files"
 VENDORED = FILES / "example" / "vendor"
 
 
-def test_the_module_is_small() -> None:
+def test_module_is_at_most_six_kibibytes_compressed() -> None:
     assert len(gzip.compress((FILES / "shotgrid-login.js").read_bytes(), mtime=0)) <= 6 * 1024
 
 
-def test_the_modules_import_nothing_from_elsewhere() -> None:
+def test_modules_import_only_each_other() -> None:
     for module in FILES.rglob("*.js"):
         if VENDORED not in module.parents:
             for line in module.read_text().splitlines():
@@ -27,13 +27,13 @@ def test_the_modules_import_nothing_from_elsewhere() -> None:
                     assert line.split(" from ")[1].startswith('"./') or '"../shotgrid-login' in line, line
 
 
-def test_the_declarations_are_those_of_the_modules(tmp_path: Path) -> None:
+def test_declarations_match_the_modules(tmp_path: Path) -> None:
     _tsc("--project", str(NODE), "--outDir", str(tmp_path))
-    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert made == {path.name: path.read_text() for path in FILES.glob("*.d.ts")}, "run `make types`"
+    generated = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert generated == {path.name: path.read_text() for path in FILES.glob("*.d.ts")}, "run `make types`"
 
 
-def test_the_example_and_a_page_in_typescript_are_checked_with_them() -> None:
+def test_example_and_a_typescript_page_pass_the_type_check() -> None:
     _tsc("--project", str(NODE / "tsconfig.example.json"))
 
 
@@ -41,12 +41,12 @@ def test_the_example_and_a_page_in_typescript_are_checked_with_them() -> None:
     ("ours", "published"),
     [("chart-4.6.1.min.js", "dist/chart.umd.min.js"), ("chart-4.6.1.license.txt", "LICENSE.md")],
 )
-def test_what_is_vendored_is_what_was_published(ours: str, published: str) -> None:
+def test_vendored_file_is_identical_to_the_published_one(ours: str, published: str) -> None:
     assert (VENDORED / ours).read_bytes() == (NODE / "node_modules" / "chart.js" / published).read_bytes()
 
 
 def _tsc(*arguments: str) -> None:
-    # As it is run by `make types`, with the compiler that npm has unpacked.
+    # The compiler that `make types` uses.
     compiler = NODE / "node_modules" / ".bin" / "tsc"
     done = subprocess.run([compiler, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-// A page in TypeScript, against the declarations that pages find beside the modules.
+// A page in TypeScript. The type check reads the declarations next to the modules.
 import { LoginError, login, type Challenge, type User } from "../../functions/pages/files/shotgrid-login.js";
 import { ShotGridLoginElement } from "../../functions/pages/files/shotgrid-login-element.js";
 
@@ -10,17 +10,17 @@ export async function page(username: string, password: string, code: string): Pr
   try {
     const challenge: Challenge | null = await login.signIn(username, password);
     if (challenge) await challenge.sendCode(code);
-    const answer: Response = await login.fetch(`${login.site}/api/v1/entity/projects`, { method: "GET" });
-    return answer.ok ? await login.accessToken() : undefined;
+    const response: Response = await login.fetch(`${login.site}/api/v1/entity/projects`, { method: "GET" });
+    return response.ok ? await login.accessToken() : undefined;
   } catch (error) {
     if (error instanceof LoginError && error.transient) return `${error.code} ${error.attemptsLeft ?? error.retryAfter}`;
     throw error;
   }
 }
 
-// @ts-expect-error: a code is text
-login.signIn("somebody", 123456);
-// @ts-expect-error: nobody sets who is signed in
+// @ts-expect-error: a password is a string
+login.signIn("a_username", 123456);
+// @ts-expect-error: a page cannot set the user
 login.user = null;
 
 export const element: HTMLElement = document.querySelector<ShotGridLoginElement>("shotgrid-login")!;
