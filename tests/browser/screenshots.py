@@ -1,6 +1,6 @@
-"""Takes pictures of every state of the example, to be looked at: `python -m tests.browser.screenshots FOLDER`.
+"""Takes pictures of the example dashboard in all its states: `python -m tests.browser.screenshots FOLDER`.
 
-In light and dark, as wide as a desk's screen and as a phone's, against a stack of its own.
+It takes each picture in light and dark, on a desktop and on a phone. It deploys a local stack for that.
 """
 
 from __future__ import annotations
@@ -10,22 +10,19 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.browser.conftest import FLAGS
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
+from tests.support.browser import DESKTOP, FLAGS, PHONE
 
 LOGIN, PASSWORD = "a_username", "a_password"
-VIEWPORTS: dict[str, ViewportSize] = {
-    "desktop": {"width": 1280, "height": 860},
-    "phone": {"width": 390, "height": 844},
-}
+VIEWPORTS = {"desktop": DESKTOP, "phone": PHONE}
 
 
 class Pictures:
-    """A page, and the folder where pictures of its states go."""
+    """A page, and the folder for the pictures of its states."""
 
     def __init__(self, page: Page, folder: Path) -> None:
         self._page = page
@@ -34,15 +31,15 @@ class Pictures:
 
     def take(self, state: str) -> None:
         self._number += 1
-        for width, viewport in VIEWPORTS.items():
+        for device, viewport in VIEWPORTS.items():
             self._page.set_viewport_size(viewport)
             for scheme in ("light", "dark"):
                 self._page.emulate_media(color_scheme=scheme)
-                self._page.screenshot(path=self._folder / f"{self._number:02d}-{state}-{width}-{scheme}.png")
+                self._page.screenshot(path=self._folder / f"{self._number:02d}-{state}-{device}-{scheme}.png")
 
 
 def walk(page: Page, pictures: Pictures, site: FakeSite, gateway: str) -> None:
-    """Go through the states one by one, taking a picture of each."""
+    """Go through the states, and take a picture of each."""
     element = page.locator("shotgrid-login")
     button = element.get_by_role("button", name="Sign in")
     page.goto(gateway)

@@ -1,4 +1,4 @@
-"""The form of `<shotgrid-login>`: what a user types, and what they are told."""
+"""The sign-in form of `<shotgrid-login>`: what users enter, and what it shows them."""
 
 from __future__ import annotations
 
@@ -8,151 +8,168 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Watch
+from tests.support.browser import Monitor
 from tests.support.client import Gateway
-from tests.support.pages import Form, stop_the_clock
+from tests.support.pages import Form, run, stop_clock
+
+# The browser's address. The gateway counts failed attempts by user and network.
+BROWSER_ADDRESS = "127.0.0.1"
 
 
-def test_without_a_second_factor_the_password_is_all(form: Form, gateway: Gateway) -> None:
+def test_user_without_a_second_factor_signs_in_with_the_password(form: Form, gateway: Gateway) -> None:
     form.sign_in(gateway.new_user(two_factor=False))
     expect(form.username).to_be_hidden()
     expect(form.password).to_have_value("")
 
 
-def test_a_wrong_password_then_the_right_one(form: Form, watch: Watch, gateway: Gateway) -> None:
+def test_wrong_password_shows_an_error_and_the_right_one_then_signs_in(
+    form: Form, monitor: Monitor, gateway: Gateway
+) -> None:
     user = gateway.new_user(two_factor=False)
-    form.give(user, "not the password")
+    form.submit_password(user, "not the password")
     expect(form.problem).to_have_text("The user name or the password is not right.")
     expect(form.password).to_be_focused()
     expect(form.password).to_have_attribute("aria-invalid", "true")
-    watch.expect_status(401, "/auth/password")
+    monitor.expect_status(401, "/auth/password")
     form.sign_in(user)
 
 
-def test_what_is_missing_is_said_before_anybody_is_asked(form: Form, watch: Watch) -> None:
-    form.button.click()
+def test_empty_field_shows_an_error_and_sends_no_request(form: Form, monitor: Monitor) -> None:
+    form.submit_button.click()
     expect(form.problem).to_have_text("User name is missing.")
     expect(form.username).to_be_focused()
-    form.username.fill("somebody")
-    form.button.click()
+    form.username.fill("a_user")
+    form.submit_button.click()
     expect(form.problem).to_have_text("Password is missing.")
-    assert watch.asked("/auth/password") == []
+    assert monitor.requests_to("/auth/password") == []
 
 
-def test_a_wrong_code_then_the_right_one(form: Form, watch: Watch, gateway: Gateway) -> None:
+def test_wrong_code_shows_an_error_and_the_right_one_then_signs_in(
+    form: Form, monitor: Monitor, gateway: Gateway
+) -> None:
     user = gateway.new_user(two_factor=True)
-    form.give(user)
+    form.submit_password(user)
     expect(form.code).to_be_focused()
     expect(form.password).to_have_value("")
     expect(form.element).to_contain_text(re.compile(r"Time left: [45]:\d\d"))
-    form.give_code("000000")
+    form.submit_code("000000")
     expect(form.problem).to_contain_text("That code was not accepted.")
     expect(form.problem).to_contain_text("4 tries left.")
     expect(form.code).to_be_focused()
-    watch.expect_status(401, "/auth/otp")
+    monitor.expect_status(401, "/auth/otp")
     code = gateway.site.code(user.login)
-    form.give_code(f" {code[:3]} {code[3:]} ")
+    form.submit_code(f" {code[:3]} {code[3:]} ")
     form.expect_signed_in(user)
 
 
-def test_a_backup_code_can_be_typed(form: Form, page: Page, gateway: Gateway) -> None:
+def test_backup_code_signs_in(form: Form, page: Page, gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=True)
-    form.give(user)
+    form.submit_password(user)
     expect(form.code).to_have_attribute("inputmode", "numeric")
     page.get_by_role("button", name="Use a backup code").click()
     expect(form.code).to_have_attribute("inputmode", "text")
     expect(form.code).to_be_focused()
-    form.give_code(next(iter(user.backup_codes)))
+    form.submit_code(next(iter(user.backup_codes)))
     form.expect_signed_in(user)
 
 
-def test_after_five_wrong_codes_it_starts_again(form: Form, watch: Watch, gateway: Gateway) -> None:
+def test_fifth_wrong_code_leads_back_to_the_password(form: Form, monitor: Monitor, gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=True)
-    form.give(user)
+    form.submit_password(user)
     for left in ("4 tries", "3 tries", "2 tries", "One try"):
-        form.give_code("000000")
+        form.submit_code("000000")
         expect(form.problem).to_contain_text(f"{left} left.")
-    form.give_code("000000")
+    form.submit_code("000000")
     expect(form.problem).to_contain_text("Enter your password again.")
     expect(form.password).to_be_focused()
     expect(form.username).to_have_value(user.login)
-    watch.expect_status(401, "/auth/otp")
+    monitor.expect_status(401, "/auth/otp")
 
 
-def test_a_challenge_that_ends_while_a_person_looks_for_the_phone(form: Form, page: Page, gateway: Gateway) -> None:
-    stop_the_clock(page)
+@pytest.mark.usefixtures("own_context")
+def test_challenge_that_expires_is_announced_and_leads_back_to_the_password(
+    form: Form, page: Page, gateway: Gateway
+) -> None:
+    stop_clock(page)
     user = gateway.new_user(two_factor=True)
-    form.give(user)
+    form.submit_password(user)
     expect(form.element).to_contain_text(re.compile(r"Time left: [45]:\d\d"))
-    page.clock.fast_forward("04:01")
+    page.clock.run_for("04:05")
+    announcement = form.element.get_by_role("status").last  # only for screen readers
+    expect(announcement).to_have_text("60 seconds left to enter the code.")
     expect(form.element).to_contain_text(re.compile(r"Time left: 0:5\d"))
-    page.clock.fast_forward("01:00")
+    page.clock.run_for("01:00")
     expect(form.problem).to_contain_text("Enter your password again.")
     expect(form.password).to_be_focused()
     form.sign_in(user)
+    expect(announcement).to_have_text(f"Signed in as {user.login}.")
 
 
-def test_a_challenge_that_the_gateway_says_has_ended(form: Form, watch: Watch, gateway: Gateway) -> None:
+def test_challenge_that_has_ended_in_the_gateway_leads_back_to_the_password(
+    form: Form, monitor: Monitor, gateway: Gateway
+) -> None:
     user = gateway.new_user(two_factor=True)
-    form.give(user)
-    expect(form.code).to_be_visible()
+    form.submit_password(user)
+    form.wait_for_state("code")
     for row in gateway.state.all():
         if row["id"]["S"].startswith("challenge#"):
             gateway.state.set(row["id"]["S"], expires_at=int(time.time()) - 1)
-    form.give_code(gateway.site.code(user.login))
+    form.submit_code(gateway.site.code(user.login))
     expect(form.problem).to_contain_text("Enter your password again.")
-    watch.expect_status(410, "/auth/otp")
+    monitor.expect_status(410, "/auth/otp")
 
 
-def test_start_again_goes_back_to_the_password(form: Form, page: Page, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=True)
-    form.give(user)
+def test_start_again_leads_back_to_the_password(form: Form, page: Page, gateway: Gateway) -> None:
+    form.submit_password(gateway.new_user(two_factor=True))
     page.get_by_role("button", name="Start again").click()
     expect(form.password).to_be_focused()
     expect(form.code).to_be_hidden()
 
 
-def guess_until_it_waits(form: Form, watch: Watch, gateway: Gateway) -> None:
+@pytest.mark.usefixtures("own_context")
+def test_too_many_failed_attempts_start_a_wait_for_this_user_only(
+    form: Form, page: Page, monitor: Monitor, gateway: Gateway
+) -> None:
+    stop_clock(page)
     user = gateway.new_user(two_factor=False)
-    for asked in range(1, 8):
-        with form.page.expect_response("**/auth/password"):
-            form.give(user, "not the password")
-        assert len(watch.asked("/auth/password")) == asked
-        expect(form.problem).not_to_be_empty()
-    expect(form.problem).to_contain_text("Too many failed tries.")
-    watch.expect_status(401, "/auth/password")
-    watch.expect_status(429, "/auth/password")
-
-
-def test_after_too_many_tries_it_waits(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
-    stop_the_clock(page)
-    guess_until_it_waits(form, watch, gateway)
-    waiting = page.get_by_role("button", name=re.compile(r"Wait 0:[23]\d"))
-    expect(waiting).to_have_attribute("aria-disabled", "true")
-    waiting.click(force=True)
-    page.clock.fast_forward("00:31")
-    expect(form.button).to_have_attribute("aria-disabled", "false")
-    assert len(watch.asked("/auth/password")) == 7
+    caller = gateway.caller(x_forwarded_for=BROWSER_ADDRESS)
+    while caller.password(user, "not the password").status == 401:
+        pass
+    for passwords_sent in (1, 2):
+        form.submit_password(user)
+        expect(form.problem).to_contain_text("Too many failed tries.")
+        waiting = page.get_by_role("button", name=re.compile(r"Wait 0:\d\d"))
+        expect(waiting).to_have_attribute("aria-disabled", "true")
+        waiting.click(force=True)
+        assert len(monitor.requests_to("/auth/password")) == passwords_sent
+        if passwords_sent == 1:
+            page.clock.fast_forward("00:31")
+            expect(form.submit_button).to_have_attribute("aria-disabled", "false")
+    monitor.expect_status(429, "/auth/password")
+    form.sign_in(gateway.new_user(two_factor=False))
 
 
 @pytest.mark.parametrize(
-    ("switches", "status", "words"),
+    ("switches", "status", "text"),
     [
         ({"authentication_method": "saml2"}, 403, "single sign-on or Autodesk Identity"),
         ({"fault": "503"}, 503, "ShotGrid does not answer at the moment"),
         ({"fault": "teapot"}, 502, "(Reference: "),
     ],
+    ids=["single_sign_on", "unavailable", "unexpected_response"],
 )
-def test_what_the_site_does_is_said_in_words(
-    form: Form, watch: Watch, gateway: Gateway, switches: dict[str, str], status: int, words: str
+def test_problem_of_the_site_is_explained(
+    form: Form, monitor: Monitor, gateway: Gateway, switches: dict[str, str], status: int, text: str
 ) -> None:
-    form.give(gateway.new_user(**switches))
-    expect(form.problem).to_contain_text(words)
-    watch.expect_status(status, "/auth/password")
-    expect(form.button).to_have_attribute("aria-disabled", "false")
+    form.submit_password(gateway.new_user(**switches))
+    expect(form.problem).to_contain_text(text)
+    monitor.expect_status(status, "/auth/password")
+    expect(form.submit_button).to_have_attribute("aria-disabled", "false")
 
 
-def test_it_is_busy_once_and_keeps_the_focus(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
+def test_busy_form_sends_one_request_and_keeps_the_focus(
+    form: Form, page: Page, monitor: Monitor, gateway: Gateway
+) -> None:
     user = gateway.new_user(fault="hold")
     form.username.fill(user.login)
     form.password.fill(user.password)
@@ -165,10 +182,10 @@ def test_it_is_busy_once_and_keeps_the_focus(form: Form, page: Page, watch: Watc
     gateway.site.switch(user, fault="")
     gateway.site.release()
     form.expect_signed_in(user)
-    assert len(watch.asked("/auth/password")) == 1
+    assert len(monitor.requests_to("/auth/password")) == 1
 
 
-def test_by_keyboard_alone(form: Form, page: Page, gateway: Gateway) -> None:
+def test_form_works_with_the_keyboard_alone(form: Form, page: Page, gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=True)
 
     def focused() -> str:
@@ -180,11 +197,11 @@ def test_by_keyboard_alone(form: Form, page: Page, gateway: Gateway) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(user.password)
     page.keyboard.press("Tab")
-    expect(form.button).to_be_focused()
+    expect(form.submit_button).to_be_focused()
     page.keyboard.press("Space")
     expect(form.code).to_be_focused()
     page.keyboard.press("Tab")
-    expect(form.button).to_be_focused()
+    expect(form.submit_button).to_be_focused()
     page.keyboard.press("Tab")
     assert focused() == "Use a backup code"
     page.keyboard.press("Tab")
@@ -202,26 +219,14 @@ def test_by_keyboard_alone(form: Form, page: Page, gateway: Gateway) -> None:
     expect(form.element).to_contain_text("You are signed out.")
 
 
-def test_password_managers_and_phones_know_the_fields(form: Form, gateway: Gateway) -> None:
+def test_fields_have_the_attributes_that_password_managers_and_phones_need(form: Form) -> None:
     expect(form.username).to_have_attribute("autocomplete", "username")
     expect(form.password).to_have_attribute("autocomplete", "current-password")
     expect(form.password).to_have_attribute("type", "password")
     expect(form.code).to_have_attribute("autocomplete", "one-time-code")
 
 
-def test_a_screen_reader_hears_who_is_signed_in_and_the_last_minute(form: Form, page: Page, gateway: Gateway) -> None:
-    page.clock.install()
-    user = gateway.new_user(two_factor=True)
-    form.give(user)
-    expect(form.code).to_be_visible()
-    page.clock.run_for("04:05")
-    heard = form.element.get_by_role("status")
-    expect(heard.last).to_have_text("60 seconds left to enter the code.")
-    form.give_code(gateway.site.code(user.login))
-    expect(heard.last).to_have_text(f"Signed in as {user.login}.")
-
-
-def test_a_page_styles_it_from_outside(form: Form, page: Page) -> None:
+def test_page_can_style_the_element(form: Form, page: Page) -> None:
     page.evaluate(
         """() => {
           const style = document.createElement("style");
@@ -230,56 +235,45 @@ def test_a_page_styles_it_from_outside(form: Form, page: Page) -> None:
           document.head.append(style);
         }"""
     )
-    expect(form.button).to_have_css("background-color", "rgb(1, 2, 3)")
+    expect(form.submit_button).to_have_css("background-color", "rgb(1, 2, 3)")
     expect(form.element.locator("section")).to_have_css("max-width", "300px")
     expect(form.element).to_have_css("opacity", "0.5")
 
 
-def test_what_stands_inside_can_be_read_and_selected(form: Form, page: Page, gateway: Gateway) -> None:
-    form.sign_in(gateway.new_user(two_factor=False))
-    form.projects.dblclick()
-    assert page.evaluate("getSelection().toString().trim()") in gateway.site.show.projects[0].name
-    assert page.evaluate("getSelection().toString().trim()")
+def test_content_of_the_element_can_be_selected(signed_in_form: Form, page: Page, gateway: Gateway) -> None:
+    signed_in_form.projects.dblclick()
+    selected = page.evaluate("getSelection().toString().trim()")
+    assert selected
+    assert selected in gateway.site.show.projects[0].name
     assert page.evaluate("document.activeElement === document.body")
 
 
-def test_another_persons_wait_is_not_ones_own(form: Form, watch: Watch, gateway: Gateway) -> None:
-    guess_until_it_waits(form, watch, gateway)
-    form.sign_in(gateway.new_user(two_factor=False))
-
-
-def test_it_can_be_taken_out_and_put_back(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=True)
-    form.give(user)
-    expect(form.code).to_be_visible()
-    page.evaluate("globalThis.taken = document.querySelector('shotgrid-login'); taken.remove()")
+def test_element_that_was_removed_shows_the_current_user_when_it_is_added_again(
+    form: Form, page: Page, monitor: Monitor, gateway: Gateway
+) -> None:
+    form.submit_password(gateway.new_user(two_factor=True))
+    form.wait_for_state("code")
+    page.evaluate("globalThis.element = document.querySelector('shotgrid-login'); element.remove()")
     other = gateway.new_user(two_factor=False)
     gateway.secrets.add(other.password)
-    page.evaluate(
-        """async ([username, password]) => {
-          const { login } = await import(document.querySelector("script").src.replace("-element", ""));
-          await login.signIn(username, password);
-        }""",
-        [other.login, other.password],
-    )
-    watch.expect("projects is not defined")  # the page's own list is in it
-    page.evaluate("document.body.append(taken)")
+    run(page, "await login.signIn(values.username, values.password);", username=other.login, password=other.password)
+    monitor.expect("projects is not defined")  # the list of the page is inside the removed element
+    page.evaluate("document.body.append(element)")
     form.expect_greeting(other)
-    form.sign_out.click()
-    expect(form.username).to_be_visible()
+    form.sign_out()
     expect(form.code).to_be_hidden()
 
 
-def test_a_module_that_is_named_by_two_addresses_is_no_error(form: Form, page: Page) -> None:
+def test_module_that_is_imported_from_two_urls_defines_the_element_once(form: Form, page: Page) -> None:
     page.evaluate("import(`${document.querySelector('script').src}?again`)")
     expect(form.username).to_be_visible()
 
 
-def test_try_again_works_after_a_verdict_that_was_final(
-    page: Page, watch: Watch, gateway: Gateway, pages_port: int
+def test_try_again_works_after_the_origin_was_rejected(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
-    page.route("**/auth/refresh", lambda route: route.abort("failed"))  # as a browser does where an origin is refused
-    watch.expect("net::ERR_FAILED")
+    page.route("**/auth/refresh", lambda route: route.abort("failed"))  # as browsers do for a rejected origin
+    monitor.expect("net::ERR_FAILED")
     page.goto(f"http://pages.login.localhost:{pages_port}/projects")
     form = Form(page, gateway)
     expect(form.problem).to_contain_text("not set up for pages at")

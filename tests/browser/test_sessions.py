@@ -1,40 +1,45 @@
-"""A session in the browser: over reloads, expiry, sleep, outages and many tabs."""
+"""A session in the browser: page loads, expiry, outages, and several tabs."""
 
 from __future__ import annotations
 
-import time
+import functools
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Watch
+from tests.site.fake_site import Account
+from tests.support.browser import Monitor
 from tests.support.client import COOKIE, Gateway, expire_access_token, until
-from tests.support.pages import Form, stop_the_clock
+from tests.support.pages import (
+    FAST_TIMERS,
+    STOPPED_TIMERS,
+    TOKEN_SECONDS,
+    Form,
+    expire_tokens,
+    open_form,
+    pass_time,
+    read_site,
+)
 from tests.support.proxy import Proxy
 
+SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
-
-# Reads the site with the module that the page has loaded, and returns the status or the error's code.
-READ = """
-async (path) => {
-  const { login } = await import(document.querySelector("script").src.replace("-element", ""));
-  return login.fetch(login.site + path).then((response) => response.status, (error) => error.code ?? String(error));
-}
-"""
 PROJECTS = "/api/v1/entity/projects"
+
+SLACK = 10  # seconds that a response with a new token may take: the gateway sends the seconds that are left
+
 NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
 NO_CHANNEL = "delete window.BroadcastChannel"
-ASKS_NOBODY = """
+# On load, a page does not ask the other tabs for their session.
+ASKS_NO_TAB = """
 BroadcastChannel.prototype.postMessage = ((post) => function (message) {
   if (message.kind !== "ask") post.call(this, message);
 })(BroadcastChannel.prototype.postMessage)
 """
-
-
-def read(page: Page, path: str = PROJECTS) -> Any:
-    return page.evaluate(READ, path)
+# The state of the Web Locks of this page's origin: how many callers wait.
+WAITING_FOR_LOCK = "navigator.locks.query().then(({ pending }) => pending.length)"
+HANDLE = "sessionStorage.getItem(sessionStorage.key(0))"  # with token transport
 
 
 @pytest.fixture
@@ -44,250 +49,418 @@ def running_proxy(proxy: Proxy) -> Iterator[Proxy]:
     proxy.stop()
 
 
-def test_tokens_that_expire_while_the_page_is_used_are_renewed_unseen(
-    form: Form, page: Page, watch: Watch, gateway: Gateway
-) -> None:
-    user = gateway.new_user(two_factor=True, expires_in=3)
-    watch.tolerate_expiry()
-    form.sign_in(user)
-    until(lambda: (read(page) == 200) and gateway.site.requests_for(user, "refresh_token") >= 3)
-    form.expect_signed_in(user)
-    assert len(watch.asked("/auth/password")) == 1
-
-
-def test_requests_at_once_on_an_expired_token_make_one_refresh(form: Form, page: Page, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    page.clock.install()
-    page.clock.fast_forward("00:11:00")
-    expire_access_token(gateway, page.context.cookies()[0]["value"])
-    statuses = page.evaluate(f"path => Promise.all(Array.from({{ length: 10 }}, () => ({READ})(path)))", PROJECTS)
-    assert statuses == [200] * 10
-    assert gateway.site.requests_for(user, "refresh_token") == 1
-
-
-def test_ten_tabs_on_an_expired_token_make_one_refresh(
-    form: Form, page: Page, context: BrowserContext, watch: Watch, gateway: Gateway
-) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    address = page.url
-    page.goto("about:blank")  # no tab is left that could share its token
-    expire_access_token(gateway, context.cookies()[0]["value"])
-    before = len(watch.asked("/auth/refresh"))
-    tabs = [context.new_page() for _ in range(10)]
-    for tab in tabs:
-        tab.goto(address, wait_until="commit")
-    for tab in tabs:
-        Form(tab, gateway).expect_signed_in(user)
-        assert read(tab) == 200
-    assert gateway.site.requests_for(user, "refresh_token") == 1
-    assert len(watch.asked("/auth/refresh")) - before < len(tabs)  # most have it from another tab
-
-
-@pytest.mark.parametrize("lacks", [NO_LOCKS, NO_CHANNEL, f"{NO_LOCKS}; {NO_CHANNEL}"])
-def test_it_works_in_browsers_that_lack_what_tabs_share(
-    context: BrowserContext, page: Page, watch: Watch, gateway: Gateway, pages_port: int, lacks: str
-) -> None:
-    context.add_init_script(lacks)
-    page.goto(f"http://pages.login.localhost:{pages_port}/projects")
-    user = gateway.new_user(two_factor=False, expires_in=3)
-    watch.tolerate_expiry()
-    Form(page, gateway).sign_in(user)
-    tabs = [context.new_page() for _ in range(3)]
-    for tab in tabs:
-        tab.goto(page.url)
-        Form(tab, gateway).expect_signed_in(user)
-    until(lambda: all(read(tab) == 200 for tab in tabs) and gateway.site.requests_for(user, "refresh_token") >= 2)
-
-
-def test_signing_out_in_one_tab_signs_out_the_others(form: Form, context: BrowserContext, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    tab = context.new_page()
-    tab.goto(form.page.url)
-    other = Form(tab, gateway)
-    other.expect_signed_in(user)
-    other.sign_out.click()
-    expect(form.element).to_contain_text("You are signed out.")
-    expect(form.username).to_be_visible()
-    assert read(form.page) == "signed_out"
-    assert read(tab) == "signed_out"
-
-
-def test_signing_in_in_one_tab_signs_in_the_others(form: Form, context: BrowserContext, gateway: Gateway) -> None:
-    tab = context.new_page()
-    tab.goto(form.page.url)
-    expect(Form(tab, gateway).username).to_be_visible()
-    user = gateway.new_user(two_factor=True)
-    form.sign_in(user)
-    Form(tab, gateway).expect_signed_in(user)
-    assert read(tab) == 200
-
-
-def test_tabs_of_another_site_share_the_session_that_each_could_lose(
-    context: BrowserContext, page: Page, watch: Watch, gateway: Gateway, pages_port: int
-) -> None:
-    watch.may_hold_a_handle = True
-    page.goto(f"http://{OTHER_SITE}:{pages_port}/projects")
-    user = gateway.new_user(two_factor=False, expires_in=3)
-    watch.tolerate_expiry()
-    Form(page, gateway).sign_in(user)
-    tab = context.new_page()
+def open_tab(page: Page, gateway: Gateway, init_script: str = "") -> Form:
+    """Open the URL of a page in a new tab of the same browser context."""
+    tab = page.context.new_page()
+    if init_script:
+        tab.add_init_script(init_script)
     tab.goto(page.url)
-    Form(tab, gateway).expect_signed_in(user)  # asked the first one, as its own storage is empty
-    # The handle rotates with every refresh; a tab that kept an old one would end the session of both.
-    until(lambda: read(tab) == 200 and gateway.site.requests_for(user, "refresh_token") >= 3)
-    until(lambda: read(page) == 200 and gateway.site.requests_for(user, "refresh_token") >= 6)
-    page.close()
-    tab.reload()
-    Form(tab, gateway).expect_signed_in(user)
+    return Form(tab, gateway)
 
 
-def test_a_duplicated_tab_of_another_site_does_not_end_the_session(
-    context: BrowserContext, page: Page, watch: Watch, gateway: Gateway, pages_port: int
+def cookie(context: BrowserContext) -> str:
+    """Return the handle that the browser holds as a cookie."""
+    (only,) = context.cookies()
+    return only["value"]
+
+
+def renew_token(gateway: Gateway, user: Account, page: Page) -> None:
+    """Give a page with an expired token a new one. The page's time stands still, so the token does not age."""
+    expire_tokens(gateway, user, cookie(page.context), page)
+    assert read_site(page) == 200
+
+
+def wait_for_shared_handle(*pages: Page) -> str:
+    """Wait until all tabs have the same handle in their storage, and return it."""
+
+    def shared() -> str | None:
+        handles = {str(page.evaluate(HANDLE)) for page in pages}
+        return handles.pop() if len(handles) == 1 else None
+
+    handle: str = until(shared)
+    return handle
+
+
+# ---- expiry ------------------------------------------------------------------------------------------------
+
+
+def test_expired_tokens_are_renewed_unnoticed(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
-    watch.may_hold_a_handle = True
-    page.goto(f"http://{OTHER_SITE}:{pages_port}/projects")
-    user = gateway.new_user(two_factor=False, expires_in=3)
-    watch.tolerate_expiry()
-    Form(page, gateway).sign_in(user)
-    with context.expect_page() as opened:
-        page.evaluate("open(location.href)")  # takes a copy of sessionStorage along
-    copy = opened.value
-    Form(copy, gateway).expect_signed_in(user)
-    until(lambda: read(page) == 200 and gateway.site.requests_for(user, "refresh_token") >= 3)
-    copy.reload()
-    Form(copy, gateway).expect_signed_in(user)
-    assert read(copy) == 200
-    assert read(page) == 200
+    for refreshes in (1, 2, 3):
+        expire_tokens(gateway, user, cookie(page.context), page)
+        assert read_site(page) == 200
+        assert gateway.site.requests_for(user, "refresh_token") == refreshes
+    signed_in_form.expect_signed_in(user)
+    assert monitor.requests_to("/auth/password") == []
 
 
-def test_two_factor_switched_on_under_a_signed_in_person(
-    form: Form, context: BrowserContext, watch: Watch, gateway: Gateway
+@pytest.mark.parametrize(("lifetime", "renewed_after"), [(600, 570), (40, 20)])
+def test_token_is_renewed_shortly_before_it_expires(
+    signed_in_form: Form, page: Page, user: Account, gateway: Gateway, lifetime: int, renewed_after: int
 ) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    tab = context.new_page()
-    tab.goto(form.page.url)
-    Form(tab, gateway).expect_signed_in(user)
+    gateway.site.switch(user, expires_in=lifetime)
+    renew_token(gateway, user, page)
+    refreshes = gateway.site.requests_for(user, "refresh_token")
+    expire_access_token(gateway, cookie(page.context))  # from now on the gateway refreshes on every request
+    pass_time(page, renewed_after - SLACK)
+    assert read_site(page) == 200
+    assert gateway.site.requests_for(user, "refresh_token") == refreshes
+    pass_time(page, SLACK)
+    assert read_site(page) == 200
+    assert gateway.site.requests_for(user, "refresh_token") == refreshes + 1
+
+
+def test_parallel_requests_with_an_expired_token_cause_one_refresh(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    expire_tokens(gateway, user, cookie(page.context), page)
+    refreshes = len(monitor.requests_to("/auth/refresh"))
+    statuses = page.evaluate(
+        """async (path) => {
+          const { login } = await import(document.querySelector("script").src.replace("-element", ""));
+          const read = async () => (await login.fetch(login.site + path)).status;
+          return Promise.all(Array.from({ length: 10 }, read));
+        }""",
+        PROJECTS,
+    )
+    assert statuses == [200] * 10
+    assert len(monitor.requests_to("/auth/refresh")) == refreshes + 1
+    assert gateway.site.requests_for(user, "refresh_token") == 1
+
+
+def test_token_that_the_site_has_ended_is_replaced_unnoticed(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    gateway.site.end_access_tokens(user)
+    assert read_site(page) == 200
+    monitor.expect_status(401, PROJECTS)
+    assert gateway.site.requests_for(user, "refresh_token") == 1
+
+
+def test_session_that_ended_while_the_laptop_slept_is_shown_as_ended_on_wake(
+    signed_in_form: Form, page: Page, monitor: Monitor, gateway: Gateway
+) -> None:
+    gateway.state.set(f"session#{cookie(page.context).partition('.')[0]}", idle_expires_at=1)
+    pass_time(page, 3 * 3600)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the laptop wakes
+    expect(signed_in_form.element).to_contain_text("Your session has ended.")
+    monitor.expect_status(401, "/auth/refresh")
+    signed_in_form.sign_in(gateway.new_user(two_factor=False))
+
+
+def test_session_that_ended_is_shown_as_ended_when_the_page_leaves_the_back_forward_cache(
+    signed_in_form: Form, page: Page, monitor: Monitor, gateway: Gateway
+) -> None:
+    gateway.caller().logout(cookie(page.context))
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(signed_in_form.element).to_contain_text("Your session has ended.")
+    monitor.expect_status(401, "/auth/refresh")
+
+
+def test_two_factor_switched_on_ends_the_session_in_all_tabs(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    tab = open_tab(page, gateway)
+    tab.expect_signed_in(user)
     gateway.site.switch(user, two_factor=True)
-    assert read(form.page) == "session_ended"
-    watch.expect_status(401, PROJECTS)
-    watch.expect_status(401, "/auth/refresh")
-    for one in (form, Form(tab, gateway)):
-        expect(one.element).to_contain_text("Your session has ended. Sign in to go on.")
-    form.sign_in(user)
-    assert read(form.page) == 200
+    assert read_site(page) == "session_ended"
+    monitor.expect_status(401, PROJECTS)
+    monitor.expect_status(401, "/auth/refresh")
+    for form in (signed_in_form, tab):
+        expect(form.element).to_contain_text("Your session has ended. Sign in to go on.")
+    page.bring_to_front()  # clicks in a hidden tab take seconds
+    signed_in_form.sign_in(user)
+    assert read_site(page) == 200
 
 
-def test_the_same_on_a_site_whose_refusal_no_page_can_read(form: Form, watch: Watch, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
+def test_session_that_the_site_ended_is_found_when_cors_hides_the_401(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
     gateway.site.switch(user, two_factor=True)
     gateway.site.switch(cors_on_errors=False)
     try:
-        assert read(form.page) == "session_ended"
+        assert read_site(page) == "session_ended"
     finally:
         gateway.site.switch(cors_on_errors=True)
-    watch.expect("blocked by CORS policy", "net::ERR_FAILED")
-    watch.expect_status(401, "/auth/refresh")
-    expect(form.element).to_contain_text("Your session has ended.")
+    monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
+    monitor.expect_status(401, "/auth/refresh")
+    expect(signed_in_form.element).to_contain_text("Your session has ended.")
 
 
-def test_a_token_that_the_site_ends_early_is_replaced_unseen(
-    form: Form, page: Page, watch: Watch, gateway: Gateway
+def test_next_user_sees_nothing_of_the_previous_user(signed_in_form: Form, gateway: Gateway) -> None:
+    signed_in_form.sign_out()
+    next_user = gateway.new_user(two_factor=False, data_fault="hold")
+    signed_in_form.submit_password(next_user)
+    signed_in_form.expect_greeting(next_user)
+    assert gateway.site.held.acquire(timeout=30)
+    expect(signed_in_form.projects).to_be_empty()
+    gateway.site.switch(next_user, data_fault="")
+    gateway.site.release()
+    expect(signed_in_form.projects).not_to_be_empty()
+    assert gateway.site.reads_by(next_user) == 1
+
+
+# ---- several tabs ------------------------------------------------------------------------------------------
+
+
+def test_sign_in_and_sign_out_reach_the_other_tab(form: Form, page: Page, gateway: Gateway) -> None:
+    tab = open_tab(page, gateway)
+    tab.wait_for_state("password")
+    user = gateway.new_user(two_factor=True)
+    tab.sign_in(user)
+    form.expect_signed_in(user)
+    assert read_site(page) == 200
+    page.bring_to_front()  # clicks in a hidden tab take seconds
+    form.sign_out()
+    tab.wait_for_state("password")
+    expect(tab.element).to_contain_text("You are signed out.")
+    assert read_site(page) == "signed_out"
+    assert read_site(tab.page) == "signed_out"
+
+
+def test_tabs_that_load_with_an_expired_token_cause_one_refresh_at_the_site(
+    user: Account, page: Page, context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
-    user = gateway.new_user(two_factor=False, expires_in=600)
-    form.sign_in(user)
-    gateway.site.end_access_tokens(user)
-    assert read(page) == 200
-    watch.expect_status(401, PROJECTS)
-    assert gateway.site.requests_for(user, "refresh_token") == 1
-
-
-def test_a_laptop_that_slept_past_expiry(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False, expires_in=3)
-    watch.tolerate_expiry()
-    form.sign_in(user)
-    page.clock.install()
-    page.clock.fast_forward("01:30:00")
-    assert read(page) == 200
-    form.expect_signed_in(user)
-
-
-def test_a_laptop_that_slept_past_the_end_of_the_session(
-    form: Form, page: Page, watch: Watch, gateway: Gateway
-) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    (cookie,) = page.context.cookies()
-    gateway.state.set(f"session#{cookie['value'].partition('.')[0]}", idle_expires_at=1)
-    page.clock.install()
-    page.clock.fast_forward("03:00:00")
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the lid is opened
-    expect(form.element).to_contain_text("Your session has ended.")
-    watch.expect_status(401, "/auth/refresh")
-    form.sign_in(user)
-
-
-def test_a_lost_network_costs_nothing(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False, expires_in=3)
-    watch.tolerate_expiry()
-    form.sign_in(user)
-    page.context.set_offline(True)
-    assert read(page) == "unreachable"
-    watch.expect("net::ERR_INTERNET_DISCONNECTED")
-    form.expect_signed_in(user)
-    page.context.set_offline(False)
-    assert read(page) == 200
-
-
-def test_a_site_that_is_down_for_a_while_costs_nothing(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False, expires_in=3)
-    watch.tolerate_expiry()
-    form.sign_in(user)
-    gateway.site.switch(user, fault="503")
-    until(lambda: read(page) == "site_unavailable")
-    watch.expect_status(503, "/auth/refresh")
-    form.expect_signed_in(user)
+    expire_access_token(gateway, cookie(context))
+    gateway.site.switch(user, fault="hold")
+    tabs = [page, context.new_page(), context.new_page(), context.new_page()]
+    for tab in tabs:
+        tab.goto(f"http://{SAME_SITE}:{pages_port}/projects", wait_until="commit")
+    assert gateway.site.held.acquire(timeout=30)
+    until(lambda: page.evaluate(WAITING_FOR_LOCK) == len(tabs) - 1)
+    assert len(monitor.requests_to("/auth/refresh")) == 1
     gateway.site.switch(user, fault="")
-    assert read(page) == 200
+    gateway.site.release()
+    for tab in tabs:
+        Form(tab, gateway).expect_signed_in(user)
+        assert read_site(tab) == 200
+    assert gateway.site.requests_for(user, "refresh_token") == 1
+    assert len(monitor.requests_to("/auth/refresh")) < len(tabs)  # most tabs have the session from another tab
 
 
-def test_a_gateway_that_is_down_and_up_again(
-    page: Page, watch: Watch, gateway: Gateway, pages_port: int, running_proxy: Proxy
+@pytest.mark.parametrize(
+    "init_script", [NO_LOCKS, NO_CHANNEL, f"{NO_LOCKS}; {NO_CHANNEL}"], ids=["no_locks", "no_channel", "neither"]
+)
+def test_tabs_work_in_browsers_without_web_locks_or_broadcast_channels(
+    user: Account, context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int, init_script: str
 ) -> None:
-    page.goto(f"http://pages.login.localhost:{pages_port}/proxy/projects")
-    form = Form(page, gateway)
+    first = context.new_page()
+    first.add_init_script(init_script)
+    open_form(first, gateway, f"http://{SAME_SITE}:{pages_port}/projects", "signed-in").expect_signed_in(user)
+    second = open_tab(first, gateway, init_script)
+    second.expect_signed_in(user)
+    for refreshes in (1, 2):
+        expire_tokens(gateway, user, cookie(context), first, second.page)
+        assert [read_site(tab) for tab in (first, second.page)] == [200, 200]
+        assert gateway.site.requests_for(user, "refresh_token") == refreshes
+
+
+def test_tabs_of_another_site_share_each_new_handle(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    monitor.allows_handle = True
+    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
     user = gateway.new_user(two_factor=False)
     form.sign_in(user)
-    running_proxy.stop()
-    watch.expect_down()
-    assert read(page) == 200  # the token is still good
+    tab = open_tab(page, gateway)
+    tab.expect_signed_in(user)  # with the session of the first tab, because its own storage is empty
+    handle = wait_for_shared_handle(page, tab.page)
+    # The gateway ends the session of a tab that uses an older handle than the previous one.
+    for refreshes, reader in enumerate((tab.page, tab.page, page, page, tab.page), start=1):
+        expire_tokens(gateway, user, handle, page, tab.page)
+        assert read_site(reader) == 200
+        assert gateway.site.requests_for(user, "refresh_token") == refreshes
+        handle = wait_for_shared_handle(page, tab.page)
+    page.close()
+    tab.page.reload()
+    tab.expect_signed_in(user)
 
-    form.sign_out.click()
+
+def test_duplicated_tab_of_another_site_keeps_the_session(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    monitor.allows_handle = True
+    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
+    user = gateway.new_user(two_factor=False)
+    form.sign_in(user)
+    with page.context.expect_page() as opened:
+        page.evaluate("open(location.href)")  # the new tab starts with a copy of sessionStorage
+    duplicate = Form(opened.value, gateway)
+    duplicate.expect_signed_in(user)
+    for _ in range(3):
+        handle = wait_for_shared_handle(page, duplicate.page)
+        expire_tokens(gateway, user, handle, page, duplicate.page)
+        assert read_site(page) == 200
+    wait_for_shared_handle(page, duplicate.page)
+    duplicate.page.reload()
+    duplicate.expect_signed_in(user)
+    assert read_site(duplicate.page) == 200
+    assert read_site(page) == 200
+
+
+def test_end_of_an_old_session_in_one_tab_does_not_end_the_new_session_in_another(
+    context: BrowserContext, page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    monitor.allows_handle = True
+    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
+    user = gateway.new_user(two_factor=False)
+    form.sign_in(user)
+    old_handle = gateway.caller().signed_in(gateway.new_user(two_factor=False)).body["refresh_token"]
+    gateway.caller().logout(old_handle)
+    tab = context.new_page()
+    tab.add_init_script(ASKS_NO_TAB)
+    tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
+    name = page.evaluate("sessionStorage.key(0)")
+    tab.evaluate("([name, handle]) => sessionStorage.setItem(name, handle)", [name, old_handle])
+    tab.goto(page.url)
+    expect(Form(tab, gateway).element).to_contain_text("Your session has ended.")
+    monitor.expect_status(401, "/auth/refresh")
+    form.expect_signed_in(user)
+    assert read_site(page) == 200
+
+
+def test_sign_out_is_final_for_a_tab_that_receives_an_older_response_later(
+    user: Account, context: BrowserContext, gateway: Gateway, monitor: Monitor, pages_port: int
+) -> None:
+    url = f"http://{SAME_SITE}:{pages_port}/projects"
+    first = context.new_page()
+    first.add_init_script(NO_LOCKS)
+    form = open_form(first, gateway, url, "signed-in")
+    form.expect_signed_in(user)
+    loading = context.new_page()
+    loading.add_init_script(f"{NO_LOCKS}; {ASKS_NO_TAB}")
+    held: list[Route] = []
+    loading.route("**/auth/refresh", lambda route: held.append(route))
+    loading.goto(url)
+    until(lambda: loading.evaluate("true") and held)
+    origin = first.evaluate("location.origin")
+    older = gateway.caller(origin=origin, cookie=f"{COOKIE}={cookie(context)}").send("POST", "/auth/refresh", {})
+    assert older.status == 200
+    form.sign_out()
+    headers = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+    held[0].fulfill(status=200, headers=headers, body=older.text)
+    Form(loading, gateway).wait_for_state("password")
+    assert form.wait_for_state("password", "signed-in") == "password"
+
+
+# ---- outages -----------------------------------------------------------------------------------------------
+
+
+def test_session_survives_a_lost_network(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    page.evaluate(FAST_TIMERS)
+    expire_tokens(gateway, user, cookie(page.context), page)
+    page.context.set_offline(True)
+    assert read_site(page) == "unreachable"
+    monitor.expect("net::ERR_INTERNET_DISCONNECTED")
+    signed_in_form.expect_signed_in(user)
+    page.context.set_offline(False)
+    assert read_site(page) == 200
+
+
+def test_session_survives_an_unavailable_site(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    page.evaluate(FAST_TIMERS)
+    expire_tokens(gateway, user, cookie(page.context), page)
+    gateway.site.switch(user, fault="503")
+    assert read_site(page) == "site_unavailable"
+    monitor.expect_status(503, "/auth/refresh")
+    signed_in_form.expect_signed_in(user)
+    gateway.site.switch(user, fault="")
+    assert read_site(page) == 200
+
+
+@pytest.mark.usefixtures("signed_in_form")
+def test_token_that_cannot_be_renewed_is_used_until_it_expires(
+    page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    page.evaluate(FAST_TIMERS)
+    renew_token(gateway, user, page)
+    refreshes = len(monitor.requests_to("/auth/refresh"))
+    expire_access_token(gateway, cookie(page.context))
+    gateway.site.switch(user, fault="503")
+    pass_time(page, TOKEN_SECONDS - SLACK)
+    assert read_site(page) == 200
+    assert len(monitor.requests_to("/auth/refresh")) == refreshes + 3
+    pass_time(page, SLACK)
+    assert read_site(page) == "site_unavailable"
+    monitor.expect_status(503, "/auth/refresh")
+
+
+def test_invalid_refresh_responses_do_not_end_the_session(
+    signed_in_form: Form, page: Page, user: Account, gateway: Gateway
+) -> None:
+    page.evaluate(FAST_TIMERS)
+    origin = page.evaluate("location.origin")
+    headers = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+
+    def fulfill(body: str, route: Route) -> None:
+        route.fulfill(status=200, headers=headers, body=body)
+
+    expire_tokens(gateway, user, cookie(page.context), page)
+    for body in ("", "<html>", "{}", "[1]", "null"):
+        page.route("**/auth/refresh", functools.partial(fulfill, body))
+        assert read_site(page) == "unreachable", body
+        signed_in_form.expect_signed_in(user)
+        page.unroute("**/auth/refresh")
+    assert read_site(page) == 200
+
+
+def test_two_lost_requests_are_not_taken_for_a_rejected_origin(
+    context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    page = context.new_page()
+    page.add_init_script(FAST_TIMERS)
+    lost = 0
+
+    def lose(route: Route) -> None:
+        nonlocal lost
+        lost += 1
+        if lost <= 2:
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+
+    page.route("**/auth/refresh", lose)
+    monitor.expect("net::ERR_CONNECTION_RESET")
+    open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/projects", "password")
+
+
+def test_gateway_that_is_down_for_a_while_costs_no_session(
+    user: Account, context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int, running_proxy: Proxy
+) -> None:
+    page = context.new_page()
+    page.add_init_script(FAST_TIMERS)
+    form = open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/proxy/projects", "signed-in")
+    form.expect_signed_in(user)
+    running_proxy.stop()
+    monitor.expect_no_connection()
+    assert read_site(page) == 200  # the token is still valid
+
+    form.sign_out_button.click()
     expect(form.problem).to_contain_text("cannot be reached")
-    form.expect_signed_in(user)  # as the gateway still has the session, it says so
+    form.expect_signed_in(user)  # because the gateway still has the session
 
     page.goto(page.url)  # the modules come from the browser's cache
+    form.wait_for_state("unreachable")
     expect(form.problem).to_contain_text("cannot be reached")
-    expect(page.get_by_role("button", name="Try again")).to_be_visible()
     expect(form.username).to_be_hidden()
     running_proxy.start()
     form.expect_signed_in(user)
     expect(form.problem).to_be_empty()
 
 
-def test_try_again_does_not_wait(
-    page: Page, watch: Watch, gateway: Gateway, pages_port: int, running_proxy: Proxy
+def test_try_again_and_a_restored_network_end_the_wait_for_the_gateway(
+    context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int, running_proxy: Proxy
 ) -> None:
-    page.goto(f"http://pages.login.localhost:{pages_port}/proxy/projects")
-    form = Form(page, gateway)
-    expect(form.username).to_be_visible()
-    stop_the_clock(page)  # from here on nothing but the button can end a wait
+    page = context.new_page()
+    page.add_init_script(STOPPED_TIMERS)  # no wait ends by itself
+    form = open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/proxy/projects", "password")
+    monitor.expect_no_connection()
     running_proxy.stop()
-    watch.expect_down()
     page.goto(page.url)
     retry = page.get_by_role("button", name="Try again")
     for _ in range(2):
@@ -296,161 +469,11 @@ def test_try_again_does_not_wait(
         expect(retry).to_have_attribute("aria-disabled", "false")
     running_proxy.start()
     retry.click()
-    expect(form.username).to_be_visible()
+    form.wait_for_state("password")
 
-
-def test_back_from_the_back_forward_cache_it_asks_again(form: Form, page: Page, watch: Watch, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    (cookie,) = page.context.cookies()
-    gateway.caller().send("POST", "/auth/logout", {"refresh_token": cookie["value"]})
-    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
-    expect(form.element).to_contain_text("Your session has ended.")
-    watch.expect_status(401, "/auth/refresh")
-
-
-def test_a_network_that_comes_back_ends_the_wait(
-    page: Page, watch: Watch, gateway: Gateway, pages_port: int, running_proxy: Proxy
-) -> None:
-    page.goto(f"http://pages.login.localhost:{pages_port}/proxy/projects")
-    form = Form(page, gateway)
-    expect(form.username).to_be_visible()
-    stop_the_clock(page)
     running_proxy.stop()
-    watch.expect_down()
     page.goto(page.url)
-    expect(form.problem).to_contain_text("cannot be reached")
+    form.wait_for_state("unreachable")
     running_proxy.start()
     page.evaluate("dispatchEvent(new Event('online'))")
-    expect(form.username).to_be_visible()
-
-
-def test_a_token_is_renewed_before_it_expires(form: Form, page: Page, gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    page.clock.install()
-    page.clock.fast_forward("09:40")  # of ten minutes
-    expire_access_token(gateway, page.context.cookies()[0]["value"])
-    assert read(page) == 200
-    assert gateway.site.requests_for(user, "refresh_token") == 1
-
-
-def test_a_token_that_is_still_good_is_used_while_it_cannot_be_renewed(
-    form: Form, page: Page, watch: Watch, gateway: Gateway
-) -> None:
-    user = gateway.new_user(two_factor=False)
-    now = time.time()
-    page.clock.set_fixed_time(now)
-    form.sign_in(user)
-    expire_access_token(gateway, page.context.cookies()[0]["value"])
-    gateway.site.switch(user, fault="503")
-    page.clock.set_fixed_time(now + 580)  # of ten minutes, however long the tries take
-    answered = page.evaluate(f"path => {{ globalThis.response = ({READ})(path) }}", PROJECTS)
-    assert answered is None
-    watch.expect_status(503, "/auth/refresh")
-    for _ in range(2):  # the waits between its three tries
-        with page.expect_response("**/auth/refresh"):
-            page.clock.run_for(5_500)
-    assert page.evaluate("response") == 200
-
-
-@pytest.mark.parametrize("body", ["", "<html>", "{}", "[1]", "null"])
-def test_an_answer_that_is_lost_or_somebody_elses_does_not_end_the_session(
-    form: Form, page: Page, gateway: Gateway, body: str
-) -> None:
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
-    origin = page.evaluate("location.origin")
-    shared = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
-    page.route("**/auth/refresh", lambda route: route.fulfill(status=200, headers=shared, body=body))
-    page.clock.install()
-    page.clock.fast_forward("11:00")
-    page.evaluate(f"path => {{ globalThis.response = ({READ})(path) }}", PROJECTS)
-    for _ in range(2):
-        with page.expect_response("**/auth/refresh"):
-            page.clock.run_for(3_000)
-    assert page.evaluate("response") == "unreachable"
-    form.expect_signed_in(user)
-    page.unroute("**/auth/refresh")
-    assert read(page) == 200
-
-
-def test_one_lost_request_and_then_another_is_no_origin_that_is_refused(
-    form: Form, page: Page, watch: Watch, gateway: Gateway
-) -> None:
-    page.clock.install()
-    lost = 2
-
-    def lose(route: Route) -> None:
-        nonlocal lost
-        lost -= 1
-        if lost >= 0:
-            route.abort("connectionreset")
-        else:
-            route.fallback()
-
-    page.route("**/auth/refresh", lose)
-    watch.expect("net::ERR_CONNECTION_RESET")
-    page.goto(page.url)
-    expect(form.username.or_(page.get_by_text("cannot be reached")).first).to_be_visible()
-    page.clock.run_for(2_000)
-    expect(form.username).to_be_visible()
-
-
-def test_the_end_of_an_old_session_is_not_that_of_the_one_that_goes_on(
-    context: BrowserContext, page: Page, watch: Watch, gateway: Gateway, pages_port: int
-) -> None:
-    watch.may_hold_a_handle = True
-    page.goto(f"http://{OTHER_SITE}:{pages_port}/projects")
-    user = gateway.new_user(two_factor=False)
-    Form(page, gateway).sign_in(user)
-    old = gateway.caller().signed_in(gateway.new_user(two_factor=False)).body["refresh_token"]
-    gateway.caller().logout(old)
-    tab = context.new_page()
-    tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
-    name = page.evaluate("sessionStorage.key(0)")
-    tab.evaluate("([name, handle]) => sessionStorage.setItem(name, handle)", [name, old])
-    context.add_init_script(ASKS_NOBODY)
-    tab.goto(f"http://{OTHER_SITE}:{pages_port}/projects")
-    expect(Form(tab, gateway).element).to_contain_text("Your session has ended.")
-    watch.expect_status(401, "/auth/refresh")
-    Form(page, gateway).expect_signed_in(user)
-    assert read(page) == 200
-
-
-def test_signing_out_is_not_undone_by_a_tab_that_was_just_loading(
-    context: BrowserContext, form: Form, page: Page, gateway: Gateway
-) -> None:
-    context.add_init_script(NO_LOCKS)
-    page.reload()
-    form.sign_in(gateway.new_user(two_factor=False))
-    context.add_init_script(ASKS_NOBODY)
-    tab = context.new_page()
-    held: list[Route] = []
-    tab.route("**/auth/refresh", lambda route: held.append(route))
-    tab.goto(page.url)
-    until(lambda: tab.evaluate("1") and held)
-    origin = page.evaluate("location.origin")
-    cookie = f"{COOKIE}={context.cookies()[0]['value']}"
-    response = gateway.caller(origin=origin, cookie=cookie).send("POST", "/auth/refresh", {})
-    assert response.status == 200  # made before the sign-out, and late
-    form.sign_out.click()
-    expect(form.username).to_be_visible()
-    shared = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
-    held[0].fulfill(status=200, headers=shared, body=response.text)
-    expect(Form(tab, gateway).username).to_be_visible()
-    expect(form.element).to_have_attribute("state", "password")
-
-
-def test_the_next_person_sees_nothing_of_the_one_before(form: Form, page: Page, gateway: Gateway) -> None:
-    form.sign_in(gateway.new_user(two_factor=False))
-    form.sign_out.click()
-    other = gateway.new_user(two_factor=False, data_fault="hold")
-    form.give(other)
-    form.expect_greeting(other)
-    assert gateway.site.held.acquire(timeout=30)
-    expect(form.projects).to_be_empty()
-    gateway.site.switch(other, data_fault="")
-    gateway.site.release()
-    expect(form.projects).not_to_be_empty()
-    assert gateway.site.reads_by(other) == 1
+    form.wait_for_state("password")

@@ -1,6 +1,6 @@
-"""A page in Chromium signs in with plain fetch: by cookie on the gateway's site, by token on another one.
+"""Which transport a page gets in Chromium, with plain `fetch`: the cookie on the gateway's site, the token on another.
 
-The browser decides here, not we: whether it keeps the cookie, when it sends it, and what a page may read.
+The browser decides whether it keeps the cookie, when it sends it, and what a page may read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.support.client import COOKIE, Gateway, expire_access_token
 SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
 
-CALL = """
+POST = """
 async ([url, body, credentials]) => {
   try {
     const response = await fetch(url, {
@@ -28,34 +28,34 @@ async ([url, body, credentials]) => {
 """
 
 
-class Hosted:
-    """A page at an origin, and the gateway it calls."""
+class HostedPage:
+    """An empty page on a host, and the gateway that it calls."""
 
-    def __init__(self, context: BrowserContext, gateway: Gateway, host: str, port: int) -> None:
+    def __init__(self, page: Page, gateway: Gateway, host: str, port: int) -> None:
         self._gateway = gateway
-        self.page: Page = context.new_page()
+        self.page = page
         self.page.goto(f"http://{host}:{port}/")
 
     def post(self, route: str, body: Any, credentials: str = "include") -> dict[str, Any]:
         url = f"http://{self._gateway.host}/auth/{route}"
-        response: dict[str, Any] = self.page.evaluate(CALL, [url, body, credentials])
+        response: dict[str, Any] = self.page.evaluate(POST, [url, body, credentials])
         for name in ("access_token", "refresh_token", "challenge"):
             if value := (response.get("body") or {}).get(name):
                 self._gateway.secrets.add(value)
         return response
 
-    def sign_in(self, **fields: str) -> dict[str, Any]:
+    def sign_in(self) -> dict[str, Any]:
         user = self._gateway.new_user(two_factor=True)
-        asked = self.post("password", {"username": user.login, "password": user.password, **fields})
-        assert asked["status"] == 202, asked
+        first = self.post("password", {"username": user.login, "password": user.password})
+        assert first["status"] == 202, first
         code = self._gateway.site.code(user.login)
-        return self.post("otp", {"challenge": asked["body"]["challenge"], "code": code, **fields})
+        return self.post("otp", {"challenge": first["body"]["challenge"], "code": code})
 
 
-def test_a_page_of_the_same_site_holds_a_cookie_that_it_cannot_read(
+def test_page_of_the_same_site_holds_a_cookie_that_it_cannot_read(
     context: BrowserContext, gateway: Gateway, pages_port: int
 ) -> None:
-    hosted = Hosted(context, gateway, SAME_SITE, pages_port)
+    hosted = HostedPage(context.pages[0], gateway, SAME_SITE, pages_port)
     signed_in = hosted.sign_in()
     assert signed_in["status"] == 200
     assert "refresh_token" not in signed_in["body"]
@@ -81,8 +81,8 @@ def test_a_page_of_the_same_site_holds_a_cookie_that_it_cannot_read(
     assert hosted.post("refresh", {})["body"] == {"status": "signed_out"}
 
 
-def test_a_page_of_another_site_holds_a_token(context: BrowserContext, gateway: Gateway, pages_port: int) -> None:
-    hosted = Hosted(context, gateway, OTHER_SITE, pages_port)
+def test_page_of_another_site_holds_a_token(context: BrowserContext, gateway: Gateway, pages_port: int) -> None:
+    hosted = HostedPage(context.pages[0], gateway, OTHER_SITE, pages_port)
     signed_in = hosted.sign_in()
     assert signed_in["status"] == 200
     assert context.cookies() == []
@@ -96,25 +96,25 @@ def test_a_page_of_another_site_holds_a_token(context: BrowserContext, gateway: 
 def test_another_site_cannot_use_the_cookie_of_the_same_browser(
     context: BrowserContext, gateway: Gateway, pages_port: int
 ) -> None:
-    assert Hosted(context, gateway, SAME_SITE, pages_port).sign_in()["status"] == 200
+    assert HostedPage(context.pages[0], gateway, SAME_SITE, pages_port).sign_in()["status"] == 200
     assert len(context.cookies()) == 1
-    elsewhere = Hosted(context, gateway, OTHER_SITE, pages_port)
+    elsewhere = HostedPage(context.pages[0], gateway, OTHER_SITE, pages_port)
     assert elsewhere.post("refresh", {})["body"] == {"status": "signed_out"}
     assert len(context.cookies()) == 1
 
 
-def test_a_page_that_asks_for_the_cookie_on_another_site_is_told(
+def test_request_for_the_cookie_from_another_site_is_rejected(
     context: BrowserContext, gateway: Gateway, pages_port: int
 ) -> None:
-    elsewhere = Hosted(context, gateway, OTHER_SITE, pages_port)
+    elsewhere = HostedPage(context.pages[0], gateway, OTHER_SITE, pages_port)
     response = elsewhere.post("password", {"username": "a", "password": "b", "transport": "cookie"})
     assert response["status"] == 400
     assert response["body"]["detail"].startswith("transport: ")
 
 
-def test_a_page_that_is_not_allowed_reads_nothing(context: BrowserContext, gateway: Gateway, pages_port: int) -> None:
+def test_page_that_is_not_allowed_reads_nothing(context: BrowserContext, gateway: Gateway, pages_port: int) -> None:
     user = gateway.new_user()
-    hosted = Hosted(context, gateway, "evil.localhost", pages_port)
+    hosted = HostedPage(context.pages[0], gateway, "evil.localhost", pages_port)
     for credentials in ("include", "omit"):
         response = hosted.post("password", {"username": user.login, "password": user.password}, credentials)
         assert response == {"error": "TypeError: Failed to fetch"}

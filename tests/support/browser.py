@@ -1,0 +1,170 @@
+"""Chromium for the browser tests: a context that tests share, and a monitor for what pages do."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, ViewportSize, WebError, expect
+
+from tests.support.client import COOKIE, Gateway
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Characters. The shortest secret is a code. Some tests use passwords of one letter, which every URL contains.
+SHORTEST_SECRET = 6
+
+# Milliseconds for anything that a page does. Long enough for a machine that runs much else.
+TIMEOUT = 20_000
+expect.set_options(timeout=TIMEOUT)
+
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+# All that a page has stored or shown, except `sessionStorage`. The access token must be only in the module's memory.
+STORED = """
+async () => JSON.stringify([
+  Object.entries(localStorage), document.cookie, location.href, history.state, document.referrer, window.name,
+  await indexedDB.databases(), await caches.keys(),
+])
+"""
+
+
+class SharedContext:
+    """The browser context that most tests use one after the other."""
+
+    def __init__(self, browser: Browser, empty_page: str) -> None:
+        """Use the URL of an empty page on the gateway's site, so that Chromium keeps the process of the page."""
+        self._browser = browser
+        self._empty_page = empty_page
+        self._context: BrowserContext | None = None
+
+    def get(self) -> BrowserContext:
+        if self._context is None:
+            self._context = new_context(self._browser)
+        return self._context
+
+    def empty(self) -> None:
+        """Remove all that a test has left, except the HTTP cache. Replace the context if that fails."""
+        context, self._context = self.get(), None
+        try:
+            page, *tabs = context.pages
+            for tab in tabs:
+                tab.close()
+            page.unroute_all()
+            context.set_offline(False)
+            context.clear_cookies()
+            page.set_viewport_size(DESKTOP)
+            page.emulate_media(color_scheme=None)
+            if page.url.startswith("http"):
+                page.evaluate("sessionStorage.clear()")
+            page.goto(self._empty_page)
+            assert not page.evaluate("'__pwClock' in globalThis"), "a test with a clock needs the fixture own_context"
+        except BaseException:
+            context.close()
+            raise
+        self._context = context
+
+
+class Monitor:
+    """Records the requests and the errors of all pages in a browser context, and checks them for secrets."""
+
+    def __init__(self, context: BrowserContext, gateway: Gateway) -> None:
+        self.requests: list[Request] = []
+        self.allows_handle = False  # in sessionStorage: with token transport
+        self.bearer_origins = {gateway.site.url}  # the origins that may receive a bearer, besides the gateway
+        self._context = context
+        self._gateway = gateway
+        self._errors: list[str] = []
+        self._expected: list[str] = []
+        self._tolerated: list[str] = []
+        context.on("request", self._on_request)
+        context.on("weberror", self._on_error)
+        context.on("console", self._on_console)
+
+    def stop(self) -> None:
+        self._context.remove_listener("request", self._on_request)
+        self._context.remove_listener("weberror", self._on_error)
+        self._context.remove_listener("console", self._on_console)
+
+    def expect(self, *errors: str) -> None:
+        """Expect errors that the browser itself reports, as regular expressions."""
+        self._expected += errors
+
+    def expect_status(self, status: int, path: str) -> None:
+        """Expect the browser's report of an error response."""
+        self.expect(rf"Failed to load resource: the server responded with a status of {status} .* at .*{path}")
+
+    def expect_no_connection(self) -> None:
+        """Expect connections that fail, and tolerate connections that close during a request."""
+        self.expect("net::ERR_CONNECTION_REFUSED")
+        self._tolerated.append("net::ERR_(EMPTY_RESPONSE|CONNECTION_RESET|CONNECTION_CLOSED|SOCKET_NOT_CONNECTED)")
+
+    def requests_to(self, path: str) -> list[Request]:
+        """Return the requests to a path, without preflights, which the browser does not report."""
+        return [request for request in self.requests if urlsplit(request.url).path == path]
+
+    def check(self) -> None:
+        """Fail on unexpected errors, and on secrets in the wrong place."""
+        known = self._expected + self._tolerated
+        unexpected = [error for error in self._errors if not any(re.search(one, error) for one in known)]
+        assert unexpected == []
+        for one in self._expected:
+            assert any(re.search(one, error) for error in self._errors), f"never reported: {one}"
+        secrets = {one for one in self._gateway.secrets | self._gateway.site.secrets if len(one) >= SHORTEST_SECRET}
+        for request in self.requests:
+            self._check_request(request, secrets)
+        for page in self._context.pages:
+            if page.url.startswith("http"):
+                self._check_storage(page, secrets)
+        assert not [secret for secret in secrets for seen in self._gateway.site.seen_addresses if secret in seen]
+        for cookie in self._context.cookies():
+            assert cookie["name"] == COOKIE
+            assert cookie["httpOnly"]
+
+    def _check_request(self, request: Request, secrets: set[str]) -> None:
+        url = urlsplit(request.url)
+        headers = request.headers
+        assert not [secret for secret in secrets if secret in request.url], request.url
+        assert not [secret for secret in secrets if secret in headers.get("referer", "")]
+        is_gateway = url.hostname == urlsplit(f"http://{self._gateway.host}").hostname
+        if f"{url.scheme}://{url.netloc}" not in self.bearer_origins and not is_gateway:
+            assert "authorization" not in headers, request.url
+            assert not [secret for secret in secrets if secret in (request.post_data or "")], request.url
+
+    def _check_storage(self, page: Page, secrets: set[str]) -> None:
+        stored = page.evaluate(STORED)
+        assert not [secret for secret in secrets if secret in stored], stored
+        session_storage = json.loads(page.evaluate("JSON.stringify(Object.entries(sessionStorage))"))
+        if not self.allows_handle:
+            assert session_storage == []
+        for name, value in session_storage:
+            assert name.startswith("shotgrid-login http")
+            assert value in self._gateway.secrets or re.fullmatch(r"[\w-]+\.[\w-]+", value)
+            assert value not in self._gateway.site.secrets
+
+    def _on_request(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def _on_error(self, error: WebError) -> None:
+        self._errors.append(f"uncaught: {error.error}")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._errors.append(f"{message.text} at {message.location['url']}")
+
+
+def new_context(browser: Browser) -> BrowserContext:
+    context = browser.new_context(viewport=DESKTOP)
+    context.set_default_timeout(TIMEOUT)
+    context.new_page()
+    return context
