@@ -147,6 +147,7 @@ def test_too_many_failed_attempts_start_a_wait_for_this_user_only(
             expect(form.submit_button).to_have_attribute("aria-disabled", "false")
     monitor.expect_status(429, "/auth/password")
     form.sign_in(gateway.new_user(two_factor=False))
+    assert len(monitor.requests_to("/auth/password")) == 3
 
 
 @pytest.mark.parametrize(

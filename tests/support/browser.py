@@ -115,11 +115,6 @@ class Monitor:
 
     def check(self) -> None:
         """Fail on unexpected errors, and on secrets in the wrong place."""
-        known = self._expected + self._tolerated
-        unexpected = [error for error in self._errors if not any(re.search(one, error) for one in known)]
-        assert unexpected == []
-        for one in self._expected:
-            assert any(re.search(one, error) for error in self._errors), f"never reported: {one}"
         secrets = {one for one in self._gateway.secrets | self._gateway.site.secrets if len(one) >= SHORTEST_SECRET}
         for request in self.requests:
             self._check_request(request, secrets)
@@ -130,6 +125,12 @@ class Monitor:
         for cookie in self._context.cookies():
             assert cookie["name"] == COOKIE
             assert cookie["httpOnly"]
+        # Last, because the browser may report an error after the response.
+        known = self._expected + self._tolerated
+        unexpected = [error for error in self._errors if not any(re.search(one, error) for one in known)]
+        assert unexpected == []
+        for one in self._expected:
+            assert any(re.search(one, error) for error in self._errors), f"never reported: {one}"
 
     def _check_request(self, request: Request, secrets: set[str]) -> None:
         url = urlsplit(request.url)
