@@ -103,10 +103,7 @@ class LocalAws:
             client.close()
         self._clients.clear()
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(10)
+            # MiniStack would first stop its functions one after the other. Nothing of theirs is needed any more.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
