@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 SAM := .venv/sam/bin
 NODE := tests/node
 
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n 2 $(ARGS)
 INSTALL = @$(PYTHON) tests/local/install.py $@ $<
 COMPILE = .venv/uv/bin/uv pip compile --quiet --generate-hashes --no-build --custom-compile-command "make $@" $(ARGS)
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
 from tests.site.fake_site import FakeSite
@@ -19,6 +21,32 @@ from tests.support.client import ORIGINS, Gateway
 from tests.support.documented_pages import GATEWAY, SITE, STUDIO_API, documented_pages
 from tests.support.proxy import Proxy
 from tests.support.studio_apis import StudioApi, deploy_studio_apis, host_of
+
+# Files whose tests share an expensive fixture. One worker runs all tests of a group, so the fixture is set up once.
+GROUPS = {
+    "browser/test_studio_apis.py": "studio APIs",
+    "end_to_end/test_check.py": "check",
+    "end_to_end/test_docs.py": "make run",
+    "end_to_end/test_live_api.py": "studio APIs",
+    "end_to_end/test_rehearsal.py": "rehearsal",
+    "end_to_end/test_studio_apis.py": "studio APIs",
+    "end_to_end/test_webhook_next_door.py": "webhook",
+    "integration/test_vendor_clients.py": "vendor clients",
+}
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives each worker whole groups, and otherwise single tests.
+
+    xdist's own `--dist loadgroup` has no effect: xdist 3.8 sets an attribute that pytest 9.2 no longer reads.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return GROUPS.get(nodeid.partition("::")[0].removeprefix("tests/"), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    return GroupScheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -25,8 +25,6 @@ from tests.support.docs import blocks
 from tests.support.documented_pages import SITE
 from tests.support.template import template
 
-pytestmark = pytest.mark.xdist_group("make_run")
-
 HTTP_GUIDE = ROOT / "docs" / "http.md"
 
 

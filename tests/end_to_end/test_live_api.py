@@ -12,8 +12,6 @@ from tests.local.stack import LocalAws
 from tests.support.client import Gateway
 from tests.support.studio_apis import LiveApi, deploy_live_api
 
-pytestmark = pytest.mark.xdist_group("studio_apis")
-
 # API Gateway returns 401 if the function fails with "Unauthorized". The emulator returns 500. A browser shows neither.
 REJECTED = (401, 500)
 

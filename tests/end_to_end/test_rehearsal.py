@@ -13,8 +13,6 @@ from tests.rehearsal import PHASES, Stage, markdown, rehearse, unknowns
 from tests.site.fake_site import FakeSite
 from tests.support.client import Gateway
 
-pytestmark = pytest.mark.xdist_group("rehearsal")  # one worker deploys the webhook
-
 
 @pytest.fixture(scope="module")
 def stage(aws: LocalAws, site: FakeSite, gateway: Gateway) -> Iterator[Stage]:

@@ -19,8 +19,6 @@ from tests.site.fake_site import Account
 from tests.support.client import Gateway, Response, context_of
 from tests.support.studio_apis import KINDS, StudioApi
 
-pytestmark = pytest.mark.xdist_group("studio_apis")
-
 INVALID_BEARER = {"rest": 401, "http": 403}
 
 
