@@ -15,7 +15,7 @@ from tests.site.fake_site import Account
 from tests.site.show import Project, Show
 from tests.support.browser import DESKTOP, PHONE, Monitor
 from tests.support.client import Gateway
-from tests.support.pages import NODE, Form, expire_tokens, open_form
+from tests.support.pages import NODE, Form, expire_tokens, open_form, wait_for_attribute, wait_for_text
 
 # Colours do not depend on the size, and sizes do not depend on the colours. So two looks are enough.
 LOOKS: tuple[tuple[ViewportSize, Literal["light", "dark"]], ...] = ((DESKTOP, "light"), (PHONE, "dark"))
@@ -46,7 +46,7 @@ def show(gateway: Gateway) -> Iterator[Show]:
 
 
 def wait_until_ready(page: Page) -> None:
-    page.locator("main[data-state=ready]").wait_for()
+    wait_for_attribute(page.locator("main"), "data-state", "ready")
 
 
 def figure(page: Page, name: str) -> int:
@@ -155,7 +155,7 @@ def test_dashboard_works_across_expired_tokens(
     for refreshes, shot in enumerate(show.shots[:3], start=1):
         expire_tokens(gateway, user, cookie["value"], page)
         field.fill(shot.code)
-        expect(page.locator("#search-results")).to_contain_text(shot.code)
+        wait_for_text(page.locator("#search-results"), shot.code)
         assert gateway.site.requests_for(user, "refresh_token") == refreshes
     expect(page.locator("#trouble")).to_be_hidden()
     assert monitor.requests_to("/auth/password") == []

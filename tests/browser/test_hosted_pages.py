@@ -9,7 +9,7 @@ from tests.site.fake_site import Account
 from tests.support.browser import Monitor
 from tests.support.client import Gateway
 from tests.support.documented_pages import documented_pages
-from tests.support.pages import open_form
+from tests.support.pages import open_form, wait_for_text
 
 SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
@@ -65,7 +65,7 @@ def test_page_with_its_own_form_signs_in(
     page.once("dialog", lambda dialog: dialog.accept(gateway.site.code(user.login)))
     page.goto(f"http://{host}:{pages_port}/{name}")
     _submit_own_form(page, user)
-    expect(page.locator("output")).to_have_text(f"Signed in as {user.login}")
+    wait_for_text(page.locator("output"), f"Signed in as {user.login}")
 
 
 def test_existing_page_works_before_the_switch_and_its_new_version_after_it(
@@ -75,14 +75,14 @@ def test_existing_page_works_before_the_switch_and_its_new_version_after_it(
     project = gateway.site.show.projects[0].name
     page.goto(f"http://{SAME_SITE}:{pages_port}/before")
     _submit_own_form(page, user)
-    expect(page.locator("output")).to_contain_text(project)
+    wait_for_text(page.locator("output"), project)
 
     gateway.site.switch(user, two_factor=True)
     page.reload()
     _expect_code_required(page, monitor, user)
 
     open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/after", "password").sign_in(user)
-    expect(page.locator("output")).to_contain_text(project)
+    wait_for_text(page.locator("output"), project)
 
 
 def test_existing_page_with_one_changed_url_signs_in_with_a_code(
@@ -95,7 +95,7 @@ def test_existing_page_with_one_changed_url_signs_in_with_a_code(
     with page.expect_response("**/auth/access_token") as signed_in:
         _submit_own_form(page, user)
     gateway.secrets |= {signed_in.value.json()["refresh_token"], signed_in.value.json()["access_token"]}
-    expect(page.locator("output")).to_contain_text(gateway.site.show.projects[0].name)
+    wait_for_text(page.locator("output"), gateway.site.show.projects[0].name)
 
 
 def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blocked(
@@ -111,7 +111,7 @@ def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blo
     frame.get_by_label("User name").fill(user.login)
     frame.get_by_label("Password").fill(user.password)
     frame.get_by_role("button", name="Sign in").click()
-    expect(frame.locator("#projects")).to_contain_text(gateway.site.show.projects[0].name)
+    wait_for_text(frame.locator("#projects"), gateway.site.show.projects[0].name)
     assert page.context.cookies() == []
     # Chromium denies this frame all storage and Web Locks. So the session ends with the page.
     assert page.frames[1].evaluate("navigator.locks.request('any', () => 'granted').catch((error) => error.name)") == (

@@ -20,6 +20,7 @@ from tests.support.pages import (
     open_form,
     pass_time,
     read_site,
+    run,
 )
 from tests.support.proxy import Proxy
 
@@ -37,7 +38,7 @@ BroadcastChannel.prototype.postMessage = ((post) => function (message) {
   if (message.kind !== "ask") post.call(this, message);
 })(BroadcastChannel.prototype.postMessage)
 """
-# The state of the Web Locks of this page's origin: how many callers wait.
+# How many callers wait for a Web Lock of this origin.
 WAITING_FOR_LOCK = "navigator.locks.query().then(({ pending }) => pending.length)"
 HANDLE = "sessionStorage.getItem(sessionStorage.key(0))"  # with token transport
 
@@ -84,7 +85,7 @@ def wait_for_shared_handle(*pages: Page) -> str:
 # ---- expiry ------------------------------------------------------------------------------------------------
 
 
-def test_expired_tokens_are_renewed_unnoticed(
+def test_expired_token_is_renewed_without_a_new_sign_in(
     signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
     for refreshes in (1, 2, 3):
@@ -93,6 +94,25 @@ def test_expired_tokens_are_renewed_unnoticed(
         assert gateway.site.requests_for(user, "refresh_token") == refreshes
     signed_in_form.expect_signed_in(user)
     assert monitor.requests_to("/auth/password") == []
+
+
+def test_request_that_waits_for_the_refresh_of_another_uses_the_new_token(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    start_read = "(globalThis.reads ??= []).push(login.fetch(values.url).then(({ status }) => status));"
+    gateway.site.end_access_tokens(user)
+    gateway.site.switch(user, fault="hold")
+    run(page, start_read, url=gateway.site.url + PROJECTS)
+    assert gateway.site.held.acquire(timeout=30)
+    monitor.expect_status(401, PROJECTS)
+    pass_time(page, TOKEN_SECONDS)
+    run(page, start_read, url=gateway.site.url + PROJECTS)
+    until(lambda: page.evaluate(WAITING_FOR_LOCK) == 1)
+    refreshes = len(monitor.requests_to("/auth/refresh"))
+    gateway.site.switch(user, fault="")
+    gateway.site.release()
+    assert page.evaluate("Promise.all(reads)") == [200, 200]
+    assert len(monitor.requests_to("/auth/refresh")) == refreshes
 
 
 @pytest.mark.parametrize(("lifetime", "renewed_after"), [(600, 570), (40, 20)])
@@ -129,7 +149,7 @@ def test_parallel_requests_with_an_expired_token_cause_one_refresh(
     assert gateway.site.requests_for(user, "refresh_token") == 1
 
 
-def test_token_that_the_site_has_ended_is_replaced_unnoticed(
+def test_token_that_the_site_has_ended_is_replaced_without_a_new_sign_in(
     signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
     gateway.site.end_access_tokens(user)
@@ -429,7 +449,7 @@ def test_two_lost_requests_are_not_taken_for_a_rejected_origin(
     open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/projects", "password")
 
 
-def test_gateway_that_is_down_for_a_while_costs_no_session(
+def test_session_survives_a_gateway_that_is_down_for_a_while(
     user: Account, context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int, running_proxy: Proxy
 ) -> None:
     page = context.new_page()

@@ -73,14 +73,8 @@ class Form:
         self.wait_for_state("password")
 
     def wait_for_state(self, *states: str) -> str:
-        """Wait until the element has one of these states, and return it. Faster than `expect`, which polls rarely."""
-
-        def state() -> str | None:
-            current = self.element.get_attribute("state")
-            return current if current in states else None
-
-        found: str = until(state)
-        return found
+        """Wait until the element has one of these states, and return it."""
+        return wait_for_attribute(self.element, "state", *states)
 
     def expect_signed_in(self, user: Account) -> None:
         """Wait until the user is signed in and the page has read the projects, so that no request is left."""
@@ -91,6 +85,22 @@ class Form:
     def expect_greeting(self, user: Account) -> None:
         self.wait_for_state("signed-in")
         expect(self.signed_in_as).to_contain_text(user.login)
+
+
+def wait_for_attribute(locator: Locator, name: str, *values: str) -> str:
+    """Wait until an attribute has one of these values, and return it. Faster than `expect`, which polls rarely."""
+
+    def value() -> str | None:
+        current = locator.get_attribute(name)
+        return current if current in values else None
+
+    found: str = until(value)
+    return found
+
+
+def wait_for_text(locator: Locator, text: str) -> None:
+    """Wait until an element contains a text. Faster than `expect`, which polls rarely."""
+    until(lambda: text in locator.inner_text())
 
 
 def open_form(page: Page, gateway: Gateway, url: str, state: str) -> Form:
