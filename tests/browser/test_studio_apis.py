@@ -18,8 +18,6 @@ from tests.support.client import Gateway
 from tests.support.pages import Form, open_form, run, wait_for_text
 from tests.support.studio_apis import StudioApi
 
-pytestmark = pytest.mark.xdist_group("studio_apis")
-
 PATHS = {"rest": "/own-api", "http": "/http/own-api"}
 
 # The emulator's HTTP API sends its error responses without CORS headers, so a page cannot read them.
