@@ -9,7 +9,7 @@ from tests.site.fake_site import Account
 from tests.support.browser import Monitor
 from tests.support.client import Gateway
 from tests.support.documented_pages import documented_pages
-from tests.support.pages import open_form, wait_for_text
+from tests.support.pages import expire_tokens, open_form, read_site, wait_for_text
 
 SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
@@ -106,19 +106,26 @@ def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blo
         "url => document.body.append(Object.assign(document.createElement('iframe'), { src: url }))",
         f"http://{SAME_SITE}:{pages_port}/projects",
     )
-    frame = page.frame_locator("iframe")
+    form = page.frame_locator("iframe")
     user = gateway.new_user(two_factor=False)
-    frame.get_by_label("User name").fill(user.login)
-    frame.get_by_label("Password").fill(user.password)
-    frame.get_by_role("button", name="Sign in").click()
-    wait_for_text(frame.locator("#projects"), gateway.site.show.projects[0].name)
+    form.get_by_label("User name").fill(user.login)
+    form.get_by_label("Password").fill(user.password)
+    with page.expect_response("**/auth/password") as signed_in:
+        form.get_by_role("button", name="Sign in").click()
+    handle = signed_in.value.json()["refresh_token"]
+    gateway.secrets.add(handle)
+    wait_for_text(form.locator("#projects"), gateway.site.show.projects[0].name)
     assert page.context.cookies() == []
     # Chromium denies this frame all storage and Web Locks. So the session ends with the page.
-    assert page.frames[1].evaluate("navigator.locks.request('any', () => 'granted').catch((error) => error.name)") == (
+    frame = page.frames[1]
+    assert frame.evaluate("navigator.locks.request('any', () => 'granted').catch((error) => error.name)") == (
         "SecurityError"
     )
-    frame.get_by_role("button", name="Sign out").click()
-    expect(frame.get_by_text("You are signed out.")).to_be_visible()
+    expire_tokens(gateway, user, handle, frame)
+    assert read_site(frame) == 200
+    assert gateway.site.requests_for(user, "refresh_token") == 1
+    form.get_by_role("button", name="Sign out").click()
+    expect(form.get_by_text("You are signed out.")).to_be_visible()
 
 
 def _expect_code_required(page: Page, monitor: Monitor, user: Account) -> None:

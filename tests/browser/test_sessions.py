@@ -13,6 +13,7 @@ from tests.support.browser import Monitor
 from tests.support.client import COOKIE, Gateway, expire_access_token, until
 from tests.support.pages import (
     FAST_TIMERS,
+    SLOW_TIMERS,
     STOPPED_TIMERS,
     TOKEN_SECONDS,
     Form,
@@ -69,6 +70,12 @@ def renew_token(gateway: Gateway, user: Account, page: Page) -> None:
     """Give a page with an expired token a new one. The page's time stands still, so the token does not age."""
     expire_tokens(gateway, user, cookie(page.context), page)
     assert read_site(page) == 200
+
+
+def store_handle(tab: Page, page: Page, handle: str) -> None:
+    """Store a handle in a tab, under the name that the module uses on `page`."""
+    name = page.evaluate("sessionStorage.key(0)")
+    tab.evaluate("([name, handle]) => sessionStorage.setItem(name, handle)", [name, handle])
 
 
 def wait_for_shared_handle(*pages: Page) -> str:
@@ -297,6 +304,28 @@ def test_tabs_of_another_site_share_each_new_handle(
     tab.expect_signed_in(user)
 
 
+def test_tab_of_another_site_with_an_old_handle_takes_the_session_of_another_tab(
+    context: BrowserContext, page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    monitor.allows_handle = True
+    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
+    user = gateway.new_user(two_factor=False)
+    form.sign_in(user)
+    old_handle = page.evaluate(HANDLE)
+    for _ in range(2):
+        expire_tokens(gateway, user, old_handle, page)
+        assert read_site(page) == 200
+    tab = context.new_page()
+    tab.add_init_script(SLOW_TIMERS)  # it waits for the other tab, however slow that is
+    tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
+    store_handle(tab, page, old_handle)
+    refreshes = len(monitor.requests_to("/auth/refresh"))
+    tab.goto(page.url)
+    Form(tab, gateway).expect_signed_in(user)
+    assert len(monitor.requests_to("/auth/refresh")) == refreshes
+    assert read_site(page) == 200
+
+
 def test_duplicated_tab_of_another_site_keeps_the_session(
     page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
@@ -331,8 +360,7 @@ def test_end_of_an_old_session_in_one_tab_does_not_end_the_new_session_in_anothe
     tab = context.new_page()
     tab.add_init_script(ASKS_NO_TAB)
     tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
-    name = page.evaluate("sessionStorage.key(0)")
-    tab.evaluate("([name, handle]) => sessionStorage.setItem(name, handle)", [name, old_handle])
+    store_handle(tab, page, old_handle)
     tab.goto(page.url)
     expect(Form(tab, gateway).element).to_contain_text("Your session has ended.")
     monitor.expect_status(401, "/auth/refresh")

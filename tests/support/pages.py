@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Frame, Locator, Page, expect
 
 from tests.local.stack import DOMAIN, ROOT
 from tests.site.fake_site import Account
@@ -16,8 +16,9 @@ NODE = ROOT / "tests" / "node"
 
 TOKEN_SECONDS = 600  # the default lifetime of the site's access tokens
 
-# Scripts for a page. The module's waits end after a hundredth of their time, or never.
+# Scripts for a page. The module's waits take a hundredth of their time, a hundred times their time, or never end.
 FAST_TIMERS = "globalThis.setTimeout = ((set) => (callback, ms) => set(callback, ms / 100))(globalThis.setTimeout);"
+SLOW_TIMERS = "globalThis.setTimeout = ((set) => (callback, ms) => set(callback, ms * 100))(globalThis.setTimeout);"
 STOPPED_TIMERS = "globalThis.setTimeout = () => 0;"
 
 # Runs code with the module that the page has loaded. Returns the code's result, or the code or name of its error.
@@ -130,12 +131,12 @@ def sign_in_over_http(context: BrowserContext, gateway: Gateway, user: Account) 
     return handle
 
 
-def pass_time(page: Page, seconds: float) -> None:
+def pass_time(page: Page | Frame, seconds: float) -> None:
     """Move the page's `Date.now()` forward and stop it there. No timer fires, as on a laptop that has slept."""
     page.evaluate("(ms) => { const now = Date.now() + ms; Date.now = () => now; }", seconds * 1000)
 
 
-def expire_tokens(gateway: Gateway, user: Account, handle: str, *pages: Page) -> None:
+def expire_tokens(gateway: Gateway, user: Account, handle: str, *pages: Page | Frame) -> None:
     """Let the access token of a session expire: at the site, in the gateway and in these pages."""
     gateway.site.end_access_tokens(user)
     expire_access_token(gateway, handle)
@@ -149,11 +150,11 @@ def stop_clock(page: Page) -> None:
     page.clock.pause_at(time.time() + 60)
 
 
-def run(page: Page, code: str, **values: Any) -> Any:
+def run(page: Page | Frame, code: str, **values: Any) -> Any:
     """Run JavaScript with `login` and `values`. Returns its result, or the code or name of its error."""
     return page.evaluate(RUN_WITH_LOGIN, [code, values])
 
 
-def read_site(page: Page, path: str = "/api/v1/entity/projects") -> Any:
+def read_site(page: Page | Frame, path: str = "/api/v1/entity/projects") -> Any:
     """Read the site with `login.fetch`. Returns the status, or the code or name of the error."""
     return run(page, "return (await login.fetch(login.site + values.path)).status;", path=path)
