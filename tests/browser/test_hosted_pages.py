@@ -16,7 +16,7 @@ OTHER_SITE = "elsewhere.localhost"
 NOT_ALLOWED = "evil.localhost"
 
 
-def test_pages_of_the_documents_have_at_most_fifteen_lines() -> None:
+def test_example_pages_in_the_docs_have_at_most_fifteen_lines() -> None:
     pages = documented_pages()
     assert pages.keys() == {"projects", "own-api", "only-the-module", "plain-fetch", "before", "after", "moved"}
     assert all(page.count("\n") <= 15 for page in pages.values())

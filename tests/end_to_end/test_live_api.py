@@ -1,4 +1,4 @@
-"""A studio's WebSocket API, deployed from the example: who can connect."""
+"""Connections to a studio's WebSocket API that is deployed from the example."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def exception(rejected: Rejected) -> dict[str, Any]:
 
 
 def info(authentication_method: str) -> dict[str, Any]:
-    """Return the results of `info`: the documented fields, and those that the vendor's clients read (client)."""
+    """Return the results of the call `info`: the documented fields, and other fields that the vendor's clients use."""
     return {
         "full_version": VERSION,
         "version": VERSION[:3],

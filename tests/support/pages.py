@@ -113,7 +113,7 @@ def open_form(page: Page, gateway: Gateway, url: str, state: str) -> Form:
 
 
 def sign_in_over_http(context: BrowserContext, gateway: Gateway, user: Account) -> str:
-    """Sign in without a page, and store the session's cookie in the browser. Returns the handle."""
+    """Sign in without a page, and store the session's cookie in the browser. Returns the session's handle."""
     handle = gateway.caller(origin=PAGE).signed_in(user, transport="cookie").cookie
     assert handle
     context.add_cookies(

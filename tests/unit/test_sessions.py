@@ -44,7 +44,7 @@ def state(core: Core, handle: Handle) -> HandleState:
     return core.sessions.state_of(handle, session, core.clock.now)
 
 
-# ---- rows ----------------------------------------------------------------------------------------------------
+# ---- rows of the state table ---------------------------------------------------------------------------------
 
 
 def test_new_session_is_found_with_its_user_and_limits(core: Core) -> None:

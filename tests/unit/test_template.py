@@ -67,7 +67,7 @@ def test_role_allows_only_the_rows_it_needs(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_role_seals_and_opens_only_the_values_it_needs(function: str) -> None:
+def test_role_can_encrypt_and_decrypt_only_its_own_values(function: str) -> None:
     found = set()
     for statement in statements(function):
         if statement["Resource"] == {"Fn::GetAtt": ["Key", "Arn"]}:

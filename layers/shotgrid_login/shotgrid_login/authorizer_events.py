@@ -55,7 +55,7 @@ class ApiKind(Enum):
 
 @dataclass(frozen=True)
 class AuthorizerRequest:
-    """A request to decide whether a bearer can use a stage of an API.
+    """A call of the authorizer: can this bearer (an access token) use this stage of this API?
 
     Attributes:
         kind: the kind of the API.

@@ -282,7 +282,7 @@ def _user(body: Any, entity_id: int) -> User:
         case _:
             raise SiteError("not a user record")
     if row_id != entity_id or not usable_text(login):
-        raise SiteError("another user's record, or one without a login")
+        raise SiteError("the record is of another user or has no login")
     match row.get("relationships"):
         case {"permission_rule_set": {"data": {"name": group}}}:
             pass

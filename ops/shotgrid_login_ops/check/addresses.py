@@ -21,7 +21,7 @@ def site_url(text: str) -> str:
     """Return a site's root without a final slash; raises `InvalidAddress`."""
     parts = _split(text, "SITE_URL")
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1"):
-        raise InvalidAddress("SITE_URL can be http for localhost and 127.0.0.1 only, as in a deployment.")
+        raise InvalidAddress("SITE_URL must use https, unless its host is localhost or 127.0.0.1.")
     if parts.path not in ("", "/"):
         raise InvalidAddress(f"SITE_URL is the site's root, without a path. Use {_root(parts)}")
     return _root(parts)

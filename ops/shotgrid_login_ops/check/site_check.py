@@ -154,8 +154,8 @@ def _check_code(site: Site, credentials: Credentials, read_code: Callable[[], st
         return problem(
             "site.user",
             "code rejected",
-            "The site requires a code. It rejects this code, or the user name and password: some sites do not report "
-            "which of them is wrong.",
+            "The site requires a code. It rejected this code, or it rejected the user name and password: some sites "
+            "do not report which of them is wrong.",
             "A code works once: wait for the next code of the app, then run the check again.",
         )
     except (PasswordSignInDisabled, SiteError, SiteUnavailable) as error:
