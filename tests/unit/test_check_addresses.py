@@ -15,7 +15,7 @@ from shotgrid_login_ops.check.addresses import InvalidAddress
         ("studio.shotgrid.autodesk.com/page/1", "Use https://studio.shotgrid.autodesk.com"),
         ("https://studio.shotgrid.autodesk.com/page/1", "Use https://studio.shotgrid.autodesk.com"),
         ("http://studio.shotgrid.autodesk.com", "Use https://studio.shotgrid.autodesk.com"),
-        ("http://site.localhost:8001", "localhost and 127.0.0.1 only"),
+        ("http://site.localhost:8001", "unless its host is localhost or 127.0.0.1"),
         ("https://me:hunter2@studio.shotgrid.autodesk.com", "before the @"),
         ("me:hunter2@studio.shotgrid.autodesk.com", "before the @"),
         ("https://studio.shotgrid.autodesk.com?password=hunter2", "? or #"),
