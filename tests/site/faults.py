@@ -80,7 +80,7 @@ class Faults:
         `drop_response` applies after the request: see `apply_after`.
         """
         if fault == "hold":
-            release = self._release  # read before `held` tells the test that it can call `release`
+            release = self._release  # read before `held` lets the test call `release`
             self.held.release()
             release.wait(HOLD_SECONDS)
         elif fault == "drop":

@@ -213,7 +213,7 @@ class _Api:
 
 
 class _StandIn:
-    """The routes that only the fake site has, for people with `curl` and for tests in another process."""
+    """The routes that only the fake site has, for `curl` and for tests in another process."""
 
     def __init__(self, state: State) -> None:
         self._state = state
