@@ -20,6 +20,7 @@ from tests.site.show import make_show
 from tests.support.client import ORIGINS, Gateway
 from tests.support.documented_pages import GATEWAY, SITE, STUDIO_API, documented_pages
 from tests.support.proxy import Proxy
+from tests.support.secrecy import secrets_in_logs, secrets_in_tables
 from tests.support.studio_apis import StudioApi, deploy_studio_apis, host_of
 
 # Files whose tests share an expensive fixture. One worker runs all tests of a group, so the fixture is set up once.
@@ -107,8 +108,8 @@ def proxy(aws: LocalAws) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="session")
-def gateway(aws: LocalAws, site: FakeSite, pages_port: int, proxy: Proxy) -> Gateway:
-    """Deploy the stack on its custom domain, as `make run` does."""
+def gateway(aws: LocalAws, site: FakeSite, pages_port: int, proxy: Proxy) -> Iterator[Gateway]:
+    """Deploy the stack on its custom domain, as `make run` does. Look for secrets in its logs and tables at the end."""
     outputs = aws.deploy(
         {
             "ShotGridSiteUrl": site.url,
@@ -123,7 +124,10 @@ def gateway(aws: LocalAws, site: FakeSite, pages_port: int, proxy: Proxy) -> Gat
             "CertificateArn": CERTIFICATE,
         }
     )
-    return Gateway(aws, site, outputs, host=f"{DOMAIN}:{aws.port}")
+    deployed = Gateway(aws, site, outputs, host=f"{DOMAIN}:{aws.port}")
+    yield deployed
+    assert secrets_in_logs(deployed) == []
+    assert secrets_in_tables(deployed) == []
 
 
 @pytest.fixture(scope="session")

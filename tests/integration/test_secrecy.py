@@ -1,21 +1,19 @@
-"""After all other tests: no secret is in a log, and none is in a table in the clear.
+"""No secret is in a log, and none is in a table in the clear.
 
-The other tests have remembered every password, code, token, handle, challenge and user name that they used.
+The fixture `gateway` checks the same again at the end of each worker, for everything that its tests have done.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from typing import Any
+import time
 
 import pytest
 
 from tests.support.client import Gateway
+from tests.support.secrecy import function_logs, secrets_in_logs, secrets_in_tables
 
 pytestmark = pytest.mark.last
-
-SHORTEST_SECRET = 6  # characters: a code of an app
 
 
 @pytest.fixture
@@ -42,14 +40,27 @@ def used(gateway: Gateway) -> Gateway:
 
 
 def test_logs_contain_no_secret(used: Gateway) -> None:
-    log = _function_logs(used)
-    secrets = _secrets(used) | used.names
-    assert len(secrets) > 15
-    assert _find(log, secrets) == []
+    assert len(used.secrets | used.names) > 15
+    assert secrets_in_logs(used) == []
+
+
+def test_secret_in_a_log_or_a_table_is_found(used: Gateway) -> None:
+    group = used.log_group("Password")
+    stream = used.aws.client("logs").describe_log_streams(logGroupName=group)["logStreams"][0]["logStreamName"]
+    event = {"timestamp": int(time.time() * 1000), "message": "a log line with planted-secret in it"}
+    used.aws.client("logs").put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+    used.state.put({"id": {"S": "planted"}, "sealed": {"B": b"x-planted-secret-y"}})
+    used.secrets.add("planted-secret")
+    try:
+        assert secrets_in_logs(used) == ["planted-secret"]
+        assert secrets_in_tables(used) == ["planted-secret"]
+    finally:
+        used.secrets.remove("planted-secret")
+        used.aws.client("dynamodb").delete_item(TableName=used.outputs["StateTable"], Key={"id": {"S": "planted"}})
 
 
 def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
-    lines = [json.loads(line) for line in _function_logs(used).splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in function_logs(used).splitlines() if line.startswith("{")]
     outcomes = {line["message"] for line in lines if "message" in line}
     assert {"signed_in", "otp_required", "invalid_otp", "signed_out", "session", "rejected", "site_error"} <= outcomes
     assert "unexpected_error" not in outcomes
@@ -60,49 +71,6 @@ def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
 
 
 def test_tables_contain_no_secret_in_the_clear(used: Gateway) -> None:
-    rows = [*used.state.all(), *used.bearers.all()]
     kinds = {row["id"]["S"].partition("#")[0] for row in used.state.all()}
     assert {"session", "challenge", "failed"} <= kinds
-    held = b"\n".join(_values(rows)).decode("latin-1")
-    assert _find(held, {secret.encode().decode("latin-1") for secret in _secrets(used)}) == []
-
-
-def _secrets(gateway: Gateway) -> set[str]:
-    # Shorter secrets of tests are common words and numbers, such as "wrong", which appear in every log.
-    return {secret for secret in gateway.secrets | gateway.site.secrets if len(secret) >= SHORTEST_SECRET}
-
-
-def _find(text: str, secrets: set[str]) -> list[str]:
-    """Return the secrets that the text contains, in one pass: there are thousands of secrets and megabytes of text."""
-    by_start: dict[str, list[str]] = defaultdict(list)
-    for secret in secrets:
-        by_start[secret[:SHORTEST_SECRET]].append(secret)
-    found = set()
-    for position in range(len(text)):
-        for secret in by_start.get(text[position : position + SHORTEST_SECRET], ()):
-            if text.startswith(secret, position) and (len(secret) > 8 or _stands_alone(text, secret, position)):
-                found.add(secret)
-    return sorted(found)
-
-
-def _stands_alone(text: str, secret: str, position: int) -> bool:
-    """Whether a short secret is a word of its own: the digits of a code can be part of a number, such as a time."""
-    end = position + len(secret)
-    return not (text[position - 1 : position].isalnum() or text[end : end + 1].isalnum())
-
-
-def _function_logs(gateway: Gateway) -> str:
-    logs = gateway.aws.client("logs")
-    lines = []
-    for group in logs.get_paginator("describe_log_groups").paginate().search("logGroups[].logGroupName"):
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
-            lines += [event["message"] for event in page["events"]]
-    return "\n".join(lines)
-
-
-def _values(value: Any) -> list[bytes]:
-    if isinstance(value, dict):
-        return [part for item in value.values() for part in _values(item)]
-    if isinstance(value, list):
-        return [part for item in value for part in _values(item)]
-    return [value if isinstance(value, bytes) else str(value).encode()]
+    assert secrets_in_tables(used) == []
