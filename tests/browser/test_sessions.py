@@ -316,7 +316,7 @@ def test_tab_of_another_site_with_an_old_handle_takes_the_session_of_another_tab
         expire_tokens(gateway, user, old_handle, page)
         assert read_site(page) == 200
     tab = context.new_page()
-    tab.add_init_script(SLOW_TIMERS)  # it waits for the other tab, however slow that is
+    tab.add_init_script(f"{SLOW_TIMERS} {NO_LOCKS}")  # it waits for nothing but the other tab, however slow that is
     tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
     store_handle(tab, page, old_handle)
     refreshes = len(monitor.requests_to("/auth/refresh"))
