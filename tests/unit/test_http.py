@@ -215,3 +215,15 @@ def test_the_same_cookie_twice_is_read_once() -> None:
 def test_two_different_cookies_without_an_origin_are_rejected() -> None:
     cookies = f"{cookie.NAME}=first; {cookie.NAME}=second"
     assert show_cookie(event(headers={"cookie": cookies}), Context())["statusCode"] == 403
+
+
+@http.public
+def send_file(request: http.Request) -> http.Response:
+    return http.Response(200, "served", "text", {"cache-control": "public, max-age=600"})
+
+
+def test_response_that_caches_can_store_clears_no_cookie() -> None:
+    cookies = f"{cookie.NAME}=first; {cookie.NAME}=second"
+    response = send_file(event(httpMethod="GET", headers={"cookie": cookies}), Context())
+    assert response["statusCode"] == 200
+    assert "set-cookie" not in response["headers"]

@@ -298,9 +298,10 @@ def _proxy_response(request: Request, response: Response, allowed_origins: froze
             "access-control-allow-credentials": "true",
             "access-control-expose-headers": "retry-after, x-request-id",
         }
-    if request.has_conflicting_cookies:
-        headers |= cookie.clear_header()
     headers |= response.headers
+    # Only in a response that no cache stores: a cache would clear the cookie of every user that it serves.
+    if request.has_conflicting_cookies and headers["cache-control"] == "no-store":
+        headers = cookie.clear_header() | headers
     body = response.body
     if not isinstance(body, str):
         body = "" if body is None else json.dumps(body, ensure_ascii=False)
