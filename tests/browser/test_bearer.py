@@ -174,17 +174,22 @@ def test_requests_without_a_response_cause_one_refresh(
     monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
 
 
-def test_aborted_request_causes_no_refresh(page: Page, user: Account, monitor: Monitor, gateway: Gateway) -> None:
-    refreshes = len(monitor.requests_to("/auth/refresh"))
-    gateway.site.switch(user, data_fault="hold")
+def abort_while_held(page: Page, user: Account, gateway: Gateway, fault: str) -> None:
+    """Start a request, abort it while the site holds a request to the routes of `fault`, and expect its end."""
+    gateway.site.switch(user, **{fault: "hold"})
     run(page, START_REQUEST)
     assert gateway.site.held.acquire(timeout=30)
     try:
         page.evaluate("stop()")
         assert page.evaluate("outcome") == "AbortError"
     finally:
-        gateway.site.switch(user, data_fault="")
+        gateway.site.switch(user, **{fault: ""})
         gateway.site.release()
+
+
+def test_aborted_request_causes_no_refresh(page: Page, user: Account, monitor: Monitor, gateway: Gateway) -> None:
+    refreshes = len(monitor.requests_to("/auth/refresh"))
+    abort_while_held(page, user, gateway, "data_fault")
     assert len(monitor.requests_to("/auth/refresh")) == refreshes
 
 
@@ -192,15 +197,7 @@ def test_request_that_is_aborted_during_a_refresh_rejects_at_once(
     page: Page, user: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
     gateway.site.end_access_tokens(user)
-    gateway.site.switch(user, fault="hold")
-    run(page, START_REQUEST)
-    assert gateway.site.held.acquire(timeout=30)
-    try:
-        page.evaluate("stop()")
-        assert page.evaluate("outcome") == "AbortError"
-    finally:
-        gateway.site.switch(user, fault="")
-        gateway.site.release()
+    abort_while_held(page, user, gateway, "fault")
     monitor.expect_status(401, "/entity/shots")
 
 

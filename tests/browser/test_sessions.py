@@ -78,6 +78,25 @@ def store_handle(tab: Page, page: Page, handle: str) -> None:
     tab.evaluate("([name, handle]) => sessionStorage.setItem(name, handle)", [name, handle])
 
 
+def open_tab_with_handle(page: Page, gateway: Gateway, pages_port: int, handle: str, init_script: str) -> Form:
+    """Open the URL of a page of another site in a new tab that has a handle in its storage."""
+    tab = page.context.new_page()
+    tab.add_init_script(init_script)
+    tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
+    store_handle(tab, page, handle)
+    tab.goto(page.url)
+    return Form(tab, gateway)
+
+
+def sign_in_on_another_site(page: Page, monitor: Monitor, gateway: Gateway, pages_port: int) -> tuple[Form, Account]:
+    """Sign a new user in on a page of another site, which holds the handle in its storage."""
+    monitor.allows_handle = True
+    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
+    user = gateway.new_user(two_factor=False)
+    form.sign_in(user)
+    return form, user
+
+
 def wait_for_shared_handle(*pages: Page) -> str:
     """Wait until all tabs have the same handle in their storage, and return it."""
 
@@ -286,10 +305,7 @@ def test_tabs_work_in_browsers_without_web_locks_or_broadcast_channels(
 def test_tabs_of_another_site_share_each_new_handle(
     page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
-    monitor.allows_handle = True
-    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
+    _, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
     tab = open_tab(page, gateway)
     tab.expect_signed_in(user)  # with the session of the first tab, because its own storage is empty
     handle = wait_for_shared_handle(page, tab.page)
@@ -305,23 +321,17 @@ def test_tabs_of_another_site_share_each_new_handle(
 
 
 def test_tab_of_another_site_with_an_old_handle_takes_the_session_of_another_tab(
-    context: BrowserContext, page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
-    monitor.allows_handle = True
-    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
+    _, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
     old_handle = page.evaluate(HANDLE)
     for _ in range(2):
         expire_tokens(gateway, user, old_handle, page)
         assert read_site(page) == 200
-    tab = context.new_page()
-    tab.add_init_script(f"{SLOW_TIMERS} {NO_LOCKS}")  # it waits for nothing but the other tab, however slow that is
-    tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
-    store_handle(tab, page, old_handle)
     refreshes = len(monitor.requests_to("/auth/refresh"))
-    tab.goto(page.url)
-    Form(tab, gateway).expect_signed_in(user)
+    # The new tab waits for nothing but the other tab, however slow that is.
+    tab = open_tab_with_handle(page, gateway, pages_port, old_handle, f"{SLOW_TIMERS} {NO_LOCKS}")
+    tab.expect_signed_in(user)
     assert len(monitor.requests_to("/auth/refresh")) == refreshes
     assert read_site(page) == 200
 
@@ -329,10 +339,7 @@ def test_tab_of_another_site_with_an_old_handle_takes_the_session_of_another_tab
 def test_duplicated_tab_of_another_site_keeps_the_session(
     page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
-    monitor.allows_handle = True
-    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
+    _, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
     with page.context.expect_page() as opened:
         page.evaluate("open(location.href)")  # the new tab starts with a copy of sessionStorage
     duplicate = Form(opened.value, gateway)
@@ -349,20 +356,13 @@ def test_duplicated_tab_of_another_site_keeps_the_session(
 
 
 def test_end_of_an_old_session_in_one_tab_does_not_end_the_new_session_in_another(
-    context: BrowserContext, page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
-    monitor.allows_handle = True
-    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
-    user = gateway.new_user(two_factor=False)
-    form.sign_in(user)
+    form, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
     old_handle = gateway.caller().signed_in(gateway.new_user(two_factor=False)).body["refresh_token"]
     gateway.caller().logout(old_handle)
-    tab = context.new_page()
-    tab.add_init_script(ASKS_NO_TAB)
-    tab.goto(f"http://{OTHER_SITE}:{pages_port}/")
-    store_handle(tab, page, old_handle)
-    tab.goto(page.url)
-    expect(Form(tab, gateway).element).to_contain_text("Your session has ended.")
+    tab = open_tab_with_handle(page, gateway, pages_port, old_handle, ASKS_NO_TAB)
+    expect(tab.element).to_contain_text("Your session has ended.")
     monitor.expect_status(401, "/auth/refresh")
     form.expect_signed_in(user)
     assert read_site(page) == 200
