@@ -209,7 +209,7 @@ class HostedPage:
         _check(self._read_status() == 200, "the site rejected the token")
         rotated = self._page.rotate(self._tokens["refresh_token"])
         _check(rotated != self._tokens["refresh_token"], "the refresh returned the old handle")
-        return "ask for the code, then work"
+        return "require the code, then work"
 
     def _store_tokens(self, response: Response) -> None:
         _check(response.status == 200, f"the sign-in returned {response.status}")
