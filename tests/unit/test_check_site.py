@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shotgrid_login_ops.check import site_check
+from shotgrid_login_ops.check import site_user
 from shotgrid_login_ops.check.findings import Finding, Status
 from shotgrid_login_ops.check.terminal import Credentials
 from tests.site.fake_site import FakeSite
@@ -110,7 +110,7 @@ def check_user(site: FakeSite, password: str = PASSWORD, code: str | None = None
         assert code is not None, "the check prompted for a code"
         return code
 
-    return site_check.check_user(site.url, Credentials(LOGIN, password), read_code, keep_code_for_gateway=False)
+    return site_user.sign_in(site.url, Credentials(LOGIN, password), read_code, keep_code_for_gateway=False)
 
 
 def test_wrong_password_is_rejected_and_sent_once(site: FakeSite) -> None:

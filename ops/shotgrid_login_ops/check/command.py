@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shotgrid_login_ops.check import gateway_check, gateway_user, report, saved, site_check
+from shotgrid_login_ops.check import gateway_check, gateway_user, report, saved, site_check, site_user
 from shotgrid_login_ops.check.addresses import InvalidAddress, gateway_url, origin, site_url
 from shotgrid_login_ops.check.connection import Connection
 from shotgrid_login_ops.check.findings import Finding, Status
@@ -113,11 +113,11 @@ def _check_user(
 ) -> tuple[Finding, Credentials | None]:
     """Return the finding, and the credentials if a sign-in through the gateway can use them."""
     if terminal is None:
-        return site_check.user_not_checked(), None
+        return site_user.not_checked(), None
     if method in site_check.SSO_METHODS:
-        return site_check.user_not_checked_on_sso(), None
+        return site_user.not_checked_on_sso(), None
     credentials = terminal.read_credentials(site)
-    finding = site_check.check_user(site, credentials, terminal.read_code, keep_code_for_gateway=keep_code_for_gateway)
+    finding = site_user.sign_in(site, credentials, terminal.read_code, keep_code_for_gateway=keep_code_for_gateway)
     return finding, credentials if finding.status is Status.OK else None
 
 
