@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import jwt
 import pyotp
@@ -17,18 +17,28 @@ import pyotp
 from tests.site.errors import Rejected
 from tests.site.faults import Switches
 from tests.site.show import HumanUser, Link
+from tests.site.web_sessions import WebSessions
 
 GRANTS = ("password", "client_credentials", "refresh_token", "session_token")
 HOST = "127.0.0.1"
 REFRESH_TOKEN_SECONDS = 24 * 3600
-METHODS_WITHOUT_PASSWORD = {"saml2": 108, "oxygen": 110}  # the error codes for a password (client)
+NOTIFY_SECONDS = 300  # how long before its end a page of the site warns about the end of a web session
+SINGLE_SIGN_ON, IDENTITY = 108, 110  # the error codes for a password on a site without passwords (client)
 # The form fields of the token endpoint and the credentials of the Python API that are not secret.
 PUBLIC_FIELDS = ("grant_type", "username", "client_id", "scope", "user_login", "script_name", "sudo_as_login")
+
+# How a user signs in. `site`: with a password of the site. `autodesk`: with an Autodesk account. `legacy`: as
+# `autodesk`, and at the API with a passphrase and a personal access token. `legacy_without_passphrase`: the user has
+# the personal access token alone, so the API accepts no password. `sso`: at the company's identity provider.
+Kind = Literal["site", "autodesk", "legacy", "legacy_without_passphrase", "sso"]
 
 
 @dataclass
 class Account:
-    """A user or a script. `own` has the switches that differ from the site's for this account."""
+    """A user or a script. `own` has the switches that differ from the site's for this account.
+
+    `password` is what the user types on the site's own login page. `passphrase` is that of a legacy login.
+    """
 
     id: int
     login: str
@@ -42,6 +52,13 @@ class Account:
     used_codes: set[str] = field(default_factory=set)
     own: dict[str, Any] = field(default_factory=dict)
     type: str = "HumanUser"
+    kind: Kind = "site"
+    passphrase: str = ""
+
+    @property
+    def api_password(self) -> str:
+        """The password that the API accepts, "" if it accepts none."""
+        return {"site": self.password, "legacy": self.passphrase}.get(self.kind, "")
 
     @property
     def row(self) -> HumanUser:
@@ -61,27 +78,29 @@ class Accounts:
         self.secrets: set[str] = set()  # every password, code and token that the site has received or sent
         self._lock = threading.RLock()
         self._signing_key = secrets.token_urlsafe(32)
-        self._sessions: dict[str, str] = {}  # logins by session uuid
-        self._access_tokens: dict[str, str] = {}  # logins by token
-        self._session_tokens: dict[str, str] = {}  # logins by token
+        self._sessions: dict[str, tuple[str, str]] = {}  # (login, session token or "") by session uuid
+        self._access_tokens: dict[str, str] = {}  # session uuids by token
         self._refresh_tokens: dict[str, tuple[str, str]] = {}  # (login, session uuid) by token
+        self._web_sessions = WebSessions(lambda: self.clock())
 
     # ---- for tests and the demo ------------------------------------------------------------------------
 
-    def add_user(self, login: str, password: str, **own: Any) -> Account:
+    def add_user(self, login: str, password: str, kind: Kind = "site", **own: Any) -> Account:
         """Add a user with two backup codes. `own` are switches for this user alone."""
         with self._lock:
             user = Account(
                 id=24 + len(self.accounts),
                 login=login,
                 password=password,
-                name=login.replace("_", " ").title(),
-                email=f"{login}@studio.example",
+                name=login.partition("@")[0].replace("_", " ").replace(".", " ").title(),
+                email=login if "@" in login else f"{login}@studio.example",
                 backup_codes={f"{secrets.randbelow(10**8):08d}" for _ in range(2)},
                 own=own,
+                kind=kind,
+                passphrase=f"passphrase-{secrets.token_hex(8)}" if kind == "legacy" else "",
             )
             self.accounts[login] = user
-            self.secrets |= {password, *user.backup_codes}
+            self.secrets |= {password, user.passphrase, *user.backup_codes} - {""}
             return user
 
     def add_script(self, name: str, key: str) -> None:
@@ -127,17 +146,19 @@ class Accounts:
 
     def end_sessions(self, user: Account | None = None) -> None:
         """End the sessions and session tokens of all users, or of one user. Scripts keep theirs."""
+
+        def is_ended(login: str) -> bool:
+            return login == user.login if user else login in self.accounts
+
         with self._lock:
-            for sessions in (self._sessions, self._session_tokens):
-                for session, login in list(sessions.items()):
-                    if login == user.login if user else login in self.accounts:
-                        del sessions[session]
+            self._sessions = {session: one for session, one in self._sessions.items() if not is_ended(one[0])}
+            self._web_sessions.end(is_ended)
 
     def end_access_tokens(self, user: Account) -> None:
         """End a user's access tokens before they expire. Their sessions continue."""
         with self._lock:
-            for token, login in list(self._access_tokens.items()):
-                if login == user.login:
+            for token, session in list(self._access_tokens.items()):
+                if self._login_of_session(session) == user.login:
                     del self._access_tokens[token]
 
     def sign_in_directly(self, user: Account) -> dict[str, Any]:
@@ -145,12 +166,15 @@ class Accounts:
         return self._tokens(user, "user", self.switches_of(user.login), self._new_session(user))
 
     def new_session_token(self, account: Account) -> str:
-        """Return a new session token, as the vendor's desktop tools use one."""
-        token = secrets.token_hex(16)
+        """Start a web session of an account and return its session token, as the vendor's desktop tools use one."""
+        token = self._web_sessions.create(account.login, self.switches_of(account.login).session_seconds)
         with self._lock:
-            self._session_tokens[token] = account.login
             self.secrets.add(token)
         return token
+
+    def mints(self, session_token: str) -> int:
+        """Return how many times a session token was exchanged for an access token."""
+        return self._web_sessions.mints[session_token]
 
     # ---- the token endpoint ----------------------------------------------------------------------------
 
@@ -158,7 +182,7 @@ class Accounts:
         """Return the login or script name that a token request is for, "" if it names none."""
         if grant == "refresh_token":
             return self._refresh_tokens.get(form.get("refresh_token", ""), ("", ""))[0]
-        holder = self._session_tokens.get(form.get("session_token", ""), "")
+        holder = self._web_sessions.login(form.get("session_token", ""))
         return form.get("username", form.get("client_id", holder))
 
     def tokens(self, grant: str, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
@@ -188,14 +212,50 @@ class Accounts:
             login, session = self._refresh_tokens.get(token, ("", ""))
             if session not in self._sessions or _is_expired(token):
                 raise Rejected("Unauthorized", status=401, code=102)
+            if session_token := self._sessions[session][1]:
+                self._check_refresh(session_token, switches)
             if switches.retires_refresh_tokens:
                 del self._refresh_tokens[token]
         account = self._account(login)
         return self._tokens(account, "user" if account.type == "HumanUser" else "script", switches, session)
 
+    def _check_refresh(self, session_token: str, switches: Switches) -> None:
+        """Apply the unknowns about the refresh of tokens that came from a session token. Raises `Rejected`."""
+        _check_licence(switches)
+        is_alive = self._web_sessions.get(session_token) is not None
+        if not is_alive and not switches.refresh_outlives_session:
+            raise Rejected("Unauthorized", status=401, code=102)
+        if is_alive and switches.refresh_moves_session:
+            self._web_sessions.move(session_token, switches.session_seconds)
+
     def _by_session_token(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
-        account = self.holder(form.get("session_token", ""))
-        return self._tokens(account, "session_token", switches, self._new_session(account))
+        session_token = form.get("session_token", "")
+        account = self.holder(session_token)
+        _check_licence(switches)
+        with self._lock:
+            self._web_sessions.mints[session_token] += 1
+            if switches.mint_moves_session:
+                self._web_sessions.move(session_token, switches.session_seconds)
+        tokens = self._tokens(account, "session_token", switches, self._new_session(account, session_token))
+        if not switches.session_grant_refresh_token:
+            del tokens["refresh_token"]
+        return tokens
+
+    def web_session(self, session_token: str, *, renewed: bool) -> dict[str, Any] | None:
+        """Return the times of a web session, as `/internal_api/session` sends them. `renewed` moves its end first."""
+        session = self._web_sessions.get(session_token)
+        if session is None:
+            return None
+        if renewed:
+            self._web_sessions.renew(session_token, self.switches_of(session.login).session_seconds)
+        return {
+            "app": {"createdAt": int(session.created_at), "expiresAt": int(session.expires_at)},
+            "license": {"createdAt": int(session.created_at), "expiresAt": int(session.expires_at)},
+            "expired": False,
+            "expiresAt": int(session.expires_at),
+            "notifyAt": int(session.expires_at) - NOTIFY_SECONDS,
+            "expirationReason": None,
+        }
 
     # ---- credentials -----------------------------------------------------------------------------------
 
@@ -203,18 +263,24 @@ class Accounts:
         """Return the user with this password, and with this code if one is required. Raises `Rejected`."""
         if not login or not password:
             raise Rejected("Missing or invalid authentication arguments")
-        if error_code := METHODS_WITHOUT_PASSWORD.get(switches.authentication_method):
-            raise Rejected("Password authentication is not allowed on this site", code=error_code)
         user = self.accounts.get(login)
-        is_right = user is not None and secrets.compare_digest(user.password.encode(), password.encode())
         wrong_password = f"Can't authenticate user '{login}'."
-        if not is_right and (not switches.two_factor or switches.password_checked_first):
+        if code_of_method := _code_of_method(user, switches):
+            is_about_method = code_of_method in (SINGLE_SIGN_ON, IDENTITY)
+            title = "Password authentication is not allowed on this site" if is_about_method else wrong_password
+            raise Rejected(title, code=code_of_method)
+        right = user.api_password if user else ""
+        is_right = right != "" and secrets.compare_digest(right.encode(), password.encode())
+        two_factor = switches.two_factor
+        if user and user.kind == "legacy" and not switches.legacy_second_factor:
+            two_factor = False
+        if not is_right and (not two_factor or switches.password_checked_first):
             raise Rejected(wrong_password, code=102)
-        if switches.two_factor:
+        if two_factor:
             if not code:
                 source = {"auth_token": "missing for 2FA login"}
                 raise Rejected("Missing argument for 2FA login", source, code=106)
-            if user is None or not is_right or not self._use_code(user, code):
+            if user is None or not is_right or not self.use_code(user, code):
                 title = wrong_password if switches.wrong_code == 102 else "Invalid 2FA code"
                 raise Rejected(title, code=switches.wrong_code)
         assert user is not None
@@ -228,10 +294,10 @@ class Accounts:
 
     def holder(self, session_token: str) -> Account:
         """Return the account of a session token. No code is required. Raises `Rejected`."""
-        login = self._session_tokens.get(session_token)
-        if login is None:
+        session = self._web_sessions.get(session_token)
+        if session is None:
             raise Rejected(f"Can't authenticate session token ending with '{session_token[-4:]}'", code=102)
-        return self._account(login)
+        return self._account(session.login)
 
     def check_sudo(self, caller: Account, login: str | None) -> None:
         """Raise `Rejected` if the caller must not act as this user. The token still names the caller (probed)."""
@@ -260,19 +326,19 @@ class Accounts:
 
     def caller_name(self, credentials: Mapping[str, Any]) -> str:
         """Return the login or script name in the credentials of the Python API, valid or not."""
-        holder = self._session_tokens.get(str(credentials.get("session_token")), "")
+        holder = self._web_sessions.login(str(credentials.get("session_token")))
         return str(credentials.get("user_login") or credentials.get("script_name") or holder)
 
     def login_of_bearer(self, authorization: str) -> str:
         """Return the login of the valid access token in an `Authorization` header, "" without one."""
         scheme, _, token = authorization.partition(" ")
         try:
-            claims = jwt.decode(token, self._signing_key, algorithms=["HS256"], audience=HOST)
+            jwt.decode(token, self._signing_key, algorithms=["HS256"], audience=HOST)
         except jwt.InvalidTokenError:
             return ""
-        if scheme.lower() != "bearer" or token not in self._access_tokens:
+        if scheme.lower() != "bearer":
             return ""
-        return self._sessions.get(claims["session_uuid"], "")
+        return self._login_of_session(self._access_tokens.get(token, ""))
 
     def add_secrets(self, fields: Mapping[str, Any]) -> None:
         """Record the secrets in a form of the token endpoint or in the credentials of the Python API."""
@@ -288,7 +354,7 @@ class Accounts:
         number = 1 + list(self.scripts).index(name)
         return Account(id=number, login=name, password="", name=name, email="", type="ApiUser")
 
-    def _use_code(self, user: Account, code: str) -> bool:
+    def use_code(self, user: Account, code: str) -> bool:
         """Return whether the code is valid, and mark it as used."""
         with self._lock:
             if code in user.used_codes:
@@ -300,11 +366,14 @@ class Accounts:
                 user.used_codes.add(code)
             return is_valid
 
-    def _new_session(self, account: Account) -> str:
+    def _new_session(self, account: Account, session_token: str = "") -> str:
         session = str(uuid.uuid4())
         with self._lock:
-            self._sessions[session] = account.login
+            self._sessions[session] = account.login, session_token
         return session
+
+    def _login_of_session(self, session: str) -> str:
+        return self._sessions.get(session, ("", ""))[0]
 
     def _tokens(
         self,
@@ -317,7 +386,9 @@ class Accounts:
     ) -> dict[str, Any]:
         """Return new tokens of a session, as the token endpoint sends them."""
         now = int(time.time())
-        claims = {"iss": HOST, "aud": HOST, "iat": now, "session_uuid": session}
+        claims: dict[str, Any] = {"iss": HOST, "aud": HOST, "iat": now, "session_uuid": session}
+        if auth_type == "session_token":
+            claims["session_uuid"] = None  # probed
         access_token = jwt.encode(
             claims
             | {
@@ -332,7 +403,7 @@ class Accounts:
         refresh_claims = {"exp": now + REFRESH_TOKEN_SECONDS, "jti": str(uuid.uuid4())}
         refresh_token = jwt.encode(claims | refresh_claims, self._signing_key)
         with self._lock:
-            self._access_tokens[access_token] = account.login
+            self._access_tokens[access_token] = session
             self._refresh_tokens[refresh_token] = (account.login, session)
             self.secrets |= {access_token, refresh_token}
         return {
@@ -345,3 +416,19 @@ class Accounts:
 
 def _is_expired(token: str) -> bool:
     return bool(jwt.decode(token, options={"verify_signature": False})["exp"] <= time.time())
+
+
+def _code_of_method(user: Account | None, switches: Switches) -> int | None:
+    """Return the error code for a password that this kind of site does not accept, None if it accepts passwords."""
+    if switches.authentication_method == "saml2":
+        return SINGLE_SIGN_ON
+    if switches.authentication_method != "oxygen" or (user and user.kind == "legacy"):
+        return None
+    codes = {"by_user": IDENTITY if user else 102, "always_110": IDENTITY, "always_102": 102}
+    return codes[switches.identity_rejection]
+
+
+def _check_licence(switches: Switches) -> None:
+    """Raise `Rejected` for a user whose licence has ended. Unknown: whether real sites do so, and with which status."""
+    if switches.licence_ended != "no":
+        raise Rejected("License expired", status=int(switches.licence_ended), code=102)

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.site import schema
+from tests.site import launcher, schema
 from tests.site.errors import Rejected
+from tests.site.faults import Switches
 from tests.site.filters import path, values
 from tests.site.rest import PAGE_SIZE, Data
 from tests.site.show import SCHEMA, EntityType, Link, Row
@@ -57,14 +58,12 @@ def exception(rejected: Rejected) -> dict[str, Any]:
     return {"exception": True, "message": rejected.title, "error_code": rejected.code}
 
 
-def info(authentication_method: str) -> dict[str, Any]:
+def info(switches: Switches) -> dict[str, Any]:
     """Return the results of the call `info`: the documented fields, and other fields that the vendor's clients use."""
     return {
         "full_version": VERSION,
         "version": VERSION[:3],
-        "user_authentication_method": authentication_method,
-        "unified_login_flow_enabled": True,
-        "authentication_app_session_launcher_enabled": True,
+        **launcher.about(switches),
         "api_max_entities_per_page": PAGE_SIZE,
     }
 

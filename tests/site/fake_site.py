@@ -13,12 +13,13 @@ import threading
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from tests.site.accounts import HOST, Account
+from tests.site.accounts import HOST, Account, Kind
+from tests.site.launcher import ApprovalRequest
 from tests.site.routes import create_app
 from tests.site.show import Show
 from tests.site.state import State
 
-__all__ = ["Account", "FakeSite"]
+__all__ = ["Account", "ApprovalRequest", "FakeSite", "Kind"]
 
 # How often the server checks for its shutdown, in seconds. The default of half a second delays every test.
 POLL_SECONDS = 0.05

@@ -8,10 +8,11 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from tests.site import api3, schema
+from tests.site import api3, launcher, schema
 from tests.site.accounts import GRANTS
 from tests.site.errors import Rejected
 from tests.site.faults import Switches
+from tests.site.internal_api import PREFIX, InternalApi, check_claims, message
 from tests.site.responses import ResponseInstead, error_response, json_response, text_response
 from tests.site.rest import Data, Request, entity_type
 from tests.site.state import State
@@ -28,13 +29,20 @@ def create_app(state: State) -> Flask:
     """Return the site as a Flask application."""
     app = Flask("fake site")
     _Api(state).add_to(app)
+    InternalApi(state).add_to(app)
     _StandIn(state).add_to(app)
     app.register_error_handler(ResponseInstead, lambda instead: instead.response)
     app.register_error_handler(Rejected, error_response)
     # The response for an unknown route (probed). This site also sends it for routes that would change data.
     for status in (404, 405):
-        app.register_error_handler(status, lambda _: error_response(Rejected("Not Found", status=404)))
+        app.register_error_handler(status, lambda _: _not_found())
     return app
+
+
+def _not_found() -> Response:
+    if request.path.startswith(PREFIX):
+        return message("Not Found", 404)
+    return error_response(Rejected("Not Found", status=404))
 
 
 class _Api:
@@ -65,9 +73,7 @@ class _Api:
             "shotgun_version_number": "8.89.0.1234",
             "shotgun_build_number": "fake site",
             "portfolio_version": "8.89.0.1234",
-            "unified_login_flow_enabled": True,
-            "user_authentication_method": self._state.switches.authentication_method,
-            "authentication_app_session_launcher_enabled": True,
+            **launcher.about(self._state.switches),
             "site_id": "1",
             "site_name": "fake_site",
         }
@@ -91,6 +97,7 @@ class _Api:
         switches = state.switches_of(login)
         state.count_request(login, grant)
         state.faults.apply_before(switches.fault)
+        check_claims(expired=switches.saml_claims_expired and grant != "client_credentials")
         try:
             response = json_response(state.tokens(grant, form, switches))
         except Rejected as rejected:
@@ -126,9 +133,10 @@ class _Api:
 
     def _api3_results(self, call: api3.Call, switches: Switches) -> Any:
         if call.method == api3.UNAUTHENTICATED:
-            return api3.info(switches.authentication_method)
+            return api3.info(switches)
         state = self._state
         caller = state.caller(call.credentials, switches)
+        check_claims(expired=switches.saml_claims_expired and caller.type == "HumanUser")
         if call.method == "get_session_token":
             return {"session_id": state.new_session_token(caller)}  # client
         state.count_read(caller.login, api3.PATH)
@@ -188,7 +196,7 @@ class _Api:
         if request.path.startswith("/api/v1/entity/"):
             headers = request.headers
             self._state.add_addresses(request.url, headers.get("referer", ""), headers.get("origin", ""))
-        return Response() if request.method == "OPTIONS" and request.path.startswith("/api/v1") else None
+        return Response() if request.method == "OPTIONS" else None
 
     def _add_cors_headers(self, response: Response) -> Response:
         """Allow pages of every origin to read the response. Sites do so for their whole REST API (probed)."""
@@ -237,7 +245,10 @@ class _StandIn:
             unknown = set(changes) - {known.name for known in fields(Switches)}
             if unknown:
                 return text_response(f"unknown switches: {', '.join(sorted(unknown))}\n", 400)
-            self._state.switch(**changes)
+            try:
+                self._state.switch(**changes)
+            except ValueError as error:
+                return text_response(f"{error}\n", 400)
         return json_response(asdict(self._state.switches))
 
     def _requests(self) -> Response:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 
-from tests.site.accounts import Account, Accounts
+from tests.site.accounts import Account
 from tests.site.faults import Faults
+from tests.site.launcher import ApprovalRequests
 from tests.site.show import Row, Show
 
 
-class State(Accounts):
-    """Accounts, the show, faults and counts. The routes read and write it, and so do tests.
+class State(ApprovalRequests):
+    """Accounts, approval requests, the show, faults and counts. The routes read and write it, and so do tests.
 
-    A name in the counts is a user's login or a script's name.
+    A name in the counts is a user's login, a script's name, or `launcher`.
     """
 
     def __init__(self, show: Show | None = None) -> None:

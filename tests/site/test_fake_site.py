@@ -79,6 +79,7 @@ def test_missing_code_is_error_106_and_a_code_is_valid_one_step_early_or_late(si
 
 @pytest.mark.parametrize(("method", "code"), [("saml2", 108), ("oxygen", 110)])
 def test_site_without_passwords_rejects_them_and_names_its_method(site: FakeSite, method: str, code: int) -> None:
+    site.add_user("a", "b")
     site.switch(authentication_method=method)
     assert error(request_tokens(site, "password", username="a", password="b"))["code"] == code
     about = requests.get(f"{site.url}/api/v1", timeout=10).json()["data"]
