@@ -54,6 +54,7 @@ class Account:
     type: str = "HumanUser"
     kind: Kind = "site"
     passphrase: str = ""
+    has_second_factor: bool = True  # False: the login page sets it up when the user first needs it
 
     @property
     def api_password(self) -> str:
@@ -241,6 +242,21 @@ class Accounts:
             del tokens["refresh_token"]
         return tokens
 
+    def user_of_page(self, login: str, password: str) -> Account | None:
+        """Return the user with this password of the site's own login page, whatever the kind of the user."""
+        user = self.accounts.get(login)
+        is_right = user is not None and secrets.compare_digest(user.password.encode(), password.encode())
+        return user if is_right else None
+
+    def user_of_session(self, session_token: str) -> Account | None:
+        """Return the user of a web session."""
+        session = self._web_sessions.get(session_token)
+        return self.accounts.get(session.login) if session else None
+
+    def end_web_session(self, session_token: str) -> None:
+        """End one web session, as a user does who signs out of the site."""
+        self._web_sessions.end_one(session_token)
+
     def web_session(self, session_token: str, *, renewed: bool) -> dict[str, Any] | None:
         """Return the times of a web session, as `/internal_api/session` sends them. `renewed` moves its end first."""
         session = self._web_sessions.get(session_token)
@@ -280,7 +296,7 @@ class Accounts:
             if not code:
                 source = {"auth_token": "missing for 2FA login"}
                 raise Rejected("Missing argument for 2FA login", source, code=106)
-            if user is None or not is_right or not self.use_code(user, code):
+            if user is None or not is_right or not user.has_second_factor or not self.use_code(user, code):
                 title = wrong_password if switches.wrong_code == 102 else "Invalid 2FA code"
                 raise Rejected(title, code=switches.wrong_code)
         assert user is not None

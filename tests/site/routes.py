@@ -1,9 +1,13 @@
-"""The HTTP routes of the fake site: the token endpoint, the data routes, the Python API, CORS, and `/stand-in`."""
+"""The HTTP routes of the fake site: the token endpoint, the data routes, the Python API, CORS, and `/stand-in`.
+
+The routes of the launcher are in `internal_api`, the pages for users in `pages`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -13,6 +17,7 @@ from tests.site.accounts import GRANTS
 from tests.site.errors import Rejected
 from tests.site.faults import Switches
 from tests.site.internal_api import PREFIX, InternalApi, check_claims, message
+from tests.site.pages import Pages
 from tests.site.responses import ResponseInstead, error_response, json_response, text_response
 from tests.site.rest import Data, Request, entity_type
 from tests.site.state import State
@@ -27,9 +32,10 @@ CORS_MAX_AGE = "3600"
 
 def create_app(state: State) -> Flask:
     """Return the site as a Flask application."""
-    app = Flask("fake site")
+    app = Flask("fake site", template_folder=str(Path(__file__).with_name("templates")))
     _Api(state).add_to(app)
     InternalApi(state).add_to(app)
+    Pages(state).add_to(app)
     _StandIn(state).add_to(app)
     app.register_error_handler(ResponseInstead, lambda instead: instead.response)
     app.register_error_handler(Rejected, error_response)

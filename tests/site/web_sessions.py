@@ -65,6 +65,11 @@ class WebSessions:
             session = self._sessions[token]
             session.moved_at, session.expires_at = now, now + seconds
 
+    def end_one(self, token: str) -> None:
+        """End one session. An unknown token has no effect."""
+        with self._lock:
+            self._sessions.pop(token, None)
+
     def end(self, is_ended: Callable[[str], bool]) -> None:
         """End the sessions of the accounts that `is_ended` selects by login."""
         with self._lock:
