@@ -22,7 +22,7 @@ from tests.site.state import State
 __all__ = ["Account", "ApprovalRequest", "FakeSite", "Kind"]
 
 # How often the server checks for its shutdown, in seconds. The default of half a second delays every test.
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.01
 
 
 class FakeSite(State):

@@ -89,7 +89,7 @@ class Switches:
         hands_out_twice: a second poll within two seconds gets the session token again. Probed sites do not do this.
         shows_machine: the approval page shows the `machineId`. Unknown.
         approval_url: the `url` of an approval request. Real sites send their own (probed).
-        polling_address_bound: the poll has to come from the address of the start. Unknown.
+        polling_address_bound: the start, the approval and the poll have to come from one address. Unknown.
         deletes_requests: an approval request can be deleted. Unknown.
         session_seconds: a web session ends after this time without use.
         session_grant_refresh_token: the response for a session token has a refresh token (probed).
