@@ -16,6 +16,7 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 SAM := .venv/sam/bin
 NODE := tests/node
+CLIENT := .venv/sg-python-api
 
 PYTEST = $(BIN)/python -m pytest -n 2 $(ARGS)
 INSTALL = @$(PYTHON) tests/local/install.py $@ $<
@@ -40,13 +41,13 @@ help: ## list the targets and the variables
 run: $(VENV)/run.installed .venv/sam/installed ## start the gateway and a fake site on this machine
 	@exec $(BIN)/python -m tests.local
 
-test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed ## run the whole suite (needs Chromium)
+test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run the whole suite (needs Chromium)
 	$(PYTEST)
 
 unit: $(VENV)/test.installed ## run the unit tests and the tests of the fake site
 	$(PYTEST) tests/unit tests/site
 
-integration: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed ## run unit and the tests on local AWS
+integration: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run unit and the tests on local AWS
 	$(PYTEST) tests/unit tests/site tests/integration
 
 lint: $(VENV)/test.installed .venv/sam/installed ## check code, types and templates
@@ -56,7 +57,7 @@ lint: $(VENV)/test.installed .venv/sam/installed ## check code, types and templa
 	SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint
 	$(SAM)/cfn-lint template.yaml docs/examples/*.yaml
 
-rehearsal: $(VENV)/test.installed .venv/sam/installed ## run the switch to two-factor authentication and print its table
+rehearsal: $(VENV)/test.installed .venv/sam/installed $(CLIENT)/installed ## run the switch to two-factor authentication and print its table
 	@$(BIN)/python -m tests.rehearsal
 
 soak: $(VENV)/test.installed ## run the randomized tests for SECONDS and print counts
@@ -76,6 +77,8 @@ requirements: $(VENV)/test.installed ## write each requirements.txt from its .in
 	$(COMPILE) --python-version 3.13 --python-platform aarch64-manylinux_2_28 \
 	  layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	$(COMPILE) --python-version 3.11 --universal tests/requirements.in -o tests/requirements.txt
+	$(COMPILE) --python-version 3.11 --universal \
+	  tests/requirements-sg-python-api.in -o tests/requirements-sg-python-api.txt
 
 ci: ## run everything that must pass before a change is merged
 	@.ci/run
@@ -92,6 +95,9 @@ $(VENV)/test.installed: tests/requirements.txt
 
 .venv/sam/installed: tests/local/requirements-sam.txt
 	$(INSTALL) "the SAM CLI into .venv/sam (about 5 seconds)"
+
+$(CLIENT)/installed: tests/requirements-sg-python-api.txt
+	$(INSTALL) "an independent Python client into $(CLIENT) (about 1 second)"
 
 $(NODE)/node_modules/installed: $(NODE)/package-lock.json $(VENV)/test.installed
 	@echo "Installing the tests' JavaScript packages into $(NODE)/node_modules (about 10 seconds)"

@@ -1,6 +1,7 @@
-"""The vendor's own clients work with the fake site, unmodified and without the gateway.
+"""The vendor's own clients and two independent clients work with the fake site, unmodified and without the gateway.
 
-`shotgun_api3` uses the JSON endpoint of the Python API. `shotgun-nodejs` uses the REST API.
+`shotgun_api3` and its replacement `sg-python-api` use the JSON endpoint of the Python API. `shotgun-nodejs` uses the
+REST API. `sg-groundtruth` uses the REST API and the App Session Launcher, which it has probed on a real site.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from xmlrpc.client import ProtocolError
 
 import pytest
 import requests
+from sg_groundtruth import launcher  # type: ignore[import-untyped]
+from sg_groundtruth.client import FPT, FPTError  # type: ignore[import-untyped]
 from shotgun_api3.shotgun import (
     AuthenticationFault,
     Fault,
@@ -32,6 +35,7 @@ from shotgun_api3.shotgun import (
 
 from tests.site.fake_site import Account, FakeSite
 from tests.site.show import PROJECT, Sequence, Show, link, make_show
+from tests.support.sg_python_api import ClientError, SgPythonApi
 
 TODAY = date(2026, 11, 23)
 KEY, PASSWORD = "key-of-render", "password-of-a-user"
@@ -526,3 +530,143 @@ def test_node_client_renews_its_token_if_the_site_accepts_its_grant(
     site.switch(accepts_refresh_grant=False)
     _, second = node(NODE_SCRIPT, READ, READ).calls
     assert "Unsupported grant_type" in second["error"]
+
+
+# ---- sg-groundtruth: the App Session Launcher ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["default", "oxygen", "saml2"])
+def test_launcher_client_signs_a_user_in_and_reads_as_this_user(site: FakeSite, show: Show, method: str) -> None:
+    site.switch(authentication_method=method, two_factor=True)
+    user = site.add_user("ada@studio.example", PASSWORD, kind="autodesk")
+    request_id, url = launcher.request(site.url, "toolkit", "workstation")
+    assert url == f"{site.url}/app_session_request/{request_id}?sticky_id={request_id}"
+    with pytest.raises(launcher.Pending):
+        launcher.poll(site.url, request_id)
+    site.approve(url, user)
+    token, login = launcher.poll(site.url, request_id)
+    assert login == user.login
+    client = FPT.from_session(site.url, token)
+    for page in (client.get("/entity/shots?page[size]=2"), client.get("/entity/shots", params={"page[size]": 2})):
+        assert [row["id"] for row in page.json()["data"]] == [shot.id for shot in show.shots[:2]]
+        following = client.get(page.json()["links"]["next"])
+        assert [row["id"] for row in following.json()["data"]] == [shot.id for shot in show.shots[2:4]]
+    assert (site.mints(token), site.reads_by(user)) == (1, 4)
+
+
+def test_launcher_client_sees_that_a_request_is_gone(site: FakeSite, user: Account) -> None:
+    declined, _ = launcher.request(site.url, "toolkit", "workstation")
+    site.decline(declined)
+    spent, _ = launcher.request(site.url, "toolkit", "workstation")
+    site.approve(spent, user)
+    launcher.poll(site.url, spent)
+    for request_id in (declined, spent, "unknown"):
+        with pytest.raises(launcher.Gone, match="Not Found"):
+            launcher.poll(site.url, request_id)
+
+
+@pytest.mark.parametrize("state", ["off", "absent"])
+def test_launcher_client_fails_if_the_launcher_is_off_or_missing(site: FakeSite, state: str) -> None:
+    site.switch(launcher=state)
+    with pytest.raises(requests.HTTPError):
+        launcher.request(site.url, "toolkit", "workstation")
+
+
+def test_launcher_client_reads_and_renews_the_web_session(site: FakeSite, user: Account) -> None:
+    now = 1_800_000_000
+    site.clock = lambda: now
+    token = site.new_session_token(user)
+    about = launcher.alive(site.url, token)
+    assert about["notifyAt"] < about["expiresAt"] == about["app"]["expiresAt"] == now + 86400
+    assert {"expired": False, "license": about["app"]}.items() <= about.items()
+    site.clock = lambda: now + 10
+    assert launcher.renew(site.url, token)
+    assert launcher.alive(site.url, token)["expiresAt"] == now + 86400 + 10
+    assert launcher.alive(site.url, "unknown") is None
+    assert not launcher.renew(site.url, "unknown")
+
+
+def test_launcher_client_reports_a_session_that_has_ended(site: FakeSite, user: Account) -> None:
+    client = FPT.from_session(site.url, site.new_session_token(user))
+    site.end_sessions(user)
+    with pytest.raises(FPTError, match="with a session token 400"):
+        client.get("/entity/shots")
+
+
+def test_launcher_client_signs_a_script_in(site: FakeSite, user: Account) -> None:
+    assert FPT(site.url, "render", KEY).get("/entity/shots").ok
+    assert FPT(site.url, "render", KEY, sudo_as_login=user.login).get("/entity/shots").ok
+    with pytest.raises(FPTError, match="as 'unknown'"):
+        FPT(site.url, "render", KEY, sudo_as_login="unknown").get("/entity/shots")
+
+
+# ---- sg-python-api: an independent Python client -------------------------------------------------------------
+
+SHOT: tuple[Any, ...] = (
+    "find_one",
+    "Shot",
+    [["code", "is", "HBR_010"]],
+    ["code", "tasks", "sg_sequence.Sequence.code"],
+)
+
+
+@pytest.fixture(scope="module")
+def independent() -> Iterator[SgPythonApi]:
+    process = SgPythonApi()
+    yield process
+    process.close()
+
+
+def test_independent_client_returns_what_the_client_of_the_vendor_returns(
+    independent: SgPythonApi, site: FakeSite, connect: Connect
+) -> None:
+    calls: list[tuple[Any, ...]] = [
+        SHOT,
+        ("find", "Task", [["sg_status_list", "in", ["ip", "fin"]]], ["content", "due_date", "created_at"]),
+        ("summarize", "Shot", [], [{"field": "id", "type": "count"}]),
+        ("schema_field_read", "Shot", "tasks"),
+        ("preferences_read", ["hours_per_day"]),
+        ("info",),
+    ]
+    client = connect(**SCRIPT)
+    for method, *arguments in calls:
+        expected = json.loads(json.dumps(getattr(client, method)(*arguments), default=str))
+        assert independent.call(site.url, SCRIPT, method, *arguments) == expected
+
+
+@pytest.mark.parametrize("method", ["default", "oxygen"])
+@pytest.mark.parametrize("two_factor", [False, True])
+def test_independent_client_signs_in_with_three_kinds_of_credentials(
+    independent: SgPythonApi, site: FakeSite, method: str, two_factor: bool
+) -> None:
+    site.switch(authentication_method=method, two_factor=two_factor)
+    user = site.add_user("ada@studio.example", PASSWORD, kind="legacy")
+    login = {"login": user.login, "password": user.passphrase}
+    login |= {"auth_token": site.code(user.login)} if two_factor else {}
+    for credentials in (SCRIPT, login, {"session_token": site.new_session_token(user)}):
+        assert independent.call(site.url, credentials, *SHOT)["code"] == "HBR_010"
+    token = independent.call(site.url, SCRIPT, "get_session_token")
+    assert independent.call(site.url, {"session_token": token}, *SHOT)["code"] == "HBR_010"
+
+
+@pytest.mark.parametrize(
+    ("switches", "fault"),
+    [
+        ({}, None),
+        ({"two_factor": True}, "MissingTwoFactorAuthenticationFault"),
+        ({"authentication_method": "saml2"}, "UserCredentialsNotAllowedForSSOAuthenticationFault"),
+        ({"authentication_method": "oxygen"}, "UserCredentialsNotAllowedForOxygenAuthenticationFault"),
+        ({"authentication_method": "oxygen", "identity_rejection": "always_102"}, "AuthenticationFault"),
+    ],
+)
+def test_independent_client_reports_why_a_password_is_rejected(
+    independent: SgPythonApi, site: FakeSite, user: Account, switches: dict[str, Any], fault: str | None
+) -> None:
+    site.switch(**switches)
+    if fault is None:
+        assert independent.call(site.url, LOGIN, *SHOT)
+        return
+    with pytest.raises(ClientError) as raised:
+        independent.call(site.url, LOGIN, *SHOT)
+    assert raised.value.name == fault
+    assert independent.call(site.url, SCRIPT, *SHOT)
