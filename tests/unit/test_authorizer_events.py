@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
 from shotgrid_login.authorizer_events import ApiKind, AuthorizerRequest, UnknownEvent, deny_unknown_event
 from shotgrid_login.authorizer_rules import Rule, Rules
 from shotgrid_login.configuration import ConfigurationError
-from shotgrid_login.site import LONGEST_TEXT
+from shotgrid_login.users import LONGEST_TEXT
 from tests.support.authorizer_events import (
     API,
     CONTEXT,

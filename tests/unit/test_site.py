@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shotgrid_login import site as site_module
+from shotgrid_login import site_connection
 from shotgrid_login.errors import (
     InvalidCredentials,
     LoginError,
@@ -193,7 +194,7 @@ def test_retry_after_of_a_busy_site_is_passed_on(given: str, passed_on: int) -> 
 
 
 def test_site_that_does_not_respond_in_time_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site_module, "READ_SECONDS", 0.1)
+    monkeypatch.setattr(site_connection, "READ_SECONDS", 0.1)
     with replaying(None) as replay, pytest.raises(SiteUnavailable) as caught:
         Site(replay.url).password("a", "b", "123456")
     assert caught.value.reason == "timed out"
@@ -237,7 +238,7 @@ def test_request_after_a_slow_response_uses_a_new_connection(monkeypatch: pytest
             site.password("a", "b")
     monkeypatch.setattr(site_module, "RESPONSE_SECONDS", 5)
     with replaying(http(200, RECORDED_TOKENS)) as replay:
-        monkeypatch.setattr(site, "_url", f"{replay.url}/api/v1")
+        monkeypatch.setattr(site.connection, "url", replay.url)
         assert site.password("a", "b").expires_in == 600
 
 
@@ -285,7 +286,7 @@ def test_idle_connection_is_not_reused() -> None:
     with replaying(http(200, RECORDED_TOKENS), http(200, RECORDED_TOKENS)) as replay:
         site = Site(replay.url, seconds=lambda: clock[0])
         site.password("a", "b")
-        clock[0] += site_module.KEPT_CONNECTION_SECONDS + 1
+        clock[0] += site_connection.KEPT_CONNECTION_SECONDS + 1
         site.password("a", "b")
     assert len(replay.requests) == 2
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shotgrid_login import claims, log
+from shotgrid_login import log
 from shotgrid_login.challenges import Challenge, Challenges, OpenedChallenge
 from shotgrid_login.errors import (
     InvalidCredentials,
     InvalidOtp,
     LoginError,
     OtpRequired,
-    SiteError,
-    SiteUnavailable,
     TooManyAttempts,
 )
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.sessions import Sessions, SignedIn
-from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens, usable_text
-from shotgrid_login.users import User
+from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens
 
 
 class SignIn:
@@ -115,18 +112,7 @@ class SignIn:
         return self._start_session(username, tokens, now)
 
     def _start_session(self, username: str, tokens: Tokens, now: int) -> SignedIn:
-        return self._sessions.start(self._user(username, tokens.access_token), tokens, now)
-
-    def _user(self, username: str, access_token: str) -> User:
-        """Read the user's record from the site. The sign-in goes on if the site does not return it."""
-        identity = claims.user(access_token)
-        if identity is None:
-            raise SiteError("access token names no user")
-        try:
-            return self._site.user(*identity, access_token)
-        except (SiteError, SiteUnavailable) as error:
-            log.logger.warning("user_unknown", extra={"reason": error.reason})
-            return User(*identity, usable_text(username))
+        return self._sessions.start(self._site.signed_in_user(tokens.access_token, username), tokens, now)
 
     def _now(self) -> int:
         return int(self._seconds())

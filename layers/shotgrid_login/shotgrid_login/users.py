@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
+
+# Longer values are not names, addresses or groups, and do not belong in an authorizer's context. Characters.
+LONGEST_TEXT = 128
+
+# Unicode general categories: control characters, surrogates, line and paragraph separators.
+_FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True)
@@ -39,3 +47,10 @@ class User:
         """Read the attributes that `to_row` wrote. Rows of older versions have only the first three."""
         optional = (str(row.get(name, "")) for name in ("name", "email", "permission_group"))
         return cls(str(row["user_type"]), int(row["user_id"]), str(row["login"]), *optional)
+
+
+def usable_text(value: Any) -> str:
+    """Return a value that is one line of text of at most `LONGEST_TEXT` characters; for anything else return ""."""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return ""
+    return "" if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in value) else value

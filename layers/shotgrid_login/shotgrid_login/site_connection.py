@@ -1,0 +1,148 @@
+"""HTTP to the ShotGrid site: one kept connection, strict time limits, and every failure as an exception.
+
+No request is sent twice: a code, and on some sites a refresh token, works only once. Redirects are not followed, and
+proxies and netrc of the environment are not used: secrets are sent to the configured site or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+
+from shotgrid_login.errors import SiteError, SiteUnavailable
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 10  # for each part of a response
+
+# A token response has about 1.2 KB, an error response less.
+MAX_RESPONSE_BYTES = 64 * 1024
+
+# A kept connection that was idle for longer is not reused. Lambda freezes a function between requests, so the function
+# may have missed that the site closed the connection. A request that is lost this way looks like one that the site
+# has received without sending a response. Seconds.
+KEPT_CONNECTION_SECONDS = 5
+
+
+class NotJson:
+    """The body of a response that is not JSON."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+HTML_PAGE = NotJson("an HTML page")
+GARBAGE = NotJson("not JSON")
+
+
+class SiteConnection:
+    """A connection to one site."""
+
+    def __init__(self, url: str, seconds: Callable[[], float] = time.time) -> None:
+        """Take the site's root, without a final slash."""
+        self.url = url
+        self._seconds = seconds
+        self._last_used = 0.0
+        self._http = _connection()
+
+    def call(self, method: str, path: str, seconds: float, **request: Any) -> tuple[int, Any]:
+        """Send one request and return the status and the parsed body.
+
+        The body is `HTML_PAGE` or `GARBAGE` if it is not JSON. `request` has arguments of `requests.request`.
+
+        Raises:
+            SiteError: the response is too large.
+            SiteUnavailable: no complete response within `seconds`, or status 429 or 5xx.
+        """
+        if self._seconds() - self._last_used > KEPT_CONNECTION_SECONDS:
+            self._http.close()
+        # `requests` limits the time for each part of a response, not for the whole. So a thread sends the request, and
+        # this one waits for at most `seconds`. A thread that is late keeps the old connection for itself.
+        outcomes: queue.SimpleQueue[tuple[int, Any] | Exception] = queue.SimpleQueue()
+        arguments = (self._http, method, f"{self.url}{path}", request, outcomes)
+        threading.Thread(target=_send_in_thread, args=arguments, daemon=True).start()
+        try:
+            outcome = outcomes.get(timeout=seconds)
+        except queue.Empty:
+            self._http = _connection()
+            raise SiteUnavailable("response too slow") from None
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._last_used = self._seconds()
+        return outcome
+
+
+def is_no_verdict(status: int) -> bool:
+    """Whether a status cannot mean that the site rejected a guess: a success or a redirect."""
+    return status == 200 or 300 <= status < 400
+
+
+def _connection() -> requests.Session:
+    connection = requests.Session()
+    connection.trust_env = False
+    connection.headers["Accept"] = "application/json"
+    # A function serves one user after the other, so cookies of the site must not be kept.
+    connection.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return connection
+
+
+def _send_in_thread(
+    connection: requests.Session,
+    method: str,
+    url: str,
+    request: dict[str, Any],
+    outcomes: queue.SimpleQueue[tuple[int, Any] | Exception],
+) -> None:
+    try:
+        outcomes.put(_send(connection, method, url, request))
+    except Exception as error:  # noqa: BLE001 - the waiting thread raises it again
+        outcomes.put(error)
+
+
+def _send(connection: requests.Session, method: str, url: str, request: dict[str, Any]) -> tuple[int, Any]:
+    try:
+        with connection.request(
+            method, url, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, stream=True, **request
+        ) as response:
+            body = _read(response)
+    except requests.exceptions.SSLError:
+        raise SiteUnavailable("TLS failed") from None
+    except requests.exceptions.Timeout:
+        raise SiteUnavailable("timed out") from None
+    except (requests.exceptions.RequestException, ValueError) as error:
+        # An invalid `Location` raises ValueError, although redirects are not followed. Only the class is reported,
+        # because the text contains the whole request.
+        raise SiteUnavailable(f"no response: {type(error).__name__}") from None
+    if response.status_code >= 500 or response.status_code == 429:
+        raise SiteUnavailable(f"status {response.status_code}", retry_after=_retry_after(response))
+    return response.status_code, _parsed(response, body)
+
+
+def _read(response: requests.Response) -> bytes:
+    body = b""
+    for chunk in response.iter_content(8192):
+        body += chunk
+        if len(body) > MAX_RESPONSE_BYTES:
+            raise SiteError("response too large", is_forgivable=is_no_verdict(response.status_code))
+    return body
+
+
+def _parsed(response: requests.Response, body: bytes) -> Any:
+    if "html" in response.headers.get("content-type", "").lower():
+        return HTML_PAGE
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return GARBAGE
+
+
+def _retry_after(response: requests.Response) -> int:
+    value = response.headers.get("retry-after", "")
+    # Only seconds are read. HTTP dates and longer waits are not useful to a user who is signing in.
+    return min(int(value), 300) if value.isascii() and value.isdigit() and len(value) < 6 else 5
