@@ -139,7 +139,7 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 @pytest.fixture(scope="session")
 def other_gateway(aws: LocalAws, site: FakeSite, gateway: Gateway) -> Gateway:
-    """Deploy a second stack in the same account, without a domain, the example page or reserved concurrency."""
+    """Deploy a second stack in the same account, without domain, example page, reserved concurrency, browser sign-in."""
     assert gateway.stack  # the copy uses its template and code
     outputs = aws.deploy_copy(
         {
@@ -147,6 +147,7 @@ def other_gateway(aws: LocalAws, site: FakeSite, gateway: Gateway) -> Gateway:
             "AllowedOrigins": ORIGINS,
             "ReservedConcurrency": "0",
             "ServeExample": "false",
+            "BrowserSignIn": "off",
         },
         "other-login",
     )

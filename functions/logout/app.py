@@ -18,4 +18,4 @@ def handler(request: http.Request) -> http.Response:
         found = None  # the text is not a handle, so there is no session to end
     if found is not None:
         sessions.sign_out(found[0], int(time.time()))
-    return http.Response(204, "signed_out", headers=cookie.clear_header() if request.used_cookie else {})
+    return http.Response(204, "signed_out", headers=cookie.clear_session_header() if request.used_cookie else {})

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from shotgrid_login.failed_attempts import network_hash
 from tests.local.stack import STACK
-from tests.support.client import Gateway, Response, expire_access_token, session_row
+from tests.support.client import OTHER_PAGE, Gateway, Response, expire_access_token, session_row
 from tests.support.template import FUNCTIONS, ROWS, SEALS
 
 pytestmark = pytest.mark.last
@@ -52,6 +53,9 @@ def test_function_makes_every_call_that_its_role_allows_and_no_other(
         "AccessToken": {("bearers", "PutItem"), ("bearers", "DeleteItem")},
         "Logout": {("bearers", "DeleteItem")},
         "Session": set[tuple[str, str]](),
+        "Methods": set[tuple[str, str]](),
+        "Browser": set[tuple[str, str]](),
+        "Approval": {("bearers", "PutItem")},
         "Pages": set[tuple[str, str]](),
         "Authorizer": {("bearers", "GetItem")},
     }[function]
@@ -85,6 +89,7 @@ def _use_everything(gateway: Gateway) -> None:
         handles.append(caller.rotate(handles[-1]))
     caller.logout(handles[0])
     _use_the_token_endpoint(gateway)
+    _use_the_browser(gateway)
 
 
 def _use_the_token_endpoint(gateway: Gateway) -> None:
@@ -104,6 +109,18 @@ def _use_the_token_endpoint(gateway: Gateway) -> None:
     refresh(handles[0])  # replayed: ends the session
     for _ in range(6):
         sign_in("wrong")
+
+
+def _use_the_browser(gateway: Gateway) -> None:
+    page = gateway.caller(origin=OTHER_PAGE)
+    page.methods()
+    for decide in (gateway.site.decline, lambda url: gateway.site.approve(url, gateway.new_user())):
+        started = page.browser()
+        decide(started.body["approval_url"])
+        page.approval(started)
+    page.approval(started)
+    gateway.state.set(f"start#address#{network_hash(page.address)}", expires_at=int(time.time()) - 1)
+    page.browser()
 
 
 def _call(gateway: Gateway, record: dict[str, Any]) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ ALLOWED = {
     "AccessToken": {"state read", "state put", "bearers put", "bearers delete", "encrypt", "decrypt"},
     "Logout": {"state read", "bearers delete"},
     "Session": {"state read"},
+    "Methods": set[str](),
+    "Browser": {"state put", "encrypt"},
+    "Approval": {"state read", "state put", "bearers put", "encrypt", "decrypt"},
     "Pages": set[str](),
     "Authorizer": {"bearers read"},
 }

@@ -156,9 +156,13 @@ class LocalAws:
         """
         cloudformation = self.client("cloudformation")
         template = cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
+        # From a bucket, as `sam deploy` does: a template in the call itself has 51,200 bytes at most.
+        s3, bucket = self.client("s3"), f"{stack}-template"
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key="template.yaml", Body=template.encode())
         cloudformation.create_stack(
             StackName=stack,
-            TemplateBody=template,
+            TemplateURL=f"{self.endpoint}/{bucket}/template.yaml",
             Capabilities=_CAPABILITIES,
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )

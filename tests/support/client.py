@@ -17,6 +17,7 @@ from tests.local.stack import STACK, LocalAws
 from tests.site.fake_site import Account, FakeSite
 
 COOKIE = "__Host-shotgrid_login"
+BROWSER_COOKIE = "__Host-shotgrid_login_browser"
 PAGE = "http://pages.login.localhost:8002"
 OTHER_PAGE = "http://elsewhere.localhost:8003"
 ORIGINS = f"{PAGE},{OTHER_PAGE}"
@@ -48,7 +49,15 @@ class Response:
     @property
     def cookie(self) -> str | None:
         """The handle in the session cookie that the response sets; "" if it clears the cookie, None if it sets none."""
-        match = re.match(rf"{COOKIE}=([^;]*)", self.headers.get("set-cookie", ""))
+        return self._cookie(COOKIE)
+
+    @property
+    def browser_cookie(self) -> str | None:
+        """The value of the cookie that identifies the browser; None if the response does not set it."""
+        return self._cookie(BROWSER_COOKIE)
+
+    def _cookie(self, name: str) -> str | None:
+        match = re.match(rf"{name}=([^;]*)", self.headers.get("set-cookie", ""))
         return match[1] if match else None
 
 
@@ -179,6 +188,18 @@ class Caller:
         text = challenge if isinstance(challenge, str) else challenge.body["challenge"]
         return self.send("POST", "/auth/otp", {"challenge": text, "code": code, **fields})
 
+    def methods(self) -> Response:
+        return self.send("GET", "/auth/methods")
+
+    def browser(self, **fields: Any) -> Response:
+        """Start a sign-in in the browser."""
+        return self.send("POST", "/auth/browser", fields)
+
+    def approval(self, challenge: Response | str, **fields: Any) -> Response:
+        """Poll a sign-in in the browser."""
+        text = challenge if isinstance(challenge, str) else challenge.body["challenge"]
+        return self.send("POST", "/auth/approval", {"challenge": text, **fields})
+
     def refresh(self, handle: str, **fields: Any) -> Response:
         return self.send("POST", "/auth/refresh", {"refresh_token": handle, **fields})
 
@@ -211,10 +232,12 @@ class Caller:
         return str(response.body["refresh_token"])
 
     def _remember(self, response: Response) -> None:
+        if response.browser_cookie:
+            self.gateway.secrets.add(response.browser_cookie)
         if response.cookie:
             self.gateway.secrets |= {response.cookie, response.cookie.partition(".")[2]}
         if response.status < 300 and response.headers["content-type"] == "application/json" and response.text:
-            for name in ("access_token", "refresh_token", "challenge"):
+            for name in ("access_token", "refresh_token", "challenge", "approval_url"):
                 if name in response.body:
                     self.gateway.secrets.add(response.body[name])
             if "refresh_token" in response.body:

@@ -10,8 +10,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from shotgrid_login.app_session_launcher import AppSessionLauncher
+from shotgrid_login.approvals import Approvals
 from shotgrid_login.bearers import Bearers
+from shotgrid_login.browser_sign_in import BrowserSignIn
 from shotgrid_login.challenges import Challenges
+from shotgrid_login.configuration import BrowserSignInSettings
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
@@ -74,6 +78,7 @@ class Core:
         self.bearers = Bearers(self.storage.bearers)
         self.sessions = Sessions(self.storage.state, self.bearers, self.storage.sealer, SESSION_SECONDS, IDLE_SECONDS)
         self.challenges = Challenges(self.storage.state, self.storage.sealer)
+        self.approvals = Approvals(self.storage.state, self.storage.sealer)
         self.failed_attempts = FailedAttempts(self.storage.state)
         self.address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
 
@@ -81,6 +86,19 @@ class Core:
         """Return the sign-in at the fake site, or at another URL."""
         site = Site(site_url) if site_url else self.site
         return SignIn(site, self.challenges, self.sessions, self.failed_attempts, self.clock)
+
+    def browser_sign_in(self, fake_site: FakeSite | None = None, *, is_enabled: bool = True) -> BrowserSignIn:
+        """Return the sign-in in the browser, with a connection of its own, as each function instance has."""
+        site = Site((fake_site or self.fake_site).url)
+        return BrowserSignIn(
+            site,
+            AppSessionLauncher(site.connection),
+            self.approvals,
+            self.sessions,
+            self.failed_attempts,
+            BrowserSignInSettings(is_enabled, "Studio pages"),
+            self.clock,
+        )
 
     def refresh(self) -> Refresh:
         """Return a refresh with a connection of its own, as each function instance has. Pauses move the clock."""

@@ -14,6 +14,9 @@ ENVIRONMENT = {
     "BEARERS_TABLE": "bearers",
     "KEY_ARN": "arn",
     "SERVE_EXAMPLE": "true",
+    "BROWSER_SIGN_IN": "true",
+    "APP_NAME": "ShotGrid sign-in",
+    "BROWSER_SIGN_IN_NETWORKS": "",
 }
 
 

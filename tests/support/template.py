@@ -12,7 +12,19 @@ from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.stack import ROOT
 
-FUNCTIONS = ["Password", "Otp", "Refresh", "AccessToken", "Logout", "Session", "Pages", "Authorizer"]
+FUNCTIONS = [
+    "Password",
+    "Otp",
+    "Refresh",
+    "AccessToken",
+    "Logout",
+    "Session",
+    "Methods",
+    "Browser",
+    "Approval",
+    "Pages",
+    "Authorizer",
+]
 
 # The kinds of rows in the state table that each role can use, with the DynamoDB actions.
 ROWS = {
@@ -34,6 +46,13 @@ ROWS = {
     },
     "Logout": {"session": {"GetItem", "DeleteItem"}, "retired": {"GetItem"}},
     "Session": {"session": {"GetItem"}},
+    "Methods": {},
+    "Browser": {"start": {"PutItem", "UpdateItem"}, "approval": {"PutItem"}},
+    "Approval": {
+        "start": {"UpdateItem"},
+        "approval": {"UpdateItem", "DeleteItem"},
+        "session": {"GetItem", "PutItem"},
+    },
     "Pages": {},
     "Authorizer": {},
 }
@@ -46,6 +65,9 @@ SEALS = {
     "AccessToken": {("Encrypt", "session"), ("Decrypt", "session")},
     "Logout": set[tuple[str, str]](),
     "Session": set[tuple[str, str]](),
+    "Methods": set[tuple[str, str]](),
+    "Browser": {("Encrypt", "approval")},
+    "Approval": {("Decrypt", "approval"), ("Encrypt", "approval"), ("Encrypt", "session")},
     "Pages": set[tuple[str, str]](),
     "Authorizer": set[tuple[str, str]](),
 }

@@ -7,6 +7,8 @@ import pytest
 from shotgrid_login.configuration import Configuration, ConfigurationError
 from tests.support.lambda_events import ENVIRONMENT
 
+OPTIONAL = ("ALLOWED_ORIGINS", "BROWSER_SIGN_IN_NETWORKS")
+
 
 def test_valid_environment_is_read() -> None:
     configuration = Configuration.from_environment(ENVIRONMENT)
@@ -20,7 +22,7 @@ def test_allowed_origins_can_be_empty() -> None:
     assert Configuration.from_environment({**ENVIRONMENT, "ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
 
 
-@pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "ALLOWED_ORIGINS"])
+@pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name not in OPTIONAL])
 def test_missing_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Configuration.from_environment({**ENVIRONMENT, name: ""})
@@ -42,8 +44,31 @@ def test_missing_variable_is_named(name: str) -> None:
         ("IDLE_MINUTES", "-1"),
         ("IDLE_MINUTES", "²"),
         ("SERVE_EXAMPLE", "yes"),
+        ("BROWSER_SIGN_IN", "on"),
+        ("APP_NAME", "<b>"),
+        ("APP_NAME", " name"),
+        ("APP_NAME", "a" * 25),
+        ("BROWSER_SIGN_IN_NETWORKS", "203.0.113.1/24"),
+        ("BROWSER_SIGN_IN_NETWORKS", "203.0.113.0/24,all"),
     ],
 )
 def test_invalid_variable_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Configuration.from_environment({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "allowed"),
+    [
+        ("", "203.0.113.7", True),
+        ("", "test-invoke-source-ip", True),
+        ("203.0.113.0/24", "203.0.113.7", True),
+        ("203.0.113.0/24", "203.0.114.7", False),
+        ("203.0.113.0/24", "2001:db8::1", False),
+        ("203.0.113.0/24,2001:db8::/32", "2001:db8::1", True),
+        ("203.0.113.0/24", "test-invoke-source-ip", False),
+    ],
+)
+def test_networks_limit_who_can_start_a_sign_in(networks: str, address: str, allowed: bool) -> None:
+    environment = {**ENVIRONMENT, "BROWSER_SIGN_IN_NETWORKS": networks}
+    assert Configuration.from_environment(environment).browser_sign_in.allows(address) is allowed

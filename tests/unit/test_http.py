@@ -116,7 +116,7 @@ objects = st.dictionaries(st.sampled_from(["username", "transport", "x"]) | st.t
     body=st.none() | st.text() | objects.map(json.dumps),
     headers=st.dictionaries(
         st.sampled_from(["content-type", "origin", "cookie", "sec-fetch-site"]) | st.text(),
-        st.sampled_from(["application/json", ORIGIN, "null", f"{cookie.NAME}=x", "same-site"]) | st.text(),
+        st.sampled_from(["application/json", ORIGIN, "null", f"{cookie.SESSION}=x", "same-site"]) | st.text(),
     ),
     query=st.none() | st.dictionaries(st.text(), st.text()),
     encoded=st.booleans(),
@@ -175,7 +175,7 @@ def send_cookies(*cookie_headers: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("space", ["", " ", "\t", " \t "])
 def test_cookie_with_spaces_and_tabs_around_it_is_read(space: str) -> None:
-    response = send_cookies(f"a=b;{space}{cookie.NAME}{space}={space}value{space}; c=d")
+    response = send_cookies(f"a=b;{space}{cookie.SESSION}{space}={space}value{space}; c=d")
     assert json.loads(response["body"]) == {"cookie": "value"}
     assert "set-cookie" not in response["headers"]
 
@@ -183,11 +183,13 @@ def test_cookie_with_spaces_and_tabs_around_it_is_read(space: str) -> None:
 # White space to Python's `strip`, but part of the name to a browser, which therefore does not protect the cookie.
 @pytest.mark.parametrize("prefix", [*"\u2000\u00a0\u0085\u3000\u2028\u1680\x0b\x0c\x1c\x1f\n\r", "\u200b", "_", "\x00"])
 def test_cookie_whose_name_only_looks_like_ours_is_ignored(prefix: str) -> None:
-    for name in (f"{prefix}{cookie.NAME}", f"{cookie.NAME}{prefix}", f" {prefix} {cookie.NAME}"):
+    for name in (f"{prefix}{cookie.SESSION}", f"{cookie.SESSION}{prefix}", f" {prefix} {cookie.SESSION}"):
         assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
 
 
-@pytest.mark.parametrize("name", [cookie.NAME.lower(), cookie.NAME.upper(), f'"{cookie.NAME}"', cookie.NAME[1:]])
+@pytest.mark.parametrize(
+    "name", [cookie.SESSION.lower(), cookie.SESSION.upper(), f'"{cookie.SESSION}"', cookie.SESSION[1:]]
+)
 def test_cookie_with_another_spelling_of_the_name_is_ignored(name: str) -> None:
     assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
 
@@ -195,25 +197,25 @@ def test_cookie_with_another_spelling_of_the_name_is_ignored(name: str) -> None:
 @pytest.mark.parametrize(
     "cookie_headers",
     [
-        (f"{cookie.NAME}=first; {cookie.NAME}=second",),
-        (f"{cookie.NAME}=first", f"{cookie.NAME}=second"),
-        (f"{cookie.NAME}=first", f"a=b; {cookie.NAME}="),
+        (f"{cookie.SESSION}=first; {cookie.SESSION}=second",),
+        (f"{cookie.SESSION}=first", f"{cookie.SESSION}=second"),
+        (f"{cookie.SESSION}=first", f"a=b; {cookie.SESSION}="),
     ],
 )
 def test_two_different_cookies_count_as_none_and_are_cleared(cookie_headers: tuple[str, ...]) -> None:
     response = send_cookies(*cookie_headers)
     assert json.loads(response["body"]) == {"cookie": None}
-    assert response["headers"]["set-cookie"] == cookie.clear_header()["set-cookie"]
+    assert response["headers"]["set-cookie"] == cookie.clear_session_header()["set-cookie"]
 
 
 def test_the_same_cookie_twice_is_read_once() -> None:
-    response = send_cookies(f"{cookie.NAME}=value", f"{cookie.NAME}=value")
+    response = send_cookies(f"{cookie.SESSION}=value", f"{cookie.SESSION}=value")
     assert json.loads(response["body"]) == {"cookie": "value"}
     assert "set-cookie" not in response["headers"]
 
 
 def test_two_different_cookies_without_an_origin_are_rejected() -> None:
-    cookies = f"{cookie.NAME}=first; {cookie.NAME}=second"
+    cookies = f"{cookie.SESSION}=first; {cookie.SESSION}=second"
     assert show_cookie(event(headers={"cookie": cookies}), Context())["statusCode"] == 403
 
 
@@ -223,7 +225,7 @@ def send_file(request: http.Request) -> http.Response:
 
 
 def test_response_that_caches_can_store_clears_no_cookie() -> None:
-    cookies = f"{cookie.NAME}=first; {cookie.NAME}=second"
+    cookies = f"{cookie.SESSION}=first; {cookie.SESSION}=second"
     response = send_file(event(httpMethod="GET", headers={"cookie": cookies}), Context())
     assert response["statusCode"] == 200
     assert "set-cookie" not in response["headers"]

@@ -16,8 +16,11 @@ HEAVY = ("boto3", "requests", "shotgrid_login.sessions", "shotgrid_login.site")
 
 LOADED = {
     "access_token": {*HEAVY},
+    "approval": {*HEAVY},
     "authorizer": {"boto3"},
+    "browser": {*HEAVY},
     "logout": {"boto3", "shotgrid_login.sessions"},
+    "methods": {"requests", "shotgrid_login.site"},
     "otp": {*HEAVY},
     "pages": set[str](),
     "password": {*HEAVY},

@@ -9,6 +9,9 @@ import tomllib
 
 import pytest
 
+from shotgrid_login.app_session_launcher import POLL_SECONDS
+from shotgrid_login.approvals import LEASE_SECONDS
+from shotgrid_login.site import RESPONSE_SECONDS, USER_SECONDS
 from tests.local.stack import ROOT
 from tests.support.template import FUNCTIONS, ROWS, SEALS, resources, statements, template, translate
 
@@ -137,6 +140,12 @@ def test_only_the_session_route_requires_a_bearer() -> None:
         "OPTIONS /auth/password": None,
         "POST /auth/otp": None,
         "OPTIONS /auth/otp": None,
+        "GET /auth/methods": None,
+        "OPTIONS /auth/methods": None,
+        "POST /auth/browser": None,
+        "OPTIONS /auth/browser": None,
+        "POST /auth/approval": None,
+        "OPTIONS /auth/approval": None,
         "POST /auth/refresh": None,
         "OPTIONS /auth/refresh": None,
         "POST /api/v1/auth/access_token": None,
@@ -287,3 +296,8 @@ def test_samconfig_provides_the_settings_for_a_plain_sam_deploy() -> None:
     assert settings["global"]["parameters"]["stack_name"]
     assert settings["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
     assert settings["deploy"]["parameters"]["resolve_s3"] is True
+
+
+def test_function_that_polls_stops_before_its_lease_expires() -> None:
+    timeout = resources("AWS::Lambda::Function")["ApprovalFunction"]["Timeout"]
+    assert POLL_SECONDS + RESPONSE_SECONDS + USER_SECONDS <= timeout < LEASE_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -12,10 +13,36 @@ _SITE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?|http://(localhost|127
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:\d{1,5})?|http://([a-z0-9-]+\.)*localhost(:\d{1,5})?|http://127\.0\.0\.1(:\d{1,5})?"
 )
+_APP_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,22}[A-Za-z0-9])?")
 
 
 class ConfigurationError(Exception):
     """An environment variable is missing or invalid; the message names it."""
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class BrowserSignInSettings:
+    """The settings of sign-in in the browser.
+
+    Attributes:
+        app_name: what the site's approval page shows as the application, before the page's host.
+        networks: the networks that can start a sign-in; empty for all networks.
+    """
+
+    is_enabled: bool
+    app_name: str
+    networks: tuple[Network, ...] = ()
+
+    def allows(self, source_address: str) -> bool:
+        """Whether a caller at this address can start a sign-in."""
+        try:
+            address = ipaddress.ip_address(source_address)
+        except ValueError:
+            return not self.networks
+        return not self.networks or any(address in network for network in self.networks)
 
 
 @dataclass(frozen=True)
@@ -31,6 +58,7 @@ class Configuration:
         bearers_table: name of the table that the authorizer reads.
         key_arn: ARN of the KMS key that seals challenges and tokens.
         serves_example: whether the gateway serves the example at `/`.
+        browser_sign_in: settings of sign-in in the browser.
     """
 
     site_url: str
@@ -41,6 +69,7 @@ class Configuration:
     bearers_table: str
     key_arn: str
     serves_example: bool
+    browser_sign_in: BrowserSignInSettings
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Configuration:
@@ -54,6 +83,11 @@ class Configuration:
             bearers_table=_required(environment, "BEARERS_TABLE"),
             key_arn=_required(environment, "KEY_ARN"),
             serves_example=_boolean(environment, "SERVE_EXAMPLE"),
+            browser_sign_in=BrowserSignInSettings(
+                is_enabled=_boolean(environment, "BROWSER_SIGN_IN"),
+                app_name=_app_name(environment),
+                networks=_networks(environment),
+            ),
         )
 
 
@@ -93,3 +127,20 @@ def _origins(environment: Mapping[str, str]) -> frozenset[str]:
                 "ALLOWED_ORIGINS must be comma-separated https://HOST origins (http for localhost only)"
             )
     return origins
+
+
+def _app_name(environment: Mapping[str, str]) -> str:
+    value = _required(environment, "APP_NAME")
+    if not _APP_NAME.fullmatch(value):
+        raise ConfigurationError("APP_NAME must be up to 24 letters, digits, spaces, dots, dashes and underscores")
+    return value
+
+
+def _networks(environment: Mapping[str, str]) -> tuple[Network, ...]:
+    values = filter(None, environment.get("BROWSER_SIGN_IN_NETWORKS", "").split(","))
+    try:
+        return tuple(ipaddress.ip_network(value) for value in values)
+    except ValueError:
+        raise ConfigurationError(
+            "BROWSER_SIGN_IN_NETWORKS must be comma-separated networks such as 203.0.113.0/24, without host bits"
+        ) from None

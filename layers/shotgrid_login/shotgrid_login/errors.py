@@ -131,6 +131,14 @@ class PasswordSignInDisabled(LoginError):
         self.site_code = site_code
 
 
+class BrowserSignInDisabled(LoginError):
+    """The site, this deployment or the caller's network does not allow sign-in in the browser; `detail` has which."""
+
+    status = 403
+    code = "browser_sign_in_disabled"
+    title = "No sign-in in the browser"
+
+
 class NotFound(LoginError):
     """There is no such file, or the deployment does not serve it. API Gateway sends the same for unknown routes."""
 
@@ -149,10 +157,27 @@ class ChallengeEnded(LoginError):
     code = "challenge_ended"
     title = "Start again"
 
+    def __init__(
+        self,
+        detail: str = "This challenge has expired, was used, or has no attempts left. Start again with the password.",
+    ) -> None:
+        super().__init__(detail)
+
+
+class ApprovalEnded(ChallengeEnded):
+    """The user declined the approval request, it expired or was used, or the site does not know it.
+
+    The site does not distinguish them.
+    """
+
     def __init__(self) -> None:
-        super().__init__(
-            "This challenge has expired, was used, or has no attempts left. Start again with the password."
-        )
+        super().__init__("The request was declined or its time ran out. Start again.")
+
+
+class ApprovalLost(ApprovalEnded):
+    """An approval request ended after a poll without a usable response: that response may have had the result."""
+
+    outcome = "approval_lost"
 
 
 class PayloadTooLarge(LoginError):

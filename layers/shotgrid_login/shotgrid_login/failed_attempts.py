@@ -9,6 +9,9 @@ Failed attempts are counted three times:
 All attempts, failed or not, are counted per user and network, and per network, with much looser limits. They bound
 the calls to the site that do not count as failed, such as password steps that only lead to a code.
 
+Starts of a sign-in in the browser are counted per browser and per network until they end in a sign-in. They have no
+user yet.
+
 Every limit makes callers wait and none locks a user out (OWASP ASVS 5.0, 6.1.1 and 6.3.1). An attempt is counted before
 the site is called, so that parallel guesses are all counted. An attempt that was not a guess is forgiven afterwards.
 """
@@ -18,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shotgrid_login.errors import TooManyAttempts
@@ -31,12 +35,13 @@ class Limit:
 
     Attributes:
         free: attempts without a wait.
-        longest_wait: the wait starts at `FIRST_WAIT` and doubles with each further attempt up to this. Seconds.
+        longest_wait: the wait starts at `FIRST_WAIT` and doubles with each further attempt up to this. Seconds. None:
+            callers wait until the attempts are forgotten.
         memory: all attempts are forgotten this long after the first one. Seconds.
     """
 
     free: int
-    longest_wait: int
+    longest_wait: int | None
     memory: int
 
 
@@ -48,6 +53,22 @@ FAILED_BY_USER = Limit(free=50, longest_wait=5 * 60, memory=24 * 3600)
 FAILED_BY_NETWORK = Limit(free=50, longest_wait=15 * 60, memory=3600)  # a whole studio can share one address
 ALL_BY_USER_AND_NETWORK = Limit(free=60, longest_wait=5 * 60, memory=5 * 60)
 ALL_BY_NETWORK = Limit(free=600, longest_wait=5 * 60, memory=5 * 60)  # 300 users of a studio in 5 minutes, with codes
+
+STARTS_BY_BROWSER = Limit(free=10, longest_wait=None, memory=10 * 60)
+STARTS_BY_NETWORK = Limit(free=500, longest_wait=None, memory=10 * 60)  # an office behind one address
+
+
+@dataclass(frozen=True)
+class Start:
+    """A counted start of a sign-in in the browser: the ids of the rows that count it."""
+
+    by_network: str
+    by_browser: str | None  # a page with token transport has no cookie that identifies its browser
+
+    @classmethod
+    def of(cls, network: str, browser: str) -> Start:
+        """Return the rows for a network and a browser, both hashes. `browser` is "" if it is unknown."""
+        return cls(f"start#address#{network}", f"start#browser#{browser}" if browser else None)
 
 
 @dataclass(frozen=True)
@@ -63,7 +84,7 @@ class Attempt:
     @classmethod
     def of(cls, username: str, source_address: str) -> Attempt:
         """Return the rows for a user at an address."""
-        user, network = user_hash(username), _network_hash(source_address)
+        user, network = user_hash(username), network_hash(source_address)
         return cls(
             failed_by_user_and_network=f"failed#user#{user}#{network}",
             failed_by_user=f"failed#user#{user}",
@@ -89,6 +110,23 @@ class FailedAttempts:
             attempt.all_by_user_and_network: ALL_BY_USER_AND_NETWORK,
             attempt.all_by_network: ALL_BY_NETWORK,
         }
+        self._count_all(limits, now)
+        return attempt
+
+    def count_start(self, start: Start, now: int) -> None:
+        """Count a start of a sign-in in the browser before it; raises `TooManyAttempts` if the caller has to wait."""
+        limits = {start.by_network: STARTS_BY_NETWORK}
+        if start.by_browser:
+            limits = {start.by_browser: STARTS_BY_BROWSER} | limits
+        self._count_all(limits, now)
+
+    def uncount_start(self, start: Start) -> None:
+        """Uncount a start that ended in a sign-in, or that the site did not accept."""
+        self._uncount(start.by_network)
+        if start.by_browser:
+            self._uncount(start.by_browser)
+
+    def _count_all(self, limits: Mapping[str, Limit], now: int) -> None:
         counted: list[str] = []
         try:
             for row_id, limit in limits.items():
@@ -98,7 +136,6 @@ class FailedAttempts:
             for row_id in counted:
                 self._uncount(row_id)
             raise
-        return attempt
 
     def succeeded(self, attempt: Attempt) -> None:
         """Forget the failed attempts of this user, and this one attempt of the network."""
@@ -133,6 +170,8 @@ class FailedAttempts:
             raise TooManyAttempts(blocked_until - now)
         counted: dict[str, str | int] = {"id": row_id, "misses": attempts + 1, "expires_at": expires_at}
         if attempts >= limit.free:
+            if limit.longest_wait is None:
+                raise TooManyAttempts(expires_at - now)
             wait = min(FIRST_WAIT * 2 ** min(attempts - limit.free, 10), limit.longest_wait)
             counted["blocked_until"] = now + wait
         try:
@@ -153,7 +192,7 @@ class FailedAttempts:
             )
 
 
-def _network_hash(source_address: str) -> str:
+def network_hash(source_address: str) -> str:
     """Hash an IPv4 address, or the /64 of an IPv6 address: its holder controls all addresses in it (RFC 6177)."""
     try:
         address = ipaddress.ip_address(source_address)

@@ -13,6 +13,7 @@ from shotgrid_login.sessions import Sessions
 from shotgrid_login.table import Table
 
 if TYPE_CHECKING:
+    from shotgrid_login.browser_sign_in import BrowserSignIn
     from shotgrid_login.refresh import Refresh
     from shotgrid_login.sign_in import SignIn
     from shotgrid_login.site import Site
@@ -58,6 +59,25 @@ def refresh() -> Refresh:
     from shotgrid_login.refresh import Refresh
 
     return Refresh(_site(), sessions(sealing=True))
+
+
+@cache
+def browser_sign_in() -> BrowserSignIn:
+    """Return the sign-in in the browser."""
+    from shotgrid_login.app_session_launcher import AppSessionLauncher
+    from shotgrid_login.approvals import Approvals
+    from shotgrid_login.browser_sign_in import BrowserSignIn
+    from shotgrid_login.failed_attempts import FailedAttempts
+
+    site = _site()
+    return BrowserSignIn(
+        site,
+        AppSessionLauncher(site.connection),
+        Approvals(_state_table(), _sealer()),
+        sessions(sealing=True),
+        FailedAttempts(_state_table()),
+        configuration().browser_sign_in,
+    )
 
 
 def _site() -> Site:

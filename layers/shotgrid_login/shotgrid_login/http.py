@@ -71,7 +71,7 @@ class Request:
         # The host that the client connected to. A page cannot choose it. Local API Gateway does not send it.
         self._own_origin = f"https://{context['domainName']}" if context.get("domainName") else None
         self.authorizer: Mapping[str, Any] = context.get("authorizer") or {}
-        self._cookies = cookie.read(self._cookie_headers())
+        self._cookies = cookie.read(cookie.SESSION, self._cookie_headers())
         self.used_cookie = False
 
     @property
@@ -84,6 +84,16 @@ class Request:
         """How the calling page is related to the gateway's host, as the browser reports it (Fetch Metadata)."""
         return self._headers.get("sec-fetch-site")
 
+    @property
+    def page_host(self) -> str:
+        """The host of the calling page, with its port if it is not the default one; "" if the caller is not a page."""
+        return (self.origin or "").partition("://")[2]
+
+    @property
+    def user_agent(self) -> str:
+        """The name and version of the browser, as the browser reports it."""
+        return self._headers.get("user-agent", "")
+
     def is_from(self, allowed_origins: frozenset[str]) -> bool:
         """Whether the caller is not a page, or a page of the gateway itself or of an allowed origin."""
         return self.origin in (None, self._own_origin) or self.origin in allowed_origins
@@ -94,9 +104,20 @@ class Request:
         return next(iter(self._cookies)) if len(self._cookies) == 1 else None
 
     @property
+    def browser_cookie(self) -> str | None:
+        """The value of the cookie that identifies the browser; None if there is none, or two different values."""
+        values = cookie.read(cookie.BROWSER, self._cookie_headers())
+        return next(iter(values)) if len(values) == 1 else None
+
+    @property
     def has_conflicting_cookies(self) -> bool:
         """Whether the session cookie came with different values."""
         return len(self._cookies) > 1
+
+    def require_page(self) -> None:
+        """Raise `OriginNotAllowed` if the caller is not a page in a browser."""
+        if self.origin is None:
+            raise OriginNotAllowed("This route is only for pages in browsers, and this request has no Origin header.")
 
     def has_tag(self, etag: str) -> bool:
         """Whether the browser has the file with this entity tag (RFC 9110, 13.1.2: weak comparison)."""
@@ -212,7 +233,7 @@ def problem(request: Request, error: LoginError) -> Response:
         body["retry_after"] = error.retry_after
         headers["retry-after"] = str(error.retry_after)
     if error.code == "session_ended" and request.used_cookie:
-        headers |= cookie.clear_header()
+        headers |= cookie.clear_session_header()
     return Response(error.status, error.outcome or error.code, body, headers)
 
 
@@ -301,7 +322,7 @@ def _proxy_response(request: Request, response: Response, allowed_origins: froze
     headers |= response.headers
     # Only in a response that no cache stores: a cache would clear the cookie of every user that it serves.
     if request.has_conflicting_cookies and headers["cache-control"] == "no-store":
-        headers = cookie.clear_header() | headers
+        headers = cookie.clear_session_header() | headers
     body = response.body
     if not isinstance(body, str):
         body = "" if body is None else json.dumps(body, ensure_ascii=False)

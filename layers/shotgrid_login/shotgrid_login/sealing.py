@@ -6,6 +6,7 @@ moved to another row, or used for another purpose, cannot be opened.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -58,3 +59,15 @@ class Sealer:
         except ValueError:
             raise SealBroken from None
         return values
+
+    def seal_as_text(self, values: Mapping[str, str | int], context: Mapping[str, str]) -> str:
+        """Return the ciphertext as URL-safe text, for a page to keep; raises `TooLargeToSeal`."""
+        return base64.urlsafe_b64encode(self.seal(values, context)).decode().rstrip("=")
+
+    def open_text(self, text: str, context: Mapping[str, str]) -> dict[str, str | int]:
+        """Return the values that `seal_as_text` sealed for this context; raises `SealBroken`."""
+        try:
+            ciphertext = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            raise SealBroken from None
+        return self.open(ciphertext, context)

@@ -52,6 +52,12 @@ def choose(request: Request, fields: Mapping[str, str]) -> Transport:
     return transport
 
 
+def check_unchanged(fields: Mapping[str, str], started: Transport) -> None:
+    """Raise `InvalidRequest` if the page requests another transport than at the start of the sign-in."""
+    if fields.get("transport", started.value) != started.value:
+        raise InvalidRequest("transport: must be the transport of the start, or left out")
+
+
 def find_handle(request: Request, fields: Mapping[str, str]) -> tuple[Handle, Transport] | None:
     """Return the handle of a request and its transport; None if there is no handle.
 
@@ -82,7 +88,7 @@ def signed_in(result: SignedIn, transport: Transport, site_url: str) -> Response
     }
     headers = {}
     if transport is Transport.COOKIE:
-        headers = cookie.set_header(str(result.handle), max(0, session.expires_at - now))
+        headers = cookie.set_header(cookie.SESSION, str(result.handle), max(0, session.expires_at - now))
     else:
         body["refresh_token"] = str(result.handle)
     return Response(200, "signed_in", body, headers)

@@ -1,0 +1,193 @@
+"""Sign-in in the browser: the user approves it on the site's own page, and the gateway polls for the result.
+
+It works on every site whose App Session Launcher is on, also on sites without passwords (Autodesk Identity, single
+sign-on). A page starts the sign-in and then polls the gateway. Nothing runs between two polls.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shotgrid_login import log
+from shotgrid_login.app_session_launcher import Approved, AppSessionLauncher, app_name, machine_id
+from shotgrid_login.approvals import LIFETIME, Approval, ApprovalChallenge, Approvals, Step, browser_hash
+from shotgrid_login.configuration import BrowserSignInSettings
+from shotgrid_login.errors import (
+    ApprovalEnded,
+    ApprovalLost,
+    BrowserSignInDisabled,
+    LoginError,
+    SessionEnded,
+    SiteError,
+)
+from shotgrid_login.failed_attempts import FailedAttempts, Start, network_hash
+from shotgrid_login.sessions import Sessions, SignedIn
+from shotgrid_login.site import SessionTokenRejected, Site
+
+# The time between two polls of a page (RFC 8628, 3.5). Seconds.
+PAGE_INTERVAL = 5
+
+
+@dataclass(frozen=True)
+class Started:
+    """A sign-in that the user has to approve at `approval_url` within `expires_in` seconds.
+
+    Attributes:
+        app_name: what the approval page shows as the application that requests the sign-in.
+    """
+
+    challenge: str = field(repr=False)
+    approval_url: str = field(repr=False)
+    app_name: str
+    expires_in: int = LIFETIME
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The user has not decided yet. `expires_in` is in seconds."""
+
+    expires_in: int
+
+
+class BrowserSignIn:
+    """Signs users in to one site."""
+
+    def __init__(
+        self,
+        site: Site,
+        launcher: AppSessionLauncher,
+        approvals: Approvals,
+        sessions: Sessions,
+        failed_attempts: FailedAttempts,
+        settings: BrowserSignInSettings,
+        seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._site = site
+        self._launcher = launcher
+        self._approvals = approvals
+        self._sessions = sessions
+        self._failed_attempts = failed_attempts
+        self._settings = settings
+        self._seconds = seconds
+
+    def start(self, *, page_host: str, user_agent: str, source_address: str, browser: str, transport: str) -> Started:
+        """Request an approval from the site.
+
+        `browser` is the value of the browser's cookie, or "" with token transport.
+
+        Raises:
+            BrowserSignInDisabled: the site does not offer it, or this deployment does not allow it.
+            TooManyAttempts, SiteError, SiteUnavailable.
+        """
+        self._check_enabled()
+        if not self._settings.allows(source_address):
+            raise BrowserSignInDisabled("This gateway does not allow sign-in in the browser from this network.")
+        network = network_hash(source_address)
+        log.logger.append_keys(network=network)
+        start = Start.of(network, browser_hash(browser))
+        self._failed_attempts.count_start(start, self._now())
+        label = app_name(self._settings.app_name, page_host)
+        try:
+            request = self._launcher.request(label, machine_id(user_agent, source_address))
+        except LoginError:
+            self._failed_attempts.uncount_start(start)
+            raise
+        challenge = self._approvals.issue(request.request_id, browser, transport, network, self._now())
+        return Started(challenge, request.url, label)
+
+    def open_challenge(self, challenge: str, browser: str) -> ApprovalChallenge:
+        """Open the text of a challenge for `finish`; raises `InvalidRequest`."""
+        return self._approvals.open(challenge, browser)
+
+    def finish(self, challenge: ApprovalChallenge) -> SignedIn | Pending:
+        """Return the new session, or `Pending` if the user has not decided.
+
+        A caller that has lost the response can call again within `approvals.RESULT_SECONDS`.
+
+        Raises:
+            ApprovalEnded: the user declined, the time is over, or the result was used or lost.
+            SiteError, SiteUnavailable: the challenge is still valid.
+            BrowserSignInDisabled: this deployment does not allow it.
+        """
+        self._check_enabled()
+        approval = self._approvals.take_lease(challenge, self._seconds())
+        log.logger.append_keys(network=approval.network)
+        match approval.step:
+            case Step.WAIT:
+                return self._pending(approval)
+            case Step.REPEAT:
+                return self._repeated(approval)
+            case Step.POLL:
+                return self._polled(challenge, approval)
+            case Step.EXCHANGE:
+                return self._exchanged(challenge, approval, self._approvals.approved(approval), self._seconds())
+
+    def _polled(self, challenge: ApprovalChallenge, approval: Approval) -> SignedIn | Pending:
+        polled_at = self._seconds()
+        try:
+            approved = self._launcher.poll(challenge.request_id)
+        except ApprovalEnded:
+            if not self._approvals.end(approval):
+                return self._pending(approval)  # another caller has the lease, and perhaps the result
+            if approval.has_unclear_poll:
+                raise ApprovalLost from None
+            raise
+        except Exception:
+            self._approvals.release(approval, polled_at, is_unclear=True)
+            raise
+        if approved is None:
+            self._approvals.release(approval, polled_at)
+            return self._pending(approval)
+        self._approvals.keep_approved(approval, approved, self._now())
+        return self._exchanged(challenge, approval, approved, polled_at)
+
+    def _exchanged(
+        self, challenge: ApprovalChallenge, approval: Approval, approved: Approved, polled_at: float
+    ) -> SignedIn:
+        """Exchange the session token, and start the session.
+
+        The session token is a whole web session at the site. So it is deleted as soon as it is no longer needed.
+        """
+        now = self._now()
+        try:
+            tokens = self._site.session_token(approved.session_token)
+            user = self._site.signed_in_user(tokens.access_token, approved.login)
+            if user.type != "HumanUser":
+                raise SiteError("access token is not of a HumanUser")
+            signed_in = self._sessions.start(user, tokens, now)
+        except SessionTokenRejected:
+            self._approvals.end(approval)
+            raise SiteError("session token rejected") from None
+        except Exception:
+            # The session token still works, so the next caller exchanges it.
+            self._approvals.release(approval, polled_at)
+            raise
+        # If the function crashes here, or another caller has taken the expired lease, the session is never handed out.
+        # No page has its handle, and it ends at its idle limit.
+        if not self._approvals.finish(approval, signed_in, self._now()):
+            raise ApprovalEnded
+        self._failed_attempts.uncount_start(Start.of(approval.network, challenge.browser_hash))
+        return signed_in
+
+    def _repeated(self, approval: Approval) -> SignedIn:
+        """Return the session that this approval started, unless it has ended or its handle was rotated since."""
+        result = self._approvals.result(approval)
+        try:
+            session = self._sessions.find(result.handle.session_id, self._now())
+        except SessionEnded:
+            raise ApprovalEnded from None
+        if session.secret_hash != result.handle.secret_hash:
+            raise ApprovalEnded
+        return SignedIn(session, result.access_token, result.handle)
+
+    def _check_enabled(self) -> None:
+        if not self._settings.is_enabled:
+            raise BrowserSignInDisabled("This gateway does not offer sign-in in the browser.")
+
+    def _pending(self, approval: Approval) -> Pending:
+        return Pending(max(0, approval.expires_at - self._now()))
+
+    def _now(self) -> int:
+        return int(self._seconds())
