@@ -17,7 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-from shotgrid_login.site import CONNECT_SECONDS, READ_SECONDS, RESPONSE_SECONDS
+from shotgrid_login.site import RESPONSE_SECONDS
+from shotgrid_login.site_connection import CONNECT_SECONDS, READ_SECONDS
 from shotgrid_login_ops.check.addresses import is_local
 from shotgrid_login_ops.check.findings import Finding, ok, problem
 
