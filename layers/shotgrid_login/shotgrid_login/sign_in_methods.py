@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from shotgrid_login import log
 from shotgrid_login.errors import SiteError, SiteUnavailable
 
 # How long a function instance, and then a browser, uses what the site has reported. Seconds.
@@ -46,7 +45,7 @@ _PASSWORD = {
 }
 
 # The newest name of the launcher's key first. Older sites have the others.
-_LAUNCHER = (
+LAUNCHER_KEYS = (
     "authentication_app_session_launcher_enabled",
     "app_session_launcher_enabled",
     "unified_login_flow2_enabled",
@@ -77,7 +76,7 @@ class SignInMethods:
         method = about.get("user_authentication_method")
         if not isinstance(method, str) or method not in _PASSWORD:
             method = "unknown"
-        launcher = next((about[name] for name in _LAUNCHER if name in about), False)
+        launcher = next((about[name] for name in LAUNCHER_KEYS if name in about), False)
         return cls(
             method,
             _PASSWORD.get(method, Password.UNKNOWN),
@@ -113,6 +112,8 @@ class CachedMethods:
             try:
                 self._methods, seconds = self._read(), KNOWN_SECONDS
             except (SiteError, SiteUnavailable) as error:
+                from shotgrid_login import log  # here, because `shotgrid-login check` is installed without the logger
+
                 log.logger.warning("methods_unknown", extra={"reason": error.reason})
                 self._methods, seconds = SignInMethods.unknown(), RETRY_SECONDS
             self._read_again_at = self._seconds() + seconds

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shotgrid_login import claims, log
+from shotgrid_login import claims
 from shotgrid_login.errors import (
     InvalidCredentials,
     OtpRequired,
@@ -120,6 +120,8 @@ class Site:
         try:
             return self.user(*identity, access_token)
         except (SiteError, SiteUnavailable) as error:
+            from shotgrid_login import log  # here, because `shotgrid-login check` is installed without the logger
+
             log.logger.warning("user_unknown", extra={"reason": error.reason})
             return User(*identity, usable_text(login))
 
