@@ -18,7 +18,8 @@ EXIT_CODES = (
 )
 SECRETS = (
     f"Set {command.SCRIPT_NAME} and {command.SCRIPT_KEY} to check a script key. The command sends them to the site "
-    "only. It prompts for passwords and codes on the terminal. It never prints or saves any of these."
+    "only. It prompts for passwords and codes on the terminal. It never prints or saves any of these. For a sign-in in "
+    "the browser it prints the address to open on the terminal, and never saves it."
 )
 
 # The only messages of `argparse` that never contain what the user typed.
@@ -70,7 +71,9 @@ def _options(arguments: Sequence[str] | None) -> command.Options:
     )
     check.add_argument("site", metavar="SITE_URL", help="root of the site: https://studio.shotgrid.autodesk.com")
     check.add_argument(
-        "--user", action="store_true", help="prompt for a user name, password and code, and sign in with them"
+        "--user",
+        action="store_true",
+        help="sign in as a user: prompt for user name, password and code, or use the browser if you type no user name",
     )
     check.add_argument("--gateway", metavar="URL", help="check this deployed gateway too: the stack's output Url")
     check.add_argument(

@@ -7,7 +7,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tests.support.check import (
     LOGIN,
     PASSWORD,
     SCRIPT,
+    WAITING,
     Inputs,
     Typing,
     assert_has_next_step,
@@ -29,7 +30,12 @@ from tests.support.check import (
 )
 from tests.support.client import OTHER_PAGE, PAGE, Gateway
 
-SITE_LINES = ["site.reachable", "site.tls", "site.version", "site.sign-in", "site.script", "site.user"]
+SITE_LINES = [
+    *("site.reachable", "site.tls", "site.version", "site.sign-in", "site.browser"),
+    *("site.script", "site.user"),
+]
+MODULES = {"gateway.module", "gateway.browser-module", "gateway.element"}
+CTRL_C = "\x03"
 USER_LINES = ["user.cookie", "user.session", "user.refresh", "user.sign-out"]
 
 
@@ -97,11 +103,37 @@ def test_check_before_and_after_the_switch_shows_what_changes_and_no_secret(stud
             assert name not in result.out + saved
 
 
+def test_sign_in_in_the_browser_at_a_terminal_shows_the_url_and_no_other_secret(studio: FakeSite) -> None:
+    studio.switch(authentication_method="oxygen")
+    user = studio.add_user("a_username", "an-autodesk-password", "autodesk")
+
+    def approve() -> str:
+        studio.approve(studio.approval_requests[0].id, user)
+        return ""
+
+    result = check_at_terminal(studio.url, "--user", "--json", inputs=[(LOGIN, ""), (WAITING, approve)])
+    assert (result.code, result.lines["site.user"]["value"]) == (0, "signs in in the browser")
+    url = studio.approval_requests[0].url
+    assert "press Enter without a user name" in result.terminal
+    assert f"\r\n  {url}\r\n" in result.terminal
+    for secret in studio.secrets:
+        assert secret not in result.out + result.terminal.replace(url, "")
+
+
+def test_ctrl_c_while_waiting_for_the_approval_leaves_no_file(studio: FakeSite, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.json"
+    studio.switch(authentication_method="saml2")
+    result = check_at_terminal(studio.url, "--user", f"--save={saved}", inputs=[(WAITING, CTRL_C)])
+    assert (result.code, result.out) == (130, "")
+    assert "Interrupted; nothing was saved." in result.terminal
+    assert "Traceback" not in result.terminal
+    assert not saved.exists()
+
+
 def test_ctrl_c_at_a_prompt_leaves_no_file(studio: FakeSite, tmp_path: Path) -> None:
     saved = tmp_path / "saved.json"
-    ctrl_c = "\x03"
     result = check_at_terminal(
-        *(studio.url, "--user", f"--save={saved}"), inputs=[(LOGIN, "a_username"), (PASSWORD, ctrl_c)]
+        *(studio.url, "--user", f"--save={saved}"), inputs=[(LOGIN, "a_username"), (PASSWORD, CTRL_C)]
     )
     assert (result.code, result.out) == (130, "")
     assert "Interrupted; nothing was saved." in result.terminal
@@ -207,6 +239,7 @@ def test_correct_gateway_has_no_problem_and_keeps_its_state(gateway: Gateway) ->
     assert {line["status"] for line in found.values()} == {"OK"}
     assert found.keys() == {
         *(f"gateway.{name}" for name in ("reachable", "tls", "password", "otp", "refresh", "logout", "session")),
+        *(f"gateway.{name}" for name in ("browser", "approval", "methods", "browser-module")),
         *(f"gateway.{name}" for name in ("token-endpoint", "headers", "cookies", "module", "element")),
         *(f"gateway.origin {origin}" for origin in (PAGE, OTHER_PAGE)),
         *(f"gateway.{name}" for name in ("strangers", "site")),
@@ -236,19 +269,19 @@ def add(name: str, value: str) -> Callable[[Headers], object]:
 @pytest.mark.parametrize(
     ("change", "broken"),
     [
-        (drop("x-content-type-options"), {"gateway.headers", "gateway.module", "gateway.element"}),
+        (drop("x-content-type-options"), {"gateway.headers", *MODULES}),
         (add("cache-control", "max-age=60"), {"gateway.headers"}),
         (drop("x-request-id"), {"gateway.headers"}),
         (add("set-cookie", "AWSALB=x; Path=/"), {"gateway.cookies"}),
         (add("access-control-allow-origin", "*"), {f"gateway.origin {PAGE}"}),
         (
             add("access-control-allow-origin", "https://not-allowed.invalid"),
-            {f"gateway.origin {PAGE}", "gateway.module", "gateway.element"},
+            {f"gateway.origin {PAGE}", *MODULES},
         ),
         (drop("access-control-allow-credentials"), {f"gateway.origin {PAGE}"}),
         (drop("access-control-allow-methods"), {f"gateway.origin {PAGE}"}),
-        (add("content-type", "application/octet-stream"), {"gateway.module", "gateway.element"}),
-        (drop("cross-origin-resource-policy"), {"gateway.module", "gateway.element"}),
+        (add("content-type", "application/octet-stream"), MODULES),
+        (drop("cross-origin-resource-policy"), MODULES),
     ],
 )
 def test_changed_response_header_is_a_problem(
@@ -284,7 +317,13 @@ def test_gateway_that_does_not_receive_the_origin_is_a_problem(gateway: Gateway,
     assert (result.code, result.lines["gateway.strangers"]["value"]) == (1, "400 invalid_request")
 
 
-@pytest.mark.parametrize("path", ["/auth/otp", "/auth/session", "/shotgrid-login.js", "/api/v1/auth/access_token"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/auth/otp", "/auth/session", "/auth/methods", "/auth/browser", "/auth/approval"),
+        *("/shotgrid-login.js", "/shotgrid-login-browser.js", "/api/v1/auth/access_token"),
+    ],
+)
 def test_missing_route_is_a_problem_that_names_it(gateway: Gateway, recorded: Recorded, path: str) -> None:
     def miss(request: BaseHTTPRequestHandler) -> None:
         request.path = "/nothing-here" if request.path == path else request.path
@@ -295,6 +334,100 @@ def test_missing_route_is_a_problem_that_names_it(gateway: Gateway, recorded: Re
     assert result.code == 1
     assert [path in line["meaning"] for line in broken] == [True]
     assert "Deploy the stack" in broken[0]["next_step"]
+
+
+# ---- sign-in in the browser through the gateway ------------------------------------------------------------
+
+
+@dataclass
+class Approver:
+    """A user at the approval pages: the first request is that of the check itself, the second that of the gateway."""
+
+    site: FakeSite
+    user: Account
+    at_the_gateway: Callable[[str], object] | None = None  # instead of the approval of the second request
+    urls: list[str] = field(default_factory=list)
+
+    def __call__(self, url: str) -> None:
+        self.urls.append(url)
+        if len(self.urls) == 2 and self.at_the_gateway:
+            self.at_the_gateway(url)
+        else:
+            self.site.approve(url, self.user)
+
+
+@pytest.mark.parametrize("origins", [[PAGE], [OTHER_PAGE, PAGE], []])
+def test_user_signs_in_in_the_browser_through_a_gateway_and_out(
+    gateway: Gateway, tmp_path: Path, origins: list[str]
+) -> None:
+    user, sessions, saved = gateway.new_user(), len(gateway.bearers.all()), tmp_path / "saved.json"
+    approver = Approver(gateway.site, user)
+    typing = Typing("", "", in_browser=approver)
+    options = [f"--origin={origin}" for origin in origins]
+    result = check(*(gateway.site.url, "--json", f"--save={saved}", "--gateway", url(gateway), *options), user=typing)
+    assert result.code == 0, result
+    lines = result.lines
+    assert lines["site.user"]["value"] == "signs in in the browser"
+    assert lines["user.sign-in"]["value"] == "in the browser"
+    names = ("user.sign-in", "gateway.site", "user.session", "user.refresh", "user.sign-out")
+    assert [lines[name]["status"] for name in names] == ["OK"] * 5
+    assert "user.cookie" not in lines  # the check uses the token transport
+    assert typing.pauses == [2, 5]
+    direct, through_gateway = (gateway.site.approval_request(approved) for approved in approver.urls)
+    page = (origins or [url(gateway)])[0]
+    assert direct.app_name == "shotgrid-login check"
+    assert through_gateway.app_name.endswith(f" at {page.partition('://')[2]}")
+    assert (direct.hand_outs, through_gateway.hand_outs) == (1, 1)
+    assert len(gateway.bearers.all()) == sessions  # signed out
+    shown = typing.shown
+    for approved in approver.urls:
+        shown = shown.replace(approved, "")
+    for secret in (*gateway.site.secrets, "__Host"):
+        assert secret not in result.out + result.terminal + saved.read_text() + shown
+    assert user.login not in result.out + saved.read_text()
+
+
+@pytest.mark.parametrize(
+    ("decision", "status", "value"), [("decline", "PROBLEM", "410 challenge_ended"), ("nothing", "UNKNOWN", None)]
+)
+def test_sign_in_through_a_gateway_that_is_not_approved_ends_without_a_session(
+    gateway: Gateway, decision: str, status: str, value: str | None
+) -> None:
+    sessions = len(gateway.bearers.all())
+    decide = gateway.site.decline if decision == "decline" else lambda _: None
+    approver = Approver(gateway.site, gateway.new_user(), decide)
+    typing = Typing("", "", in_browser=approver, seconds_per_pause=120)
+    result = check(gateway.site.url, "--json", "--gateway", url(gateway), f"--origin={PAGE}", user=typing)
+    line = result.lines["user.sign-in"]
+    assert (result.code, line["status"], line["value"]) == (int(status == "PROBLEM"), status, value)
+    assert_has_next_step(line)
+    assert not result.lines.keys() & set(USER_LINES)
+    assert len(gateway.bearers.all()) == sessions
+
+
+def test_launcher_that_is_switched_off_before_the_gateway_starts_is_a_problem(gateway: Gateway) -> None:
+    user = gateway.new_user()
+
+    def approve_and_switch_off(approval_url: str) -> None:
+        gateway.site.approve(approval_url, user)
+        gateway.site.switch(launcher="said_on_but_off")
+
+    try:
+        typing = Typing("", "", in_browser=approve_and_switch_off)
+        result = check(gateway.site.url, "--json", "--gateway", url(gateway), f"--origin={PAGE}", user=typing)
+    finally:
+        gateway.site.switch(launcher="on")
+    assert (result.code, result.lines["user.sign-in"]["value"]) == (1, "403 browser_sign_in_disabled")
+    assert "App Session Launcher" in result.lines["user.sign-in"]["meaning"]
+    assert_has_next_step(result.lines["user.sign-in"])
+
+
+def test_sign_in_in_the_browser_from_an_origin_that_is_not_allowed_is_a_problem(gateway: Gateway) -> None:
+    typing = Typing("", "", in_browser=Approver(gateway.site, gateway.new_user()))
+    origin = "--origin=https://pages.studio.example"
+    result = check(gateway.site.url, "--json", "--gateway", url(gateway), origin, user=typing)
+    assert (result.code, result.lines["user.sign-in"]["value"]) == (1, "403 origin_not_allowed")
+    assert "--origin" in result.lines["user.sign-in"]["next_step"]
 
 
 # ---- a user's session through the gateway ------------------------------------------------------------------

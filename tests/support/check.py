@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,8 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = {"SHOTGRID_SCRIPT_NAME": "a_webhook", "SHOTGRID_SCRIPT_KEY": "the-key-of-a-webhook"}
 NO_SCRIPT: Mapping[str, str] = {}
 
-# Parts of the prompts.
+# Parts of the prompts, and of the line while the check waits.
 LOGIN, PASSWORD, CODE = "User name: ", "Password: ", "Two-factor code"
+WAITING = "Waiting for the approval"
 
 # Pairs of a prompt and what to type. A function is called when the prompt is shown.
 Inputs = Sequence[tuple[str, str | Callable[[], str]]]
@@ -61,13 +62,33 @@ class Result:
 
 @dataclass
 class Typing:
-    """Input for the prompts, instead of a terminal. A prompt without input fails the check with exit code 3."""
+    """Input for the prompts, instead of a terminal. A prompt without input fails the check with exit code 3.
+
+    Attributes:
+        login: "" to sign in in the browser where the site also accepts passwords.
+        in_browser: what the user does at the approval URL, after `decides_after` pauses. It fails the check if None.
+        before_poll: called with the number of the next poll, from 1.
+        seconds_per_pause: how much time passes in a pause, if it is not the time that the check waits.
+        shown: all that the terminal has shown.
+        pauses: the time that the check waited each time. No time passes really. Seconds.
+    """
 
     login: str | None = None
     password: str | None = None
     code: str | Callable[[], str] | None = None
+    in_browser: Callable[[str], object] | None = None
+    decides_after: int = 1
+    before_poll: Callable[[int], object] = lambda _: None
+    seconds_per_pause: float | None = None
+    shown: str = ""
+    pauses: list[float] = field(default_factory=list)
+    prompts: list[dict[str, bool]] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+    _now: float = 1000.0
+    _polls: int = 0
 
-    def read_credentials(self, _: str) -> Credentials:
+    def read_credentials(self, _: str, **kind: bool) -> Credentials:
+        self.prompts.append(kind)
         assert self.login is not None
         assert self.password is not None
         return Credentials(self.login, self.password)
@@ -75,6 +96,30 @@ class Typing:
     def read_code(self) -> str:
         assert self.code is not None
         return self.code if isinstance(self.code, str) else self.code()
+
+    def show_approval(self, title: str, app_name: str, url: str) -> None:
+        assert self.in_browser is not None
+        self.shown += f"{title} {app_name} {url}\n"
+        self.urls.append(url)
+        self._polls = 0
+
+    def show_waiting(self, seconds_left: float, note: str) -> None:
+        self.shown += f"{seconds_left} {note}\n"
+
+    def show(self, text: str) -> None:
+        self.shown += f"{text}\n"
+
+    def now(self) -> float:
+        return self._now
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._now += self.seconds_per_pause or seconds
+        self._polls += 1
+        self.before_poll(self._polls)
+        if self._polls == self.decides_after:
+            assert self.in_browser is not None
+            self.in_browser(self.urls[-1])
 
 
 class _Screen(io.StringIO):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,7 +127,7 @@ def test_colors_of_the_table_only_repeat_its_words(site: FakeSite, tmp_path: Pat
     saved = json.loads(before.read_text())
     saved["findings"]["site.version"]["value"] = "v8.88.0.1"
     before.write_text(json.dumps(saved))
-    site.switch(authentication_method="saml2")
+    site.switch(authentication_method="saml2", launcher="off")
 
     colored = check(site.url, f"--compare={before}", screen=True).out
     plain = check(site.url, f"--compare={before}", screen=True, environment={"NO_COLOR": "1"}).out
@@ -137,8 +141,8 @@ def test_colors_of_the_table_only_repeat_its_words(site: FakeSite, tmp_path: Pat
         for name in ("site.reachable", "site.version", "site.sign-in", "site.script")
     ] == ["OK", "CHANGED", "PROBLEM", "UNKNOWN"]
     assert "(was: v8.88.0.1)" in plain
-    assert "Broken, or would break: site.sign-in." in plain
-    assert "Changed: site.version, site.sign-in." in plain
+    assert "Broken, or would break: site.sign-in, site.browser." in plain
+    assert "Changed: site.version, site.sign-in, site.browser." in plain
     assert max(map(len, plain.splitlines())) <= 110
 
 
@@ -151,3 +155,22 @@ def test_installed_command_has_the_same_dependencies_as_the_layer() -> None:
     assert project["dependencies"]
     assert set(project["dependencies"]) <= set(layer)
     assert all("==" in dependency for dependency in project["dependencies"])
+
+
+def test_installed_command_imports_only_its_dependencies() -> None:
+    imports = (
+        "import json, sys; before = {*sys.modules}; import shotgrid_login_ops.cli; "
+        "print(json.dumps([*{*sys.modules} - before]))"
+    )
+    paths = os.pathsep.join(str(ROOT / folder) for folder in ("layers/shotgrid_login", "ops"))
+    ran = subprocess.run(
+        [sys.executable, "-c", imports],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {module.partition(".")[0] for module in json.loads(ran.stdout)}
+    # `requests` and what it needs. So the modules of the layer that the command uses must not log or call AWS.
+    installed = {"requests", "certifi", "charset_normalizer", "idna", "urllib3"}
+    assert imported & importlib.metadata.packages_distributions().keys() <= installed

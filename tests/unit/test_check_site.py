@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from shotgrid_login_ops.check import site_user
 from shotgrid_login_ops.check.findings import Finding, Status
+from shotgrid_login_ops.check.site_sign_in import SignIn
 from shotgrid_login_ops.check.terminal import Credentials
 from tests.site.fake_site import FakeSite
 from tests.support.check import SCRIPT, Typing, assert_has_next_step, check
 from tests.support.replay import http, replaying
 
+LAUNCHER_KEY = "authentication_app_session_launcher_enabled"
+# What the texts about Identity sites say about the form for legacy logins.
+LEGACY = ("legacy passphrase", "never the Autodesk password", "102")
 LOGIN, PASSWORD = "a_username", "a-password-of-theirs"
 HTML = ["content-type: text/html; charset=utf-8"]
 
@@ -29,32 +34,54 @@ def site() -> Iterator[FakeSite]:
 
 
 @pytest.mark.parametrize(
-    ("method", "status", "exit_code", "meaning"),
+    ("method", "launcher", "status", "texts"),
     [
-        ("default", "OK", 0, "user names and passwords of the site"),
-        ("ldap", "OK", 0, "LDAP"),
-        ("saml", "PROBLEM", 1, "single sign-on"),
-        ("saml2", "PROBLEM", 1, "single sign-on"),
-        ("oxygen", "PROBLEM", 1, "Autodesk account"),
-        ("pigeon", "UNKNOWN", 0, "is unknown"),
-        ("x\033[2J" + "y" * 200, "UNKNOWN", 0, "is unknown"),
+        ("default", "on", "OK", ["user names and passwords of the site", "form", "two-factor", "also offer"]),
+        ("default", "off", "OK", ["user names and passwords of the site", "form"]),
+        ("default", "absent", "OK", ["user names and passwords of the site", "form"]),
+        ("ldap", "on", "OK", ["LDAP", "form", "also offer"]),
+        ("ldap", "off", "OK", ["LDAP", "form"]),
+        ("oxygen", "on", "OK", ["Autodesk account", "button", "new tab", "approve", "names the page", *LEGACY]),
+        ("oxygen", "off", "PROBLEM", ["Autodesk account", "is off", "only users with a legacy login", *LEGACY]),
+        ("oxygen", "absent", "PROBLEM", ["Autodesk account", "does not report", "8.50", *LEGACY]),
+        ("saml2", "on", "OK", ["single sign-on", "no passwords", "button", "new tab", "approve", "names the page"]),
+        ("saml2", "off", "PROBLEM", ["single sign-on", "no passwords", "is off", "cannot sign users in"]),
+        ("saml2", "absent", "PROBLEM", ["single sign-on", "no passwords", "does not report", "cannot sign users in"]),
+        ("missing", "on", "UNKNOWN", ["does not report how", "form", "and the button"]),
+        ("missing", "off", "UNKNOWN", ["does not report how", "form"]),
+        ("something_new", "on", "UNKNOWN", ["is unknown", "form", "and the button"]),
+        ("something_new", "off", "UNKNOWN", ["is unknown", "form"]),
     ],
 )
-def test_sign_in_method_is_shown_with_its_meaning(
-    site: FakeSite, method: str, status: str, exit_code: int, meaning: str
+def test_sign_in_method_is_shown_with_what_users_will_see(
+    site: FakeSite, method: str, launcher: str, status: str, texts: list[str]
 ) -> None:
-    site.switch(authentication_method=method)
+    site.switch(authentication_method=method, launcher=launcher)
     result = check(site.url, "--json", environment=SCRIPT)
     line = result.lines["site.sign-in"]
-    assert (result.code, line["status"]) == (exit_code, status)
-    assert meaning in line["meaning"]
-    assert line["value"].startswith(method[:1])
-    assert len(line["value"]) <= 80
-    assert "\033" not in check(site.url).out
+    assert (result.code, line["status"]) == (int(status == "PROBLEM"), status)
+    assert line["value"] == (None if method == "missing" else method)
+    assert [text for text in texts if text not in line["meaning"]] == []
+    assert ("button" in line["meaning"]) == (launcher == "on" and method not in ("default", "ldap"))
+    if status == "PROBLEM":
+        for text in ("App Session Launcher", LAUNCHER_KEY, "administrators", "Autodesk support", "not documented"):
+            assert text in line["next_step"]
     if status != "OK":
         assert_has_next_step(line)
     # Script keys work with every sign-in method.
     assert result.lines["site.script"]["value"] == "works"
+
+
+@pytest.mark.parametrize("method", ["saml", "x\033[2J" + "y" * 200, ""])
+def test_unknown_sign_in_method_is_shown_as_one_short_line(method: str) -> None:
+    description = json.dumps({"data": {"user_authentication_method": method}})
+    with replaying(http(200, description), http(200, description)) as replay:
+        line = check(replay.url, "--json").lines["site.sign-in"]
+        table = check(replay.url).out
+    assert line["status"] == "UNKNOWN"
+    assert line["value"][:1] == method[:1]
+    assert len(line["value"]) <= 80
+    assert "\033" not in table
 
 
 def test_site_without_a_sign_in_method_or_version_is_unknown() -> None:
@@ -64,10 +91,52 @@ def test_site_without_a_sign_in_method_or_version_is_unknown() -> None:
     assert (result.code, result.statuses()["site.sign-in"], result.statuses()["site.version"]) == (0, *["UNKNOWN"] * 2)
 
 
-def test_sso_site_shows_no_prompt_for_a_password(site: FakeSite) -> None:
-    site.switch(authentication_method="saml2")
+def test_sso_site_without_a_launcher_shows_no_prompt(site: FakeSite) -> None:
+    site.switch(authentication_method="saml2", launcher="off")
     result = check(site.url, "--json", user=Typing())
     assert (result.code, result.statuses()["site.user"], result.terminal) == (1, "UNKNOWN", "")
+
+
+# ---- the launcher ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reported", "value"),
+    [
+        ({LAUNCHER_KEY: True}, "on"),
+        ({"app_session_launcher_enabled": True}, "on"),
+        ({"unified_login_flow2_enabled": True}, "on"),
+        ({"unified_login_flow_enabled2": True}, "on"),
+        ({LAUNCHER_KEY: False}, "off"),
+        ({"unified_login_flow_enabled2": False}, "off"),
+        ({LAUNCHER_KEY: False, "app_session_launcher_enabled": True}, "off"),
+        ({LAUNCHER_KEY: None}, "off"),
+        ({LAUNCHER_KEY: "true"}, "off"),
+        ({LAUNCHER_KEY: 1}, "off"),
+        ({}, "not reported"),
+        ({"unified_login_flow_enabled": True}, "not reported"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "statuses"),
+    [
+        ("default", {"on": "OK", "off": "OK", "not reported": "UNKNOWN"}),
+        ("ldap", {"on": "OK", "off": "OK", "not reported": "UNKNOWN"}),
+        ("oxygen", {"on": "OK", "off": "PROBLEM", "not reported": "PROBLEM"}),
+        ("saml2", {"on": "OK", "off": "PROBLEM", "not reported": "PROBLEM"}),
+        ("pigeon", {"on": "OK", "off": "OK", "not reported": "UNKNOWN"}),
+        (None, {"on": "OK", "off": "OK", "not reported": "UNKNOWN"}),
+    ],
+)
+def test_launcher_is_a_problem_only_where_users_need_it_and_it_is_not_on(
+    reported: dict[str, object], value: str, method: str | None, statuses: dict[str, str]
+) -> None:
+    findings = SignIn.from_about({"user_authentication_method": method} | reported).findings()
+    assert [finding.name for finding in findings] == ["site.sign-in", "site.browser"]
+    finding = findings[1]
+    assert (finding.value, finding.status.value) == (value, statuses[value])
+    assert finding.meaning.endswith(".")
+    assert bool(finding.next_step) == (finding.status is Status.PROBLEM)
 
 
 # ---- script keys -------------------------------------------------------------------------------------------

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from shotgrid_login.sign_in_methods import Password
 from shotgrid_login_ops.check import gateway_check, gateway_user, report, saved, site_check, site_user
-from shotgrid_login_ops.check.addresses import InvalidAddress, gateway_url, origin, site_url
+from shotgrid_login_ops.check.addresses import InvalidAddress, gateway_url, origin, root, site_url
 from shotgrid_login_ops.check.connection import Connection
 from shotgrid_login_ops.check.findings import Finding, Status
 from shotgrid_login_ops.check.report import Report
+from shotgrid_login_ops.check.site_sign_in import SignIn
 from shotgrid_login_ops.check.terminal import Credentials, NoTerminal, Terminal
 
 SCRIPT_NAME = "SHOTGRID_SCRIPT_NAME"
@@ -90,55 +93,74 @@ def run(options: Options, environment: Mapping[str, str]) -> int:
     return result.exit_code
 
 
+# Checks one user's sign-in through a gateway.
+_GatewayUserCheck = Callable[[Connection], list[Finding]]
+
+
 def _check(
     site: str, gateway: str | None, origins: Sequence[str], script_key: ScriptKey | None, terminal: Terminal | None
 ) -> list[Finding]:
     connection = Connection(site)
-    findings, method = site_check.check_site(connection)
-    credentials = None
-    if method is not None:
+    findings, sign_in = site_check.check_site(connection)
+    check_user = None
+    if sign_in is not None:
         if script_key is None:
             findings.append(site_check.script_not_checked())
         else:
             findings.append(site_check.check_script(connection, script_key.name, script_key.key))
-        finding, credentials = _check_user(site, method, terminal, keep_code_for_gateway=gateway is not None)
+        finding, check_user = _check_user(site, sign_in, gateway, origins, terminal)
         findings.append(finding)
     if gateway is not None:
-        findings += _check_gateway(Connection(gateway), site, origins, credentials, terminal)
+        connection = Connection(gateway)
+        found = gateway_check.check_gateway(connection, site, origins, sign_in)
+        findings += found if terminal is None else _with_user(found, connection, check_user)
     return findings
 
 
 def _check_user(
-    site: str, method: str, terminal: Terminal | None, *, keep_code_for_gateway: bool
-) -> tuple[Finding, Credentials | None]:
-    """Return the finding, and the credentials if a sign-in through the gateway can use them."""
+    site: str, sign_in: SignIn, gateway: str | None, origins: Sequence[str], terminal: Terminal | None
+) -> tuple[Finding, _GatewayUserCheck | None]:
+    """Return the finding at the site, and the check through a gateway if the site signed the user in."""
     if terminal is None:
         return site_user.not_checked(), None
-    if method in site_check.SSO_METHODS:
-        return site_user.not_checked_on_sso(), None
-    credentials = terminal.read_credentials(site)
-    finding = site_user.sign_in(site, credentials, terminal.read_code, keep_code_for_gateway=keep_code_for_gateway)
-    return finding, credentials if finding.status is Status.OK else None
+    if sign_in.password is Password.NO and not sign_in.has_launcher:
+        return site_user.not_possible(), None
+    credentials = None
+    if sign_in.password is not Password.NO:
+        credentials = terminal.read_credentials(
+            site, has_browser=sign_in.has_launcher, is_legacy=sign_in.password is Password.LEGACY
+        )
+    if credentials is None or (not credentials.username and sign_in.has_launcher):
+        finding = site_user.sign_in_with_browser(site, terminal)
+        check_user = partial(_sign_in_with_browser, site, origins, terminal)
+    else:
+        finding = site_user.sign_in(site, credentials, terminal.read_code, keep_code_for_gateway=gateway is not None)
+        check_user = partial(_sign_in, site, credentials, terminal)
+    return finding, check_user if finding.status is Status.OK else None
 
 
-def _check_gateway(
-    connection: Connection,
-    site: str,
-    origins: Sequence[str],
-    credentials: Credentials | None,
-    terminal: Terminal | None,
+def _sign_in(site: str, credentials: Credentials, terminal: Terminal, connection: Connection) -> list[Finding]:
+    return gateway_user.sign_in_and_out(connection, site, credentials, terminal.read_code)
+
+
+def _sign_in_with_browser(
+    site: str, origins: Sequence[str], terminal: Terminal, connection: Connection
 ) -> list[Finding]:
-    findings = gateway_check.check_gateway(connection, site, origins)
-    if terminal is None:
-        return findings
-    if credentials is None:
+    # A gateway accepts the start of a sign-in in the browser from pages only.
+    page = origins[0] if origins else root(connection.base)
+    return gateway_user.sign_in_with_browser_and_out(connection, site, page, terminal)
+
+
+def _with_user(findings: list[Finding], connection: Connection, check_user: _GatewayUserCheck | None) -> list[Finding]:
+    """Return a gateway's findings with those of a user."""
+    if check_user is None:
         return [*findings, gateway_user.not_checked("the site did not sign this user in, see site.user.")]
     if not gateway_check.can_sign_in(findings):
         return [*findings, gateway_user.not_checked("the gateway cannot sign in, see gateway.reachable.")]
     # Do not send the password to a gateway that is known to be for another site.
     if any(finding.name == "gateway.site" and finding.status is Status.PROBLEM for finding in findings):
         return [*findings, gateway_user.not_checked("the gateway is for another site, see gateway.site.")]
-    user_findings = gateway_user.sign_in_and_out(connection, site, credentials, terminal.read_code)
+    user_findings = check_user(connection)
     # The sign-in checks gateway.site too, and its result replaces the first one.
     names = {finding.name for finding in user_findings}
     return [*(finding for finding in findings if finding.name not in names), *user_findings]

@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from shotgrid_login.sign_in_methods import Browser
 from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
 from shotgrid_login_ops.check.findings import Finding, ok, printable, problem, unknown
+from shotgrid_login_ops.check.site_sign_in import SignIn
 
 # No deployment allows this origin: the top-level domain `invalid` never exists (RFC 6761, 6.4).
 UNLISTED_ORIGIN = "https://not-allowed.invalid"
@@ -20,6 +22,7 @@ TOKEN_ENDPOINT = "/api/v1/auth/access_token"  # noqa: S105
 # The end of the text with which the token endpoint rejects scripts. It contains the address of the gateway's site.
 _SITE_IN_TEXT = re.compile(rf"(https?://[A-Za-z0-9.:-]+){TOKEN_ENDPOINT}$")
 
+CACHED = "The gateway reads the site's methods every five minutes: run the check again then."
 DEPLOY_AGAIN = "Deploy the stack of this checkout (sam build, sam deploy), then run the check again."
 
 
@@ -47,6 +50,8 @@ class Route:
 
 
 PASSWORD = Route("gateway.password", "POST", "/auth/password", "{}", 400, "invalid_request")
+# Its response can be cached, unlike those of ROUTES.
+METHODS = "/auth/methods"
 # API Gateway itself rejects this request, so the body is not checked.
 SESSION = Route("gateway.session", "GET", "/auth/session", "", 401)
 # The token endpoint rejects scripts, with the site's error code for an invalid request.
@@ -56,17 +61,29 @@ ROUTES = (
     Route("gateway.otp", "POST", "/auth/otp", "{}", 400, "invalid_request"),
     Route("gateway.refresh", "POST", "/auth/refresh", "{}", 200, "signed_out"),
     Route("gateway.logout", "POST", "/auth/logout", "{}", 204),
+    # These two accept requests of pages only, and this one has no Origin.
+    Route("gateway.browser", "POST", "/auth/browser", "{}", 403, "origin_not_allowed"),
+    Route("gateway.approval", "POST", "/auth/approval", "{}", 403, "origin_not_allowed"),
     SESSION,
     SCRIPTS,
 )
-MODULES = (("gateway.module", "/shotgrid-login.js"), ("gateway.element", "/shotgrid-login-element.js"))
+MODULES = (
+    ("gateway.module", "/shotgrid-login.js"),
+    ("gateway.browser-module", "/shotgrid-login-browser.js"),
+    ("gateway.element", "/shotgrid-login-element.js"),
+)
 
 
-def check_gateway(connection: Connection, site_url: str, origins: Iterable[str]) -> list[Finding]:
-    """Return the findings. The check ends with the first request that gets no response."""
+def check_gateway(
+    connection: Connection, site_url: str, origins: Iterable[str], sign_in: SignIn | None
+) -> list[Finding]:
+    """Return the findings. The check ends with the first request that gets no response.
+
+    `sign_in` is how users sign in as the site reports it to this check; None if the site did not respond.
+    """
     found: list[Finding] = []
     try:
-        for finding in _findings(connection, site_url, origins):
+        for finding in _findings(connection, site_url, origins, sign_in):
             found.append(finding)  # noqa: PERF402 - keeps the findings before a failed request
     except NoResponse as error:
         found.append(error.finding("gateway"))
@@ -78,7 +95,9 @@ def can_sign_in(findings: Iterable[Finding]) -> bool:
     return any(finding.name == PASSWORD.name and finding.value == PASSWORD.expected for finding in findings)
 
 
-def _findings(connection: Connection, site_url: str, origins: Iterable[str]) -> Iterator[Finding]:
+def _findings(
+    connection: Connection, site_url: str, origins: Iterable[str], sign_in: SignIn | None
+) -> Iterator[Finding]:
     first = _send(connection, PASSWORD)
     if not _is_from_gateway(first):
         yield _not_a_gateway(first)
@@ -89,12 +108,13 @@ def _findings(connection: Connection, site_url: str, origins: Iterable[str]) -> 
     responses = {PASSWORD: first} | {route: _send(connection, route) for route in ROUTES if route != PASSWORD}
     for route, response in responses.items():
         yield _route(route, response)
+    yield compare_methods(connection.request("GET", METHODS), site_url, sign_in)
     # API Gateway's own responses, for a missing token or a missing route, have other headers than our functions.
     yield _headers(
         {
             route.path: response
             for route, response in responses.items()
-            if route != SESSION and response.status == route.status
+            if route != SESSION and _is_expected(route, response)
         }
     )
     yield _cookies({route.path: response for route, response in responses.items()})
@@ -160,7 +180,7 @@ def _not_a_gateway(response: Response) -> Finding:
 
 def _route(route: Route, response: Response) -> Finding:
     request = f"{route.method} {route.path}"
-    if response.status == route.status and (not route.code or code_of(response) == route.code):
+    if _is_expected(route, response):
         return ok(route.name, route.expected, f"{request} responds as documented to a request without credentials.")
     return problem(
         route.name,
@@ -168,6 +188,51 @@ def _route(route: Route, response: Response) -> Finding:
         f"{request} should return {route.expected} for a request without credentials.",
         next_step(response),
     )
+
+
+def compare_methods(response: Response, site_url: str, sign_in: SignIn | None) -> Finding:
+    """Compare what the gateway offers to pages with what the site reports to this check."""
+    name = "gateway.methods"
+    fields = response.fields
+    names = ("site_url", "method", "password", "browser")
+    if response.status != 200 or not all(isinstance(fields.get(field), str) for field in names):
+        return problem(
+            name, in_words(response), f"GET {METHODS} should return how users can sign in.", next_step(response)
+        )
+    value = printable(f"password {fields['password']}, browser {fields['browser']}")
+    if sign_in is None or fields["site_url"].lower() != site_url:
+        return ok(name, value, "The gateway offers this to pages. It was not compared with the site of this check.")
+    if fields["browser"] == Browser.UNKNOWN.value:
+        return problem(
+            name,
+            value,
+            "The site describes itself to this check, but not to the gateway. Pages offer both ways to sign in.",
+            "Run the check again in a minute. Then look for an IP allow list of the site without the gateway.",
+        )
+    if fields["method"] != sign_in.known_method:
+        return problem(
+            name,
+            value,
+            f"The gateway offers what it read when the site's sign-in method was {printable(fields['method'])}.",
+            f"{CACHED} If the result is the same, look for a CDN in between that caches {METHODS}.",
+        )
+    if fields["browser"] == Browser.NO.value and sign_in.has_launcher:
+        meaning = "The site's App Session Launcher is on, but the gateway does not offer the sign-in in the browser."
+        if sign_in.needs_launcher:
+            return problem(name, value, f"{meaning} Users of this site need it.", f"Set BrowserSignIn to on. {CACHED}")
+        return ok(name, value, f"{meaning} This is correct with BrowserSignIn=off.")
+    if fields["browser"] == Browser.YES.value and not sign_in.has_launcher:
+        return problem(
+            name,
+            value,
+            "The gateway offers the sign-in in the browser, but the site's App Session Launcher is off.",
+            CACHED,
+        )
+    return ok(name, value, "The gateway offers pages what the site supports.")
+
+
+def _is_expected(route: Route, response: Response) -> bool:
+    return response.status == route.status and (not route.code or code_of(response) == route.code)
 
 
 def _headers(responses: Mapping[str, Response]) -> Finding:

@@ -1,24 +1,32 @@
 """One user's session through a gateway, from sign-in to sign-out.
 
-The check acts as a page on the gateway's own site and uses the cookie transport. If the gateway does not allow its own
-origin, it uses the token transport. It signs out in every case, also after a failure.
+With a password, the check acts as a page on the gateway's own site and uses the cookie transport. If the gateway does
+not allow its own origin, it uses the token transport. In the browser, the check acts as a page of a given origin and
+uses the token transport. It signs out in every case, also after a failure.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from shotgrid_login_ops.check.addresses import root
+from shotgrid_login_ops.check.approval import Pending, wait
 from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
-from shotgrid_login_ops.check.findings import Finding, ok, problem, unknown
+from shotgrid_login_ops.check.findings import Finding, ok, printable, problem, unknown
 from shotgrid_login_ops.check.gateway_check import PASSWORD, code_of, compare_site, in_words, next_step
-from shotgrid_login_ops.check.terminal import Credentials
+from shotgrid_login_ops.check.terminal import Credentials, Terminal
 
 COOKIE = "__Host-shotgrid_login"
 COOKIE_ATTRIBUTES = {"secure", "httponly", "samesite=strict", "path=/"}
 _SET_COOKIE = re.compile(rf"{COOKIE}=([^;]+);(.*)")
+
+_PRINTABLE_URL = re.compile(r"https?://[\x21-\x7e]{1,1024}")
+
+# As the gateway requires it (`docs/http.md`). Used if a response does not contain the time. Seconds.
+POLL_SECONDS = 5
+APPROVAL_SECONDS = 300
 
 AGAIN = "Run the check again."
 # By error code (`docs/http.md`): what a failed sign-in means, and what to do.
@@ -48,12 +56,44 @@ _FAILURES = {
 }
 
 
+_BROWSER_FAILURES = _FAILURES | {
+    "origin_not_allowed": (
+        "The gateway does not allow the origin of the check's request.",
+        "Add --origin with an origin in AllowedOrigins. The check uses the first one.",
+    ),
+    "browser_sign_in_disabled": (
+        "BrowserSignIn is off, this network is not in BrowserSignInNetworks, or the App Session Launcher is off.",
+        "See site.browser. Else change the parameter and deploy, or run the check from one of the networks.",
+    ),
+    "challenge_ended": (
+        "The request was declined, or the site has ended it. The site does not report which.",
+        f"{AGAIN} If you did approve the request, look for approval_lost in the log of /auth/approval.",
+    ),
+    "too_many_attempts": (
+        "There were too many starts of a sign-in from this network.",
+        f"Wait ten minutes. {AGAIN}",
+    ),
+}
+
+
 def sign_in_and_out(
     connection: Connection, site_url: str, credentials: Credentials, read_code: Callable[[], str]
 ) -> list[Finding]:
-    """Sign in, check the session, refresh and sign out. Raises what `read_code` raises."""
+    """Sign in with a password, check the session, refresh and sign out. Raises what `read_code` raises."""
     session = _UserSession(connection)
-    found = [_try("user.sign-in", lambda: session.sign_in(credentials, read_code))]
+    return _check_session(session, site_url, lambda: session.sign_in(credentials, read_code))
+
+
+def sign_in_with_browser_and_out(
+    connection: Connection, site_url: str, origin: str, terminal: Terminal
+) -> list[Finding]:
+    """Sign in in the browser as a page of `origin`, check the session, refresh and sign out."""
+    session = _UserSession(connection)
+    return _check_session(session, site_url, lambda: session.sign_in_with_browser(origin, terminal))
+
+
+def _check_session(session: _UserSession, site_url: str, sign_in: Callable[[], Finding]) -> list[Finding]:
+    found = [_try("user.sign-in", sign_in)]
     if not session.access_token:
         return found
     found.append(compare_site(session.site_url, site_url))
@@ -102,11 +142,40 @@ class _UserSession:
             fields = {"challenge": response.fields["challenge"], "code": code, "transport": transport}
             response = self._post("/auth/otp", fields)
         if not self._store_tokens(response):
-            meaning, what_to_do = _FAILURES.get(
-                code_of(response), ("The gateway did not sign the user in.", next_step(response))
-            )
-            return problem("user.sign-in", in_words(response), meaning, what_to_do)
+            return _failed(response, _FAILURES)
         return ok("user.sign-in", value, "The gateway signs this user in, as it would for a page.")
+
+    def sign_in_with_browser(self, origin: str, terminal: Terminal) -> Finding:
+        start = self._connection.request("POST", "/auth/browser", body='{"transport": "token"}', origin=origin)
+        challenge, url = start.fields.get("challenge"), start.fields.get("approval_url")
+        if start.status != 202 or not isinstance(challenge, str) or not _is_approval_url(url):
+            return _failed(start, _BROWSER_FAILURES)
+        body = json.dumps({"challenge": challenge, "transport": "token"})
+        seconds = _seconds(start, "expires_in", APPROVAL_SECONDS)
+
+        def poll() -> Response | Pending:
+            try:
+                # The time limit of a connection is for all its requests. The polls together can take longer.
+                response = Connection(self._connection.base).request("POST", "/auth/approval", body=body, origin=origin)
+            except NoResponse as error:
+                return Pending(POLL_SECONDS, f"The gateway: {error.value}.")
+            if response.status == 202:
+                return Pending(_seconds(response, "interval", POLL_SECONDS))
+            if response.status in (429, 503):
+                return Pending(_seconds(response, "retry_after", POLL_SECONDS), f"The gateway: {in_words(response)}.")
+            return response
+
+        terminal.show_approval(
+            f"Sign in in the browser through the gateway {self._connection.base}, as on a page of {origin}.",
+            printable(start.fields.get("app_name", "")),
+            str(url),
+        )
+        response = wait(terminal, seconds, _seconds(start, "interval", POLL_SECONDS), poll)
+        if isinstance(response, Pending):
+            return _not_approved(response, seconds)
+        if not self._store_tokens(response):
+            return _failed(response, _BROWSER_FAILURES)
+        return ok("user.sign-in", "in the browser", "The gateway signs this user in, as it would for a page.")
 
     def check_user(self) -> Finding:
         response = self._get_session()
@@ -167,6 +236,42 @@ class _UserSession:
         else:
             self._handle = str(fields.get("refresh_token", ""))
         return True
+
+
+def _failed(response: Response, failures: Mapping[str, tuple[str, str]]) -> Finding:
+    meaning, what_to_do = failures.get(
+        code_of(response), ("The gateway did not sign the user in.", next_step(response))
+    )
+    return problem("user.sign-in", in_words(response), meaning, what_to_do)
+
+
+def _not_approved(pending: Pending, seconds: int) -> Finding:
+    if pending.trouble:
+        return problem(
+            "user.sign-in",
+            "no response",
+            f"The gateway or its site stopped responding while the check waited for the approval, within {seconds} s.",
+            f"Read the functions' logs. {AGAIN}",
+        )
+    return unknown(
+        "user.sign-in",
+        None,
+        f"Not checked: the request was not approved within {seconds} s.",
+        f"{AGAIN} Approve the request in the browser.",
+    )
+
+
+def _is_approval_url(url: object) -> bool:
+    """Whether a terminal can show this URL: it is one of http or https, without spaces and control characters."""
+    return isinstance(url, str) and _PRINTABLE_URL.fullmatch(url) is not None
+
+
+def _seconds(response: Response, name: str, default: int) -> int:
+    """Return a field that has a number of seconds."""
+    value = response.fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= APPROVAL_SECONDS:
+        return default
+    return value
 
 
 def _read_cookie(response: Response) -> tuple[str, list[str]]:

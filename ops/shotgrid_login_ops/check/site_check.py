@@ -12,11 +12,7 @@ from urllib.parse import urlsplit
 
 from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
 from shotgrid_login_ops.check.findings import Finding, ok, printable, problem, unknown
-
-# Values of `user_authentication_method`. Sites with `PASSWORD_METHODS` accept passwords.
-PASSWORD_METHODS = {"default": "user names and passwords of the site", "ldap": "user names and passwords of LDAP"}
-SSO_METHODS = ("saml", "saml2")
-AUTODESK_IDENTITY = "oxygen"
+from shotgrid_login_ops.check.site_sign_in import SignIn
 
 # Every known site returns at least one of these fields (recorded, probed).
 _SITE_FIELDS = {"shotgun_version", "user_authentication_method"}
@@ -24,11 +20,10 @@ _SITE_FIELDS = {"shotgun_version", "user_authentication_method"}
 _COMPARE_ADDRESS = "Compare the address with the one in the browser. Use only the part up to the host name."
 
 
-def check_site(connection: Connection) -> tuple[list[Finding], str | None]:
+def check_site(connection: Connection) -> tuple[list[Finding], SignIn | None]:
     """Request a site's description.
 
-    Return the findings and `user_authentication_method`: "" if the site does not report it, None if the host is not a
-    site or does not respond.
+    Return the findings and how users sign in: None if the host is not a site or does not respond.
     """
     try:
         response = connection.request("GET", "/api/v1")
@@ -38,9 +33,9 @@ def check_site(connection: Connection) -> tuple[list[Finding], str | None]:
     data = response.fields.get("data")
     if response.status != 200 or not isinstance(data, dict) or not data.keys() & _SITE_FIELDS:
         return [_not_a_site(response), tls], None
-    method = data.get("user_authentication_method")
+    sign_in = SignIn.from_about(data)
     reachable = ok("site.reachable", "responds", "The site's REST API responds.")
-    return [reachable, tls, _version(data), _sign_in(method)], method if isinstance(method, str) else ""
+    return [reachable, tls, _version(data), *sign_in.findings()], sign_in
 
 
 def check_script(connection: Connection, name: str, key: str) -> Finding:
@@ -89,47 +84,6 @@ def _version(data: Mapping[str, Any]) -> Finding:
     if not isinstance(version, str) or not version:
         return unknown("site.version", None, "The site does not report its version.")
     return ok("site.version", printable(version), "As reported by the site.")
-
-
-def _sign_in(method: object) -> Finding:
-    if not isinstance(method, str):
-        return unknown(
-            "site.sign-in",
-            None,
-            "The site does not report how users sign in.",
-            "Run the check with --user. If the password signs in, it also works through this gateway.",
-        )
-    if method in PASSWORD_METHODS:
-        return ok(
-            "site.sign-in",
-            method,
-            f"Users sign in with {PASSWORD_METHODS[method]}. This gateway can sign them in, and pages prompt for the "
-            "code of users who have two-factor authentication.",
-        )
-    if method in SSO_METHODS:
-        return problem(
-            "site.sign-in",
-            method,
-            "Users sign in with single sign-on (SAML). The site accepts no passwords, so this gateway cannot sign "
-            "users in. Scripts with script keys are not affected.",
-            "Do not move pages to this gateway. If the site stops using single sign-on, run the check again.",
-        )
-    if method == AUTODESK_IDENTITY:
-        return problem(
-            "site.sign-in",
-            method,
-            "Users sign in with their Autodesk account. The site accepts no passwords, so this gateway can sign in "
-            "only users with a legacy login and a personal access token bound to it. Scripts with script keys are not "
-            "affected.",
-            "Do not move pages to this gateway, unless a check with --user shows that the users of these pages "
-            "can sign in.",
-        )
-    return unknown(
-        "site.sign-in",
-        printable(method),
-        "This sign-in method is unknown.",
-        "Run the check with --user. If the password signs in, it also works through this gateway.",
-    )
 
 
 def _not_a_site(response: Response) -> Finding:

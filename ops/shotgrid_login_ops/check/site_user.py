@@ -6,15 +6,39 @@ the user typed.
 
 from __future__ import annotations
 
+import contextlib
+import platform
 from collections.abc import Callable
 
-from shotgrid_login.errors import InvalidCredentials, OtpRequired, PasswordSignInDisabled, SiteError, SiteUnavailable
-from shotgrid_login.site import Site
-from shotgrid_login_ops.check.findings import Finding, ok, problem, unknown
-from shotgrid_login_ops.check.terminal import Credentials
+from shotgrid_login import claims
+from shotgrid_login.app_session_launcher import LONGEST_LABEL, Approved, AppSessionLauncher
+from shotgrid_login.errors import (
+    ApprovalEnded,
+    BrowserSignInDisabled,
+    InvalidCredentials,
+    OtpRequired,
+    PasswordSignInDisabled,
+    SiteError,
+    SiteUnavailable,
+)
+from shotgrid_login.site import SessionTokenRejected, Site, Tokens
+from shotgrid_login_ops.check.approval import Pending, wait
+from shotgrid_login_ops.check.findings import Finding, ok, printable, problem, unknown
+from shotgrid_login_ops.check.site_sign_in import ENABLE_LAUNCHER
+from shotgrid_login_ops.check.terminal import Credentials, Terminal
 
 NO_CODE = "signs in without a code"
 CODE_REQUIRED = "requires a code"
+IN_BROWSER = "signs in in the browser"
+
+# The name in the approval request of the check itself.
+APP_NAME = "shotgrid-login check"
+
+# As the vendor's own client polls (tk-core). Seconds.
+POLL_SECONDS = 2
+
+# A site ends a request after 305 s (probed). Seconds.
+APPROVAL_SECONDS = 300
 
 
 def not_checked() -> Finding:
@@ -27,9 +51,9 @@ def not_checked() -> Finding:
     )
 
 
-def not_checked_on_sso() -> Finding:
-    """Return the finding for a site that accepts no passwords, so that there is no prompt for one."""
-    return unknown("site.user", None, "Not checked: the site accepts no passwords, see site.sign-in.")
+def not_possible() -> Finding:
+    """Return the finding for a site that accepts no passwords and has no launcher, so that there is no prompt."""
+    return unknown("site.user", None, "Not checked: pages cannot sign users in to this site, see site.sign-in.")
 
 
 def sign_in(
@@ -109,8 +133,8 @@ def _failed_sign_in(error: InvalidCredentials | PasswordSignInDisabled | SiteErr
             return problem(
                 "site.user",
                 "no passwords",
-                "The site does not accept a password from this user, so this gateway cannot sign them in.",
-                "See site.sign-in.",
+                "The site does not accept a password from this user. Pages can sign them in only in the browser.",
+                "See site.sign-in. To check the browser, run the check again and press Enter without a user name.",
             )
         case SiteUnavailable(reason=reason):
             return problem(
@@ -126,3 +150,92 @@ def _failed_sign_in(error: InvalidCredentials | PasswordSignInDisabled | SiteErr
                 f"The site's response to the sign-in is unexpected ({reason}). The gateway would return site_error.",
                 "Look for a proxy or an IP allow list in between, and run the check again.",
             )
+
+
+def sign_in_with_browser(site_url: str, terminal: Terminal) -> Finding:
+    """Sign in in the browser, as the gateway does: request an approval, poll, and exchange the session token.
+
+    The site offers no way to end the session. It ends by itself.
+    """
+    site = Site(site_url)
+    launcher = AppSessionLauncher(site.connection)
+
+    def poll() -> Approved | Pending:
+        try:
+            approved = launcher.poll(request.request_id)
+        except SiteUnavailable as error:
+            return Pending(max(POLL_SECONDS, error.retry_after or 0), "The site does not respond.")
+        return approved or Pending(POLL_SECONDS)
+
+    try:
+        request = launcher.request(APP_NAME, _machine())
+        terminal.show_approval(f"Sign in to {site_url} in the browser.", APP_NAME, request.url)
+        approved = wait(terminal, APPROVAL_SECONDS, POLL_SECONDS, poll)
+        if isinstance(approved, Pending):
+            return _not_approved(approved)
+        tokens = site.session_token(approved.session_token)
+        return _signed_in_with_browser(site, tokens, terminal)
+    except BrowserSignInDisabled:
+        return problem(
+            "site.user",
+            "browser sign-in disabled",
+            "The site reports that its App Session Launcher is on, but it rejects the request for an approval.",
+            ENABLE_LAUNCHER,
+        )
+    except ApprovalEnded:
+        return problem(
+            "site.user",
+            "not approved",
+            "The request was declined, or the site has ended it. The site does not report which.",
+            "Run the check again, and approve the request. If you did approve it, contact Autodesk support.",
+        )
+    except SessionTokenRejected:
+        return problem(
+            "site.user",
+            "session rejected",
+            "The user approved the request, but the site does not accept the session that it returned. The user's "
+            "license may have ended.",
+            "Compare with another user. If the result is the same, contact Autodesk support.",
+        )
+    except (SiteError, SiteUnavailable) as error:
+        return _failed_sign_in(error)
+
+
+def _signed_in_with_browser(site: Site, tokens: Tokens, terminal: Terminal) -> Finding:
+    """Read the signed-in user's record, as the gateway does; raises `SiteError`."""
+    identity = claims.user(tokens.access_token)
+    if identity is None:
+        raise SiteError("access token names no user")
+    name = "a user whose record the site does not return"
+    with contextlib.suppress(SiteError, SiteUnavailable):  # the gateway does not need the record either
+        user = site.user(*identity, tokens.access_token)
+        name = printable(f"{user.name} ({user.login})")
+    terminal.show(f"Signed in to the site as {name}.")
+    return ok(
+        "site.user",
+        IN_BROWSER,
+        "The sign-in in the browser works for this user. The site handles the second factor on its own pages, so this "
+        "way stays the same when two-factor authentication is switched on. The session of this check ends by itself.",
+    )
+
+
+def _not_approved(pending: Pending) -> Finding:
+    if pending.trouble:
+        return problem(
+            "site.user",
+            "no response",
+            f"The site stopped responding while the check waited for the approval, within {APPROVAL_SECONDS} s.",
+            "Run the check again in a few minutes.",
+        )
+    return unknown(
+        "site.user",
+        None,
+        f"Not checked: the request was not approved within {APPROVAL_SECONDS} s.",
+        "Run the check again, and approve the request in the browser.",
+    )
+
+
+def _machine() -> str:
+    """Return the name of this machine for the approval page: printable ASCII."""
+    name = "".join(character for character in platform.node() if character.isascii() and character.isprintable())
+    return name[:LONGEST_LABEL] or "unknown"
