@@ -24,6 +24,7 @@ def test_template_has_only_the_expected_resource_types() -> None:
         "AWS::ApiGateway::DomainName",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",
+        "AWS::CloudWatch::Alarm",
         "AWS::DynamoDB::Table",
         "AWS::IAM::Role",
         "AWS::KMS::Key",
@@ -301,3 +302,16 @@ def test_samconfig_provides_the_settings_for_a_plain_sam_deploy() -> None:
 def test_function_that_polls_stops_before_its_lease_expires() -> None:
     timeout = resources("AWS::Lambda::Function")["ApprovalFunction"]["Timeout"]
     assert POLL_SECONDS + RESPONSE_SECONDS + USER_SECONDS <= timeout < LEASE_SECONDS
+
+
+def test_alarm_counts_the_metrics_that_the_functions_write() -> None:
+    (alarm,) = resources("AWS::CloudWatch::Alarm").values()
+    counted = {
+        (row["Metric"]["MetricName"], *(dimension["Value"] for dimension in row["Metric"]["Dimensions"]))
+        for row in (metric.get("MetricStat") for metric in alarm["Metrics"])
+        if row
+    }
+    assert counted == {
+        ("approval_required", "shotgrid-login", "/auth/browser"),
+        ("signed_in", "shotgrid-login", "/auth/approval"),
+    }
