@@ -94,10 +94,13 @@ def test_legacy_login_signs_in_with_its_passphrase(site: FakeSite) -> None:
     assert (result.code, result.lines["site.user"]["value"]) == (0, "signs in without a code")
 
 
-def test_autodesk_password_is_a_problem_that_names_the_browser(site: FakeSite) -> None:
-    result = check(site.url, "--json", user=Typing(LOGIN, PASSWORD))
-    assert (result.code, result.lines["site.user"]["value"]) == (1, "no passwords")
-    assert "Enter without a user name" in result.lines["site.user"]["next_step"]
+@pytest.mark.parametrize(("rejection", "value"), [("always_110", "no passwords"), ("always_102", "rejected")])
+def test_autodesk_password_is_a_problem_that_names_the_browser(site: FakeSite, rejection: str, value: str) -> None:
+    site.switch(identity_rejection=rejection)
+    line = check(site.url, "--json", user=Typing(LOGIN, PASSWORD)).lines["site.user"]
+    assert (line["status"], line["value"]) == ("PROBLEM", value)
+    assert "Enter without a user name" in line["next_step"]
+    assert "on the site itself" not in line["next_step"]  # the Autodesk password works there
 
 
 # ---- the request and its polls -----------------------------------------------------------------------------

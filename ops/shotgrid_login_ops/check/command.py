@@ -125,16 +125,20 @@ def _check_user(
         return site_user.not_checked(), None
     if sign_in.password is Password.NO and not sign_in.has_launcher:
         return site_user.not_possible(), None
-    credentials = None
+    credentials, is_legacy = None, sign_in.password is Password.LEGACY
     if sign_in.password is not Password.NO:
-        credentials = terminal.read_credentials(
-            site, has_browser=sign_in.has_launcher, is_legacy=sign_in.password is Password.LEGACY
-        )
+        credentials = terminal.read_credentials(site, has_browser=sign_in.has_launcher, is_legacy=is_legacy)
     if credentials is None or (not credentials.username and sign_in.has_launcher):
         finding = site_user.sign_in_with_browser(site, terminal)
         check_user = partial(_sign_in_with_browser, site, origins, terminal)
     else:
-        finding = site_user.sign_in(site, credentials, terminal.read_code, keep_code_for_gateway=gateway is not None)
+        finding = site_user.sign_in(
+            site,
+            credentials,
+            terminal.read_code,
+            keep_code_for_gateway=gateway is not None,
+            is_legacy=is_legacy,
+        )
         check_user = partial(_sign_in, site, credentials, terminal)
     return finding, check_user if finding.status is Status.OK else None
 

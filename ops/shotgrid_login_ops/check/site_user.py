@@ -46,7 +46,7 @@ def not_checked() -> Finding:
     return unknown(
         "site.user",
         None,
-        "Not checked: only a sign-in shows whether the site requires a code.",
+        "Not checked: only a sign-in shows whether a user can sign in, and whether the site requires a code.",
         "To check a user, add --user and run the command on a terminal.",
     )
 
@@ -57,11 +57,17 @@ def not_possible() -> Finding:
 
 
 def sign_in(
-    site_url: str, credentials: Credentials, read_code: Callable[[], str], *, keep_code_for_gateway: bool
+    site_url: str,
+    credentials: Credentials,
+    read_code: Callable[[], str],
+    *,
+    keep_code_for_gateway: bool,
+    is_legacy: bool = False,
 ) -> Finding:
     """Sign in with a password, and with a code if the site requires one.
 
     A code works only once. `keep_code_for_gateway` stops before the code, so that the gateway's check can use it.
+    `is_legacy` is for a site that accepts passwords of legacy logins only.
     """
     if not credentials.is_complete:
         return unknown(
@@ -80,7 +86,7 @@ def sign_in(
             )
         return _check_code(site, credentials, read_code)
     except (InvalidCredentials, PasswordSignInDisabled, SiteError, SiteUnavailable) as error:
-        return _failed_sign_in(error)
+        return _failed_sign_in(error, is_legacy=is_legacy)
     return ok(
         "site.user",
         NO_CODE,
@@ -120,8 +126,19 @@ def _check_code(site: Site, credentials: Credentials, read_code: Callable[[], st
     )
 
 
-def _failed_sign_in(error: InvalidCredentials | PasswordSignInDisabled | SiteError | SiteUnavailable) -> Finding:
+def _failed_sign_in(
+    error: InvalidCredentials | PasswordSignInDisabled | SiteError | SiteUnavailable, *, is_legacy: bool = False
+) -> Finding:
     match error:
+        case InvalidCredentials() if is_legacy:
+            return problem(
+                "site.user",
+                "rejected",
+                "The site rejects this user name and password. It has no legacy login with this passphrase. Autodesk "
+                "passwords do not work here.",
+                "If site.browser is on, run the check again, and press Enter without a user name. For a legacy login, "
+                "set up passphrase and personal access token in the site's Account Settings.",
+            )
         case InvalidCredentials():
             return problem(
                 "site.user",
@@ -134,7 +151,7 @@ def _failed_sign_in(error: InvalidCredentials | PasswordSignInDisabled | SiteErr
                 "site.user",
                 "no passwords",
                 "The site does not accept a password from this user. Pages can sign them in only in the browser.",
-                "See site.sign-in. To check the browser, run the check again and press Enter without a user name.",
+                "See site.sign-in. If site.browser is on, run the check again, and press Enter without a user name.",
             )
         case SiteUnavailable(reason=reason):
             return problem(
