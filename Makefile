@@ -35,8 +35,9 @@ help: ## list the targets and the variables
 	@echo 'ARGS="-k refresh"        pass arguments to pytest (test, unit, integration)'
 	@echo 'SECONDS=60               the time for soak'
 	@echo 'PORT=8000                the first of the three ports of run'
+	@echo 'SITE=identity            the kind of the fake site for run: passwords (the default), identity or sso'
 	@echo 'SHOTGRID_SITE_URL=...    the site for run, instead of the fake site'
-	@echo 'ALLOWED_ORIGINS=...      the origins whose pages can use the gateway of run, separated by commas'
+	@echo 'ALLOWED_ORIGINS=...      the origins of further pages that can use the gateway of run, separated by commas'
 
 run: $(VENV)/run.installed .venv/sam/installed ## start the gateway and a fake site on this machine
 	@exec $(BIN)/python -m tests.local
@@ -57,7 +58,7 @@ lint: $(VENV)/test.installed .venv/sam/installed ## check code, types and templa
 	SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint
 	$(SAM)/cfn-lint template.yaml docs/examples/*.yaml
 
-rehearsal: $(VENV)/test.installed .venv/sam/installed $(CLIENT)/installed ## run the switch to two-factor authentication and print its table
+rehearsal: $(VENV)/test.installed .venv/sam/installed $(CLIENT)/installed ## rehearse two changes of a site and print a table for each
 	@$(BIN)/python -m tests.rehearsal
 
 soak: $(VENV)/test.installed ## run the randomized tests for SECONDS and print counts

@@ -19,6 +19,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from tests.local.__main__ import description
 from tests.local.stack import ROOT, STACK, LocalAws, free_port, sam
 from tests.support.client import until
 from tests.support.docs import blocks
@@ -62,7 +63,7 @@ START_SECONDS = 180
 BLOCK_SECONDS = 300
 
 # Settings of the caller that would change what `make run` does.
-SETTINGS = ("SHOTGRID_SITE_URL", "ALLOWED_ORIGINS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+SETTINGS = ("SITE", "SHOTGRID_SITE_URL", "ALLOWED_ORIGINS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
 
 # Prints how `sam` reads the option --parameter-overrides.
 READ_OVERRIDES = """
@@ -163,7 +164,8 @@ def test_every_command_of_the_documents_is_run_by_a_test_of_this_file() -> None:
 
 def test_make_run_prints_how_to_sign_in_and_ends_with_the_gateway(running: MakeRun) -> None:
     assert running.lines[-1] == f"Gateway ready at {running.gateway}"
-    assert f"Fake site at {running.site}: user a_username, password a_password" in running.lines
+    described = list(description(running.site, "passwords"))
+    assert running.lines[: len(described)] == described
 
 
 def test_curl_commands_print_the_documented_statuses(running: MakeRun, tmp_path: Path) -> None:

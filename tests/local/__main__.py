@@ -7,40 +7,89 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, SetupFailed
+from tests.site.accounts import Kind
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 
-LOGIN = "a_username"
-PASSWORD = "a_password"  # of the fake site's only user, on loopback
+PORTS = 3  # of the gateway, the fake site, and other pages
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class SiteKind:
+    """A kind of site: what the site reports as its sign-in method, and what to try with it."""
+
+    authentication_method: str
+    description: str
+    to_try: str
+
+
+@dataclass(frozen=True)
+class DemoUser:
+    """A user of the fake site. The passwords are examples: the fake site listens on loopback only.
+
+    Attributes:
+        site: the kind of site that has such users.
+        password: what the user types on the site's own login page.
+        in_form: what the user types into the form of a hosted page, "" if the site accepts nothing there.
+        has_code: the site requires a two-factor code.
+    """
+
+    site: str
+    kind: Kind
+    login: str
+    password: str
+    in_form: str
+    has_code: bool
+
+
+# The values of SITE. The first one is the default.
+SITES = {
+    "passwords": SiteKind(
+        "default",
+        "user names and passwords, with two-factor authentication",
+        'Sign in with the form, or choose "Sign in with the browser instead".',
+    ),
+    "identity": SiteKind(
+        "oxygen",
+        "Autodesk Identity",
+        "Sign in with the browser. The form is only for users with a legacy login.",
+    ),
+    "sso": SiteKind("saml2", "single sign-on", "Sign in with the browser. There is no form."),
+}
+USERS = (
+    DemoUser("passwords", "site", "a_username", "a_password", "a_password", has_code=True),
+    DemoUser("identity", "autodesk", "artist@studio.example", "autodesk_password", "", has_code=False),
+    DemoUser("identity", "legacy", "lead@studio.example", "autodesk_password", "a_passphrase", has_code=True),
+    DemoUser("sso", "sso", "guest@studio.example", "company_password", "", has_code=False),
+)
+SCRIPT, SCRIPT_KEY = "a_script", "a_script_key"
 
 
 def main() -> None:
     """Start everything, print how to use it, and stop everything on Ctrl-C."""
-    port = _port()
+    port, name = _port(), _site_name()
     gateway = f"http://{DOMAIN}:{port}"
     site_url = os.environ.get("SHOTGRID_SITE_URL", "").rstrip("/")
-    # The gateway's own pages, and other pages on the same site of this machine.
-    origins = os.environ.get("ALLOWED_ORIGINS") or f"{gateway},http://pages.{DOMAIN}:{port + 2}"
+    # Local API Gateway does not send its host to the functions, so the gateway's own pages have to be in the list.
+    origins = [gateway, os.environ.get("ALLOWED_ORIGINS") or f"http://pages.{DOMAIN}:{port + 2}"]
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     with contextlib.ExitStack() as running:
         if not site_url:
-            site = running.enter_context(FakeSite(port + 1, make_show(datetime.now(UTC).date())))
-            site.switch(two_factor=True)
-            site.add_user(LOGIN, PASSWORD)
-            site_url = site.url
-            _print(f"Fake site at {site_url}: user {LOGIN}, password {PASSWORD}")
-            _print(f"  next code: curl {site_url}/stand-in/code/{LOGIN}")
+            site_url = running.enter_context(fake_site(port + 1, SITES[name])).url
+            _print(*description(site_url, name))
         _print("Deploying to local AWS. This takes about ten seconds.")
         aws = running.enter_context(LocalAws(port))
         aws.deploy(
             {
                 "ShotGridSiteUrl": site_url,
-                "AllowedOrigins": origins,
+                "AllowedOrigins": ",".join(origins),
                 "DomainName": DOMAIN,
                 "CertificateArn": CERTIFICATE,
             }
@@ -48,6 +97,45 @@ def main() -> None:
         _print(f"Example dashboard at {gateway}/")
         _print(f"Gateway ready at {gateway}")
         signal.pause()
+
+
+@contextlib.contextmanager
+def fake_site(port: int, kind: SiteKind) -> Iterator[FakeSite]:
+    """Run the fake site with all users of `USERS`, whatever its kind is."""
+    with FakeSite(port, make_show(datetime.now(UTC).date())) as site:
+        site.switch(authentication_method=kind.authentication_method, two_factor=True)
+        for user in USERS:
+            own = {} if user.has_code else {"two_factor": False}
+            account = site.add_user(user.login, user.password, user.kind, **own)
+            if user.kind == "legacy":
+                account.passphrase = user.in_form
+        site.add_script(SCRIPT, SCRIPT_KEY)
+        yield site
+
+
+def description(url: str, name: str) -> Iterator[str]:
+    """Yield the lines that describe the fake site."""
+    heading = ("SITE", "user", "password at the site", "in the form of a page", "code")
+    rows = [
+        (user.site, user.login, user.password, user.in_form or "not possible", "yes" if user.has_code else "no")
+        for user in USERS
+    ]
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    yield f"Fake site at {url}: {SITES[name].description} (SITE={name})"
+    yield f"  {SITES[name].to_try}"
+    yield ""
+    for row in (heading, *rows):
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield ""
+    yield f"  next code    curl {url}/stand-in/code/{USERS[0].login}"
+    yield f"  script       {SCRIPT}, key {SCRIPT_KEY}"
+    yield f"  other kinds  make run SITE={'|'.join(SITES)}, or while it runs:"
+    methods = ", ".join(f"{kind.authentication_method} ({site})" for site, kind in SITES.items())
+    body = f'{{"authentication_method": "{SITES["identity"].authentication_method}"}}'
+    yield f"               curl -X PUT {url}/stand-in/switches -H 'content-type: application/json' -d '{body}'"
+    yield f"               {methods}"
+    yield "               The gateway and browsers cache the kind for five minutes each. Use a private window."
+    yield ""
 
 
 def _stop(*_: object) -> None:
@@ -58,14 +146,21 @@ def _stop(*_: object) -> None:
 
 
 def _port() -> int:
-    value = os.environ.get("PORT", "8000")
-    if not re.fullmatch(r"[0-9]{1,5}", value) or not 1024 <= int(value) <= 65533:
-        raise SetupFailed(f"PORT must be a number from 1024 to 65533, not {value}")
+    value, last = os.environ.get("PORT", "8000"), 65535 - PORTS + 1
+    if not re.fullmatch(r"[0-9]{1,5}", value) or not 1024 <= int(value) <= last:
+        raise SetupFailed(f"PORT must be a number from 1024 to {last}, not {value}")
     return int(value)
 
 
-def _print(line: str) -> None:
-    print(line, flush=True)
+def _site_name() -> str:
+    name = os.environ.get("SITE") or next(iter(SITES))
+    if name not in SITES:
+        raise SetupFailed(f"SITE must be {', '.join(SITES)}, not {name}")
+    return name
+
+
+def _print(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

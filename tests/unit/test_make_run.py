@@ -1,16 +1,20 @@
-"""The messages of `make run` when it cannot start."""
+"""The fake site of `make run`, and the messages of `make run` when it cannot start."""
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from contextlib import ExitStack
 
 import pytest
+import requests
 
 from tests.local import __main__ as make_run
 from tests.local import stack
+from tests.local.__main__ import SITES, USERS, DemoUser
 from tests.local.stack import LocalAws, SetupFailed
+from tests.site.fake_site import FakeSite
 
 
 @pytest.mark.parametrize("port", ["x", "80", "99999", ""])
@@ -18,6 +22,42 @@ def test_invalid_port_is_rejected(port: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PORT", port)
     with pytest.raises(SetupFailed, match="PORT must be a number from 1024 to 65533"):
         make_run.main()
+
+
+def test_unknown_kind_of_site_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE", "oxygen")
+    with pytest.raises(SetupFailed, match="SITE must be passwords, identity, sso, not oxygen"):
+        make_run.main()
+
+
+@pytest.mark.parametrize("user", USERS, ids=lambda user: user.login)
+def test_user_of_the_fake_site_signs_in_as_described(user: DemoUser) -> None:
+    with make_run.fake_site(0, SITES[user.site]) as site:
+        for password in {user.password, user.in_form or "any"}:
+            assert is_accepted(site, user, password) == (password == user.in_form)
+        page = requests.post(f"{site.url}/user/login", {"login": user.login, "password": user.password}, timeout=60)
+        assert ("Two-factor authentication" in page.text) == user.has_code
+        assert user.has_code or page.history[0].cookies
+
+
+def is_accepted(site: FakeSite, user: DemoUser, password: str) -> bool:
+    """Return whether the token endpoint accepts a password, with a code if it requires one."""
+    form = {"grant_type": "password", "username": user.login, "password": password}
+    url = f"{site.url}/api/v1/auth/access_token"
+    response = requests.post(url, form, timeout=60)
+    if user.has_code and response.status_code == 400 and response.json()["errors"][0]["code"] == 106:
+        response = requests.post(url, form | {"auth_token": site.code(user.login)}, timeout=60)
+    return response.status_code == 200
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_description_names_the_kind_of_site_and_every_user(name: str) -> None:
+    described = "\n".join(make_run.description("http://site.example", name))
+    assert f"(SITE={name})" in described
+    assert SITES[name].to_try in described
+    for user in USERS:
+        assert re.search(f"^ +{user.site} +{user.login} +{user.password}", described, re.MULTILINE)
+    assert all(len(line) <= 150 for line in described.splitlines())
 
 
 def test_port_in_use_is_named() -> None:
