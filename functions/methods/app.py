@@ -3,8 +3,8 @@
 from urllib.parse import urlsplit
 
 from shotgrid_login import http
+from shotgrid_login.cached_methods import KNOWN_SECONDS, UNKNOWN_SECONDS, CachedMethods
 from shotgrid_login.configuration import Configuration
-from shotgrid_login.sign_in_methods import KNOWN_SECONDS, UNKNOWN_SECONDS, CachedMethods
 from shotgrid_login.site import Site
 
 configuration = Configuration.from_environment()

@@ -11,7 +11,7 @@ import pytest
 
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import LEASE_SECONDS, LIFETIME, POLL_INTERVAL, RESULT_SECONDS, Approvals
-from shotgrid_login.browser_sign_in import BrowserSignIn, Pending, Started
+from shotgrid_login.browser_sign_in import PAGE_INTERVAL, BrowserSignIn, Pending, Started
 from shotgrid_login.errors import (
     ApprovalEnded,
     ApprovalLost,
@@ -58,8 +58,8 @@ def start(core: Core, *, browser: str = "", transport: str = "token") -> Started
 
 
 def finish(core: Core, started: Started, sign_in: BrowserSignIn | None = None, browser: str = "") -> SignedIn | Pending:
-    """Poll as a page does, at least `POLL_INTERVAL` after the last poll."""
-    core.clock.advance(POLL_INTERVAL)
+    """Poll as a page does, `PAGE_INTERVAL` after the last poll."""
+    core.clock.advance(PAGE_INTERVAL)
     used = sign_in or core.browser_sign_in()
     return used.finish(used.open_challenge(started.challenge, browser))
 
@@ -109,12 +109,12 @@ def test_page_receives_the_url_of_the_site_and_the_name_of_the_page(core: Core) 
 def test_time_left_is_that_of_the_row(core: Core) -> None:
     started = start(core)
     assert started.expires_in == LIFETIME
-    assert finish(core, started) == Pending(LIFETIME - POLL_INTERVAL)
+    assert finish(core, started) == Pending(LIFETIME - PAGE_INTERVAL)
 
 
 def test_request_ends_before_the_site_forgets_it(core: Core) -> None:
     started = start(core)
-    core.clock.advance(LIFETIME - POLL_INTERVAL - 1)
+    core.clock.advance(LIFETIME - PAGE_INTERVAL - 1)
     assert finish(core, started) == Pending(1)
     core.clock.advance(1)
     with pytest.raises(ApprovalEnded):
@@ -338,6 +338,30 @@ def test_poll_soon_after_the_last_poll_does_not_call_the_site(core: Core) -> Non
     assert request_of(core, started).close_polls == 0
 
 
+def test_busy_site_is_not_polled_before_the_time_that_it_names(core: Core) -> None:
+    started, request = approved(core)
+    core.fake_site.switch(poll_fault="429_retry_after")
+    with pytest.raises(SiteUnavailable) as caught:
+        finish(core, started)
+    core.fake_site.switch(poll_fault="")
+    assert caught.value.retry_after is not None
+    core.clock.advance(caught.value.retry_after - PAGE_INTERVAL - 1)
+    assert isinstance(finish(core, started), Pending)
+    assert request.polls == 0
+    assert isinstance(finish(core, started), SignedIn)
+
+
+def test_poll_is_possible_again_after_two_seconds(core: Core) -> None:
+    started, request = approved(core)
+    request.approved_at = None
+    sign_in = core.browser_sign_in()
+    challenge = sign_in.open_challenge(started.challenge, "")
+    for seconds, polls in ((0, 1), (POLL_INTERVAL - 1, 1), (1, 2)):
+        core.clock.now += seconds
+        assert isinstance(sign_in.finish(challenge), Pending)
+        assert request.polls == polls
+
+
 def test_twenty_polls_at_once_create_one_session(core: Core) -> None:
     started, request = approved(core)
     together = threading.Barrier(20)
@@ -382,7 +406,7 @@ def test_lease_of_a_function_that_crashed_expires(core: Core, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("owner", "method"), [(Site, "session_token"), (Site, "signed_in_user"), (Sessions, "start"), (Approvals, "finish")]
+    ("owner", "method"), [(Site, "session_token"), (Site, "user"), (Sessions, "start"), (Approvals, "finish")]
 )
 def test_function_that_crashes_with_the_session_token_loses_nothing(
     core: Core, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
@@ -404,7 +428,7 @@ def test_session_token_is_rejected_after_a_minute(core: Core) -> None:
     with pytest.raises(SiteUnavailable):
         finish(core, started)
     core.fake_site.switch(user, fault="")
-    core.clock.advance(RESULT_SECONDS - POLL_INTERVAL)
+    core.clock.advance(RESULT_SECONDS - PAGE_INTERVAL)
     with pytest.raises(ApprovalEnded):
         finish(core, started)
     assert core.fake_site.mints(request.session_token) == 0

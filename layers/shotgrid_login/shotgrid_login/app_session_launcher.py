@@ -90,7 +90,7 @@ class AppSessionLauncher:
             raise SiteError("approval request: no usable id")
         # Sites before 8.53 return no URL, and clients built it themselves.
         url = body.get("url") or f"{self._connection.url}/app_session_request/{request_id}"
-        if not self._is_approval_url(url):
+        if not is_approval_url(url, self._connection.url):
             raise SiteError("approval request: the URL is not one of the site")
         return ApprovalRequest(request_id, url)
 
@@ -117,15 +117,16 @@ class AppSessionLauncher:
             case _:
                 raise SiteError("poll: `approved` is not true or false")
 
-    def _is_approval_url(self, url: object) -> bool:
-        """Whether browsers can be sent to this URL: a page of the launcher, on this site or a site of the vendor."""
-        if not isinstance(url, str) or not _APPROVAL_URL.fullmatch(url):
-            return False
-        page, site = urlsplit(url.lower()), urlsplit(self._connection.url.lower())
-        if (page.scheme, page.netloc) == (site.scheme, site.netloc):
-            return True
-        # Without a port: then it is the one of https.
-        return page.scheme == "https" and page.netloc.endswith(_VENDOR_DOMAINS)
+
+def is_approval_url(url: object, site_url: str) -> bool:
+    """Whether browsers can be sent to this URL: a page of the launcher, on this site or a site of the vendor."""
+    if not isinstance(url, str) or not _APPROVAL_URL.fullmatch(url):
+        return False
+    page, site = urlsplit(url.lower()), urlsplit(site_url.lower())
+    if (page.scheme, page.netloc) == (site.scheme, site.netloc):
+        return True
+    # A name of the vendor has no port.
+    return page.scheme == "https" and page.netloc.endswith(_VENDOR_DOMAINS)
 
 
 def app_name(name: str, page_host: str) -> str:
@@ -145,7 +146,7 @@ def machine_id(user_agent: str, source_address: str) -> str:
     browser = next((name for mark, name in _BROWSERS.items() if mark in user_agent), "Browser")
     system = next((name for mark, name in _SYSTEMS.items() if mark in user_agent), "unknown system")
     try:
-        address = str(ipaddress.ip_address(source_address).compressed)
+        address = ipaddress.ip_address(source_address.partition("%")[0]).compressed
     except ValueError:
         address = "unknown address"
     return f"{browser} on {system}, {address}"[:LONGEST_LABEL]

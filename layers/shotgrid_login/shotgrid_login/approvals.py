@@ -97,7 +97,7 @@ class Approvals:
         self._table = table
         self._sealer = sealer
 
-    def issue(self, request_id: str, browser: str, transport: str, network: str, now: int) -> str:
+    def issue(self, request_id: str, browser: str, transport: str, network: str, expires_at: int) -> str:
         """Write the row of a new approval request and return the challenge. `browser` is the value of its cookie."""
         approval_id = secrets.token_urlsafe(16)
         challenge = {
@@ -116,7 +116,7 @@ class Approvals:
                 "lease": "",
                 "lease_until": 0,
                 "has_unclear_poll": 0,
-                "expires_at": now + LIFETIME,
+                "expires_at": expires_at,
             }
         )
         return text
@@ -170,8 +170,8 @@ class Approvals:
             },
         )
 
-    def release(self, approval: Approval, polled_at: float, *, is_unclear: bool = False) -> None:
-        """Give the lease back and allow the next poll. `is_unclear`: the poll had no usable response."""
+    def release(self, approval: Approval, next_poll_at: float, *, is_unclear: bool = False) -> None:
+        """Give the lease back. `is_unclear`: the poll had no usable response."""
         # The lease may have expired, and the row may have been deleted.
         with contextlib.suppress(ConditionFailed):
             self._table.update(
@@ -181,7 +181,7 @@ class Approvals:
                 {
                     "lease": approval.lease,
                     "none": "",
-                    "next_poll_at": _milliseconds(polled_at + POLL_INTERVAL),
+                    "next_poll_at": _milliseconds(next_poll_at),
                     "is_unclear": int(is_unclear),
                 },
             )

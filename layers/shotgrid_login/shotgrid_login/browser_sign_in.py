@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shotgrid_login import log
+from shotgrid_login import log, signed_in_user
 from shotgrid_login.app_session_launcher import Approved, AppSessionLauncher, app_name, machine_id
-from shotgrid_login.approvals import LIFETIME, Approval, ApprovalChallenge, Approvals, Step, browser_hash
+from shotgrid_login.approvals import LIFETIME, POLL_INTERVAL, Approval, ApprovalChallenge, Approvals, Step, browser_hash
 from shotgrid_login.configuration import BrowserSignInSettings
 from shotgrid_login.errors import (
     ApprovalEnded,
@@ -21,6 +21,7 @@ from shotgrid_login.errors import (
     LoginError,
     SessionEnded,
     SiteError,
+    SiteUnavailable,
 )
 from shotgrid_login.failed_attempts import FailedAttempts, Start, network_hash
 from shotgrid_login.sessions import Sessions, SignedIn
@@ -41,7 +42,7 @@ class Started:
     challenge: str = field(repr=False)
     approval_url: str = field(repr=False)
     app_name: str
-    expires_in: int = LIFETIME
+    expires_in: int
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,18 @@ class BrowserSignIn:
         network = network_hash(source_address)
         log.logger.append_keys(network=network)
         start = Start.of(network, browser_hash(browser))
-        self._failed_attempts.count_start(start, self._now())
+        requested_at = self._now()
+        self._failed_attempts.count_start(start, requested_at)
         label = app_name(self._settings.app_name, page_host)
         try:
             request = self._launcher.request(label, machine_id(user_agent, source_address))
         except LoginError:
             self._failed_attempts.uncount_start(start)
             raise
-        challenge = self._approvals.issue(request.request_id, browser, transport, network, self._now())
-        return Started(challenge, request.url, label)
+        # The time runs from before the request, so that it is over before the site's.
+        expires_at = requested_at + LIFETIME
+        challenge = self._approvals.issue(request.request_id, browser, transport, network, expires_at)
+        return Started(challenge, request.url, label, max(0, expires_at - self._now()))
 
     def open_challenge(self, challenge: str, browser: str) -> ApprovalChallenge:
         """Open the text of a challenge for `finish`; raises `InvalidRequest`."""
@@ -134,11 +138,12 @@ class BrowserSignIn:
             if approval.has_unclear_poll:
                 raise ApprovalLost from None
             raise
-        except Exception:
-            self._approvals.release(approval, polled_at, is_unclear=True)
+        except Exception as error:
+            pause = error.retry_after if isinstance(error, SiteUnavailable) else None
+            self._approvals.release(approval, polled_at + (pause or POLL_INTERVAL), is_unclear=True)
             raise
         if approved is None:
-            self._approvals.release(approval, polled_at)
+            self._approvals.release(approval, polled_at + POLL_INTERVAL)
             return self._pending(approval)
         self._approvals.keep_approved(approval, approved, self._now())
         return self._exchanged(challenge, approval, approved, polled_at)
@@ -153,7 +158,7 @@ class BrowserSignIn:
         now = self._now()
         try:
             tokens = self._site.session_token(approved.session_token)
-            user = self._site.signed_in_user(tokens.access_token, approved.login)
+            user = signed_in_user.read(self._site, tokens.access_token, approved.login)
             if user.type != "HumanUser":
                 raise SiteError("access token is not of a HumanUser")
             signed_in = self._sessions.start(user, tokens, now)
@@ -162,7 +167,7 @@ class BrowserSignIn:
             raise SiteError("session token rejected") from None
         except Exception:
             # The session token still works, so the next caller exchanges it.
-            self._approvals.release(approval, polled_at)
+            self._approvals.release(approval, polled_at + POLL_INTERVAL)
             raise
         # If the function crashes here, or another caller has taken the expired lease, the session is never handed out.
         # No page has its handle, and it ends at its idle limit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shotgrid_login import log
+from shotgrid_login import log, signed_in_user
 from shotgrid_login.challenges import Challenge, Challenges, OpenedChallenge
 from shotgrid_login.errors import (
     InvalidCredentials,
@@ -112,7 +112,7 @@ class SignIn:
         return self._start_session(username, tokens, now)
 
     def _start_session(self, username: str, tokens: Tokens, now: int) -> SignedIn:
-        return self._sessions.start(self._site.signed_in_user(tokens.access_token, username), tokens, now)
+        return self._sessions.start(signed_in_user.read(self._site, tokens.access_token, username), tokens, now)
 
     def _now(self) -> int:
         return int(self._seconds())

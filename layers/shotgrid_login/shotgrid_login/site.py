@@ -11,13 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from shotgrid_login import claims
 from shotgrid_login.errors import (
     InvalidCredentials,
     OtpRequired,
     PasswordSignInDisabled,
     SiteError,
-    SiteUnavailable,
 )
 from shotgrid_login.sign_in_methods import SignInMethods
 from shotgrid_login.site_connection import HTML_PAGE, NotJson, SiteConnection, is_no_verdict
@@ -107,23 +105,6 @@ class Site:
         if _is_rejection(status, body):
             raise SessionTokenRejected
         return _tokens(status, body)
-
-    def signed_in_user(self, access_token: str, login: str) -> User:
-        """Return the user of an access token that the site has just sent.
-
-        If the site does not return the user's record, the user has only the id and `login`. Raises `SiteError` if the
-        token names no user.
-        """
-        identity = claims.user(access_token)
-        if identity is None:
-            raise SiteError("access token names no user")
-        try:
-            return self.user(*identity, access_token)
-        except (SiteError, SiteUnavailable) as error:
-            from shotgrid_login import log  # here, because `shotgrid-login check` is installed without the logger
-
-            log.logger.warning("user_unknown", extra={"reason": error.reason})
-            return User(*identity, usable_text(login))
 
     def user(self, entity_type: str, entity_id: int, access_token: str) -> User:
         """Read a user's record with the user's own token; raises `SiteError`, `SiteUnavailable`."""
