@@ -266,6 +266,20 @@ def test_fault_of_the_site_reaches_the_client(connect: Connect, site: FakeSite, 
         shots(by_script)
 
 
+def test_expired_claims_redirect_a_user_to_the_identity_provider(
+    connect: Connect, site: FakeSite, user: Account, show: Show
+) -> None:
+    token = site.new_session_token(user)
+    site.switch(authentication_method="saml2", saml_claims_expired=True)
+    with pytest.raises(ProtocolError) as redirected:
+        shots(connect(session_token=token))
+    assert (redirected.value.errcode, redirected.value.headers["location"]) == (
+        302,
+        f"{site.url}/saml/saml_login_request",
+    )
+    assert shots(connect(**SCRIPT)) == len(show.shots)
+
+
 # ---- the Python API: sign-in -----------------------------------------------------------------------------
 
 
