@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from shotgrid_login.app_session_launcher import AppSessionLauncher
+from shotgrid_login.approvals import Approvals
 from shotgrid_login.bearers import Bearers
+from shotgrid_login.browser_sign_in import BrowserSignIn, Pending
 from shotgrid_login.challenges import Challenge, Challenges
-from shotgrid_login.errors import ChallengeEnded, SessionEnded
+from shotgrid_login.configuration import BrowserSignInSettings
+from shotgrid_login.errors import ApprovalEnded, ChallengeEnded, SessionEnded
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
@@ -55,6 +59,15 @@ class Flows:
             state, Bearers(Table(dynamodb, gateway.outputs["BearersTable"])), sealer, 43_200, 7_200
         )
         self.sign_in = SignIn(self.site, Challenges(state, sealer), self.sessions, FailedAttempts(state), self.seconds)
+        self.browser_sign_in = BrowserSignIn(
+            self.site,
+            AppSessionLauncher(self.site.connection),
+            Approvals(state, sealer),
+            self.sessions,
+            FailedAttempts(state),
+            BrowserSignInSettings(is_enabled=True, app_name="Studio pages"),
+            self.seconds,
+        )
         self.refresh = Refresh(self.site, self.sessions, self.seconds, self.pause)
 
     def seconds(self) -> float:
@@ -103,3 +116,26 @@ def test_sign_out_leaves_no_bearer(gateway: Gateway, flows: Flows) -> None:
     assert gateway.bearers_of(str(signed_in.handle)) == []
     with pytest.raises(SessionEnded):
         flows.refresh.refresh(signed_in.handle)
+
+
+def test_sign_in_in_the_browser_creates_one_session(gateway: Gateway, flows: Flows) -> None:
+    started = flows.browser_sign_in.start(
+        page_host="pages.studio.example", user_agent="", source_address="192.0.2.1", browser="", transport="token"
+    )
+    challenge = flows.browser_sign_in.open_challenge(started.challenge, "")
+    assert isinstance(flows.browser_sign_in.finish(challenge), Pending)
+    gateway.site.approve(started.approval_url, gateway.new_user())
+    flows.pause(5)
+    signed_in = flows.browser_sign_in.finish(challenge)
+    assert isinstance(signed_in, SignedIn)
+    assert flows.browser_sign_in.finish(challenge) == signed_in
+    assert len(gateway.bearers_of(str(signed_in.handle))) == 1
+
+
+def test_declined_sign_in_in_the_browser_has_ended(gateway: Gateway, flows: Flows) -> None:
+    started = flows.browser_sign_in.start(
+        page_host="pages.studio.example", user_agent="", source_address="192.0.2.1", browser="", transport="token"
+    )
+    gateway.site.decline(started.approval_url)
+    with pytest.raises(ApprovalEnded):
+        flows.browser_sign_in.finish(flows.browser_sign_in.open_challenge(started.challenge, ""))

@@ -36,6 +36,11 @@ def used(gateway: Gateway) -> Gateway:
     gateway.site.switch(user, fault="html")
     caller.password(user)
     assert caller.password(gateway.new_user(two_factor=True)).status == 202  # a challenge that stays open
+    started = caller.browser()
+    gateway.site.approve(started.body["approval_url"], gateway.new_user(kind="autodesk", user_fault="503"))
+    caller.approval("tampered" + started.body["challenge"])
+    assert caller.approval(started).status == 200
+    gateway.site.approve(caller.browser().body["approval_url"], gateway.new_user())
     return gateway
 
 
@@ -63,6 +68,7 @@ def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
     lines = [json.loads(line) for line in function_logs(used).splitlines() if line.startswith("{")]
     outcomes = {line["message"] for line in lines if "message" in line}
     assert {"signed_in", "otp_required", "invalid_otp", "signed_out", "session", "rejected", "site_error"} <= outcomes
+    assert "approval_required" in outcomes
     assert "unexpected_error" not in outcomes
     metrics = [line for line in lines if "_aws" in line]
     assert any("signed_in" in metric and metric["route"] == "/auth/otp" for metric in metrics)
@@ -72,5 +78,5 @@ def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
 
 def test_tables_contain_no_secret_in_the_clear(used: Gateway) -> None:
     kinds = {row["id"]["S"].partition("#")[0] for row in used.state.all()}
-    assert {"session", "challenge", "failed"} <= kinds
+    assert {"session", "challenge", "failed", "approval", "start"} <= kinds
     assert secrets_in_tables(used) == []
