@@ -34,7 +34,7 @@ SITE_LINES = [
     *("site.reachable", "site.tls", "site.version", "site.sign-in", "site.browser"),
     *("site.script", "site.user"),
 ]
-MODULES = {"gateway.module", "gateway.browser-module", "gateway.element"}
+MODULES = {"gateway.module", "gateway.element"}
 CTRL_C = "\x03"
 USER_LINES = ["user.cookie", "user.session", "user.refresh", "user.sign-out"]
 
@@ -239,7 +239,7 @@ def test_correct_gateway_has_no_problem_and_keeps_its_state(gateway: Gateway) ->
     assert {line["status"] for line in found.values()} == {"OK"}
     assert found.keys() == {
         *(f"gateway.{name}" for name in ("reachable", "tls", "password", "otp", "refresh", "logout", "session")),
-        *(f"gateway.{name}" for name in ("browser", "approval", "methods", "browser-module")),
+        *(f"gateway.{name}" for name in ("browser", "approval", "methods")),
         *(f"gateway.{name}" for name in ("token-endpoint", "headers", "cookies", "module", "element")),
         *(f"gateway.origin {origin}" for origin in (PAGE, OTHER_PAGE)),
         *(f"gateway.{name}" for name in ("strangers", "site")),

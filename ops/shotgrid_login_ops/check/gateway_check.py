@@ -67,11 +67,9 @@ ROUTES = (
     SESSION,
     SCRIPTS,
 )
-MODULES = (
-    ("gateway.module", "/shotgrid-login.js"),
-    ("gateway.browser-module", "/shotgrid-login-browser.js"),
-    ("gateway.element", "/shotgrid-login-element.js"),
-)
+# The modules that pages import. They import others.
+MODULES = {"/shotgrid-login.js": "gateway.module", "/shotgrid-login-element.js": "gateway.element"}
+_IMPORT = re.compile(rb"""\b(?:from\s*|import\s*\(\s*)["']\./([A-Za-z0-9-]+\.js)["']""")
 
 
 def check_gateway(
@@ -118,8 +116,8 @@ def _findings(
         }
     )
     yield _cookies({route.path: response for route, response in responses.items()})
-    for name, path in MODULES:
-        yield _module(name, path, connection.request("GET", path))
+    for path, name in MODULES.items():
+        yield _module(connection, name, path)
     for origin in origins:
         yield _listed_origin(connection, origin)
     yield _unlisted_origin(connection)
@@ -274,7 +272,23 @@ def _cookies(responses: Mapping[str, Response]) -> Finding:
     return ok("gateway.cookies", "none before sign-in", "A caller who is not signed in gets no cookie.")
 
 
-def _module(name: str, path: str, response: Response) -> Finding:
+def _module(connection: Connection, name: str, path: str) -> Finding:
+    """Check a module, and the modules that it imports if pages do not import them too."""
+    served: list[str] = []
+    waiting = [path]
+    while waiting:
+        current = waiting.pop(0)
+        response = connection.request("GET", current)
+        if (finding := _module_problem(name, current, response)) is not None:
+            return finding
+        served.append(current)
+        imported = dict.fromkeys(f"/{file.decode()}" for file in _IMPORT.findall(response.body))
+        waiting += [file for file in imported if file not in (*served, *waiting, *MODULES)]
+    others = f", with {', '.join(served[1:])}" if served[1:] else ""
+    return ok(name, "served", f"Pages of any origin can import {path}{others}.")
+
+
+def _module_problem(name: str, path: str, response: Response) -> Finding | None:
     expected = {
         "content-type": "text/javascript",
         "access-control-allow-origin": "*",
@@ -292,7 +306,7 @@ def _module(name: str, path: str, response: Response) -> Finding:
             f"{', '.join(wrong)}.",
             "Look for a CDN or proxy in between that changes them, or deploy again.",
         )
-    return ok(name, "served", f"Pages of any origin can import {path}.")
+    return None
 
 
 def _listed_origin(connection: Connection, origin: str) -> Finding:
