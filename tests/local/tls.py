@@ -76,7 +76,8 @@ class TlsProxy:
             return
         transports = {to_client.transport, to_server.transport}
         self._transports |= transports
-        await asyncio.gather(_forward(from_client, to_server), _forward(from_server, to_client))
+        with contextlib.suppress(asyncio.CancelledError):  # of `_stop`; Python 3.11 would print it
+            await asyncio.gather(_forward(from_client, to_server), _forward(from_server, to_client))
         self._transports -= transports
 
 
