@@ -134,7 +134,7 @@ def _failed_sign_in(
             return problem(
                 "site.user",
                 "rejected",
-                "The site rejects this user name and password. It has no legacy login with this passphrase. Autodesk "
+                "The site rejects this user name and password: there is no legacy login with this passphrase. Autodesk "
                 "passwords do not work here.",
                 "If site.browser is on, run the check again, and press Enter without a user name. For a legacy login, "
                 "set up passphrase and personal access token in the site's Account Settings.",
@@ -204,7 +204,8 @@ def sign_in_with_browser(site_url: str, terminal: Terminal) -> Finding:
             "site.user",
             "not approved",
             "The request was declined, or the site has ended it. The site does not report which.",
-            "Run the check again, and approve the request. If you did approve it, contact Autodesk support.",
+            "Run the check again, and approve the request. If it ends again although you approved it, contact Autodesk "
+            "support.",
         )
     except SessionTokenRejected:
         return problem(
