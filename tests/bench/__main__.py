@@ -11,6 +11,7 @@ from statistics import median
 
 from tests.bench.cold import ColdStart, cold_starts
 from tests.bench.comparison import Comparison
+from tests.bench.page import requests_of_page
 from tests.bench.unpacked import Unpacked
 from tests.bench.warm import warm_calls
 from tests.local.stack import SetupFailed
@@ -27,7 +28,16 @@ CALL_TARGETS = {
     "refresh, coalesced": {"site": 0, "kms": 1},
     "refresh, coalesced, idle limit moved": {"site": 0, "kms": 1},
     "refresh, at expiry": {"site": 1, "kms": 2},
+    "methods, first": {"site": 1, "dynamodb": 0, "kms": 0},
+    "methods, later": {"site": 0, "dynamodb": 0, "kms": 0},
+    "browser, start": {"site": 1},
+    "approval, pending": {"site": 1},
+    "approval, within 2 s": {"site": 0},
+    "approval, repeated": {"site": 0},
 }
+
+# The maximum number of polls by the page. A scenario that is missing here has no maximum.
+POLL_TARGETS = {"approved after 20 s in another tab": 3}
 
 SERVICES = {"site": "site", "dynamodb": "DynamoDB", "kms": "KMS"}
 
@@ -41,9 +51,11 @@ def main() -> None:
         unpacked = Unpacked.build_into(Path(directory))
         starts = cold_starts(unpacked)
         warm = warm_calls(unpacked)
+    requests = requests_of_page()
     _print_starts(starts)
     _print_own_time(warm.own_time)
     _print_calls(warm.calls)
+    _print_sign_ins(requests, warm.calls)
 
 
 def _print_starts(starts: list[ColdStart]) -> None:
@@ -62,6 +74,7 @@ def _print_starts(starts: list[ColdStart]) -> None:
 def _print_own_time(own_time: Mapping[str, Comparison]) -> None:
     print(
         "\nWarm call: CPU time without the calls of AWS, divided by that of an empty handler with the same decorator.\n"
+        "`browser, start` and `approval, pending` contain one real call of the site.\n"
     )
     _print_row("flow", "ratio", "target")
     for flow, comparison in own_time.items():
@@ -83,6 +96,34 @@ def _print_calls(calls: Mapping[str, Mapping[str, int]]) -> None:
         target = ", ".join(f"{SERVICES[service]} <= {count}" for service, count in maximum.items()) or "none"
         mark = _mark(exceeded=any(counts.get(service, 0) > count for service, count in maximum.items()))
         print(f"{flow:38}" + "".join(f"{counts.get(service, 0):10}" for service in SERVICES) + f"  {target}{mark}")
+
+
+def _print_sign_ins(requests: Mapping[str, Mapping[str, int]], calls: Mapping[str, Mapping[str, int]]) -> None:
+    print(
+        "\nOne sign-in in the browser: requests of the page to the gateway, and calls of the gateway to other services.\n"
+    )
+    print(
+        f"{'scenario':40}{'starts':>8}{'polls':>8}"
+        + "".join(f"{title:>10}" for title in SERVICES.values())
+        + "  target"
+    )
+    for scenario, counts in requests.items():
+        starts, polls = counts["browser"], counts["approval"]
+        is_approved = scenario.startswith("approved")
+        flows = {
+            "browser, start": starts,
+            "approval, pending": polls - is_approved,
+            "approval, signed in": int(is_approved),
+        }
+        totals = {service: sum(calls[flow].get(service, 0) * flows[flow] for flow in flows) for service in SERVICES}
+        maximum = POLL_TARGETS.get(scenario)
+        mark = _mark(exceeded=maximum is not None and (polls > maximum or starts > 1))
+        target = "none" if maximum is None else f"1 start, polls <= {maximum}{mark}"
+        print(
+            f"{scenario:40}{starts:8}{polls:8}"
+            + "".join(f"{totals[service]:10}" for service in SERVICES)
+            + f"  {target}"
+        )
 
 
 def _mark(*, exceeded: bool) -> str:

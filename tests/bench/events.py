@@ -28,7 +28,12 @@ def post(route: str, body: dict[str, str]) -> Event:
     return _request("POST", route) | {"body": json.dumps(body)}
 
 
-def get(route: str, access_token: str, context: dict[str, Any]) -> Event:
+def get(route: str) -> Event:
+    """Return a proxy event without a bearer."""
+    return _request("GET", route)
+
+
+def get_with_bearer(route: str, access_token: str, context: dict[str, Any]) -> Event:
     """Return a proxy event with a bearer; `context` is the context of the authorizer's response."""
     event = _request("GET", route, access_token)
     event["requestContext"]["authorizer"] = context

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import requests
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 _send: Callable[..., Any] = requests.Session.send
 _make_api_call: Callable[..., Any] = vars(BaseClient)["_make_api_call"]
@@ -44,11 +45,22 @@ def replayed(call: Callable[[], object]) -> Iterator[None]:
     responses: list[Any] = []
 
     def record(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        responses.append(_make_api_call(client, operation, parameters))
+        try:
+            responses.append(_make_api_call(client, operation, parameters))
+        except ClientError as error:  # such as the failed condition of a write
+            responses.append(error)
+            raise
         return responses[-1]
 
     with patch.object(BaseClient, "_make_api_call", record):
         call()
-    replay = itertools.cycle(responses)
-    with patch.object(BaseClient, "_make_api_call", lambda *_: next(replay)):
+    recorded = itertools.cycle(responses)
+
+    def replay(*_: Any) -> Any:
+        response = next(recorded)
+        if isinstance(response, ClientError):
+            raise response.with_traceback(None)
+        return response
+
+    with patch.object(BaseClient, "_make_api_call", replay):
         yield
