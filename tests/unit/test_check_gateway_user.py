@@ -143,16 +143,29 @@ def test_rejected_start_is_a_problem_with_a_next_step(status: int, code: str, te
     [
         {"challenge": None},
         {"challenge": 7},
-        {"approval_url": None},
-        {"approval_url": "javascript:alert(1)"},
-        {"approval_url": "https://studio.example/\033[2J"},
-        {"approval_url": "https://studio.example/a b"},
-        {"approval_url": ["https://studio.example/"]},
     ],
 )
 def test_unusable_start_is_a_problem_and_shows_no_url(fields: dict[str, object]) -> None:
     found, typing, replay = sign_in(start(**fields))
     assert (found["user.sign-in"].status, found["user.sign-in"].value) == (Status.PROBLEM, "202 approval_required")
+    assert typing.shown == ""
+    assert len(replay.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "javascript:alert(1)",
+        "https://studio.example/app_session_request/the-request-id",
+        f"{SITE}/app_session_request/\033[2J",
+        f"{SITE}/app_session_request/a b",
+        [f"{SITE}/app_session_request/the-request-id"],
+    ],
+)
+def test_url_that_is_not_the_approval_page_of_the_site_is_not_shown(url: object) -> None:
+    found, typing, replay = sign_in(start(approval_url=url))
+    assert (found["user.sign-in"].status, found["user.sign-in"].value) == (Status.PROBLEM, "not the site's page")
     assert typing.shown == ""
     assert len(replay.requests) == 1
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from shotgrid_login.app_session_launcher import is_approval_url
 from shotgrid_login_ops.check.addresses import root
 from shotgrid_login_ops.check.approval import Pending, wait
 from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
@@ -21,8 +22,6 @@ from shotgrid_login_ops.check.terminal import Credentials, Terminal
 COOKIE = "__Host-shotgrid_login"
 COOKIE_ATTRIBUTES = {"secure", "httponly", "samesite=strict", "path=/"}
 _SET_COOKIE = re.compile(rf"{COOKIE}=([^;]+);(.*)")
-
-_PRINTABLE_URL = re.compile(r"https?://[\x21-\x7e]{1,1024}")
 
 # As the gateway requires it (`docs/http.md`). Used if a response does not contain the time. Seconds.
 POLL_SECONDS = 5
@@ -89,7 +88,7 @@ def sign_in_with_browser_and_out(
 ) -> list[Finding]:
     """Sign in in the browser as a page of `origin`, check the session, refresh and sign out."""
     session = _UserSession(connection)
-    return _check_session(session, site_url, lambda: session.sign_in_with_browser(origin, terminal))
+    return _check_session(session, site_url, lambda: session.sign_in_with_browser(site_url, origin, terminal))
 
 
 def _check_session(session: _UserSession, site_url: str, sign_in: Callable[[], Finding]) -> list[Finding]:
@@ -145,11 +144,18 @@ class _UserSession:
             return _failed(response, _FAILURES)
         return ok("user.sign-in", value, "The gateway signs this user in, as it would for a page.")
 
-    def sign_in_with_browser(self, origin: str, terminal: Terminal) -> Finding:
+    def sign_in_with_browser(self, site_url: str, origin: str, terminal: Terminal) -> Finding:
         start = self._connection.request("POST", "/auth/browser", body='{"transport": "token"}', origin=origin)
         challenge, url = start.fields.get("challenge"), start.fields.get("approval_url")
-        if start.status != 202 or not isinstance(challenge, str) or not _is_approval_url(url):
+        if start.status != 202 or not isinstance(challenge, str):
             return _failed(start, _BROWSER_FAILURES)
+        if not is_approval_url(url, site_url):
+            return problem(
+                "user.sign-in",
+                "not the site's page",
+                "The gateway sends users to a page that is not the approval page of this site. Do not open it.",
+                "See gateway.site.",
+            )
         body = json.dumps({"challenge": challenge, "transport": "token"})
         seconds = _seconds(start, "expires_in", APPROVAL_SECONDS)
 
@@ -259,11 +265,6 @@ def _not_approved(pending: Pending, seconds: int) -> Finding:
         f"Not checked: the request was not approved within {seconds} s.",
         f"{AGAIN} Approve the request in the browser.",
     )
-
-
-def _is_approval_url(url: object) -> bool:
-    """Whether a terminal can show this URL: it is one of http or https, without spaces and control characters."""
-    return isinstance(url, str) and _PRINTABLE_URL.fullmatch(url) is not None
 
 
 def _seconds(response: Response, name: str, default: int) -> int:
