@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.site.fake_site import Account
-from tests.support.browser import FLAGS, Monitor, SharedContext, new_context
+from tests.support.browser import FLAGS, NO_POPUP_BLOCKER, Monitor, SharedContext, new_context
 from tests.support.client import Gateway
 from tests.support.pages import Form, open_form, sign_in_over_http
 
@@ -23,7 +23,9 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium, "the browser tests need Chromium (Debian: apt-get install chromium)"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=FLAGS, ignore_default_args=[NO_POPUP_BLOCKER]
+        )
         yield started
         started.close()
 

@@ -111,7 +111,7 @@ def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blo
     form.get_by_label("User name").fill(user.login)
     form.get_by_label("Password").fill(user.password)
     with page.expect_response("**/auth/password") as signed_in:
-        form.get_by_role("button", name="Sign in").click()
+        form.get_by_role("button", name="Sign in", exact=True).click()
     handle = signed_in.value.json()["refresh_token"]
     gateway.secrets.add(handle)
     wait_for_text(form.locator("#projects"), gateway.site.show.projects[0].name)

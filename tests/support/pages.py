@@ -40,7 +40,7 @@ class Form:
         self.username = page.get_by_label("User name")
         self.password = page.get_by_label("Password")
         self.code = page.get_by_label("Code", exact=True)
-        self.submit_button = self.element.get_by_role("button", name="Sign in")
+        self.submit_button = self.element.get_by_role("button", name="Sign in", exact=True)
         self.sign_out_button = self.element.get_by_role("button", name="Sign out")
         self.problem = self.element.get_by_role("alert")
         self.projects = page.locator("#projects")

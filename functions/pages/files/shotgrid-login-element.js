@@ -1,129 +1,63 @@
 /**
- * `<shotgrid-login>`: the sign-in form. It shows fields for user name and password, then a field for the code if the
- * site requires one. After sign-in it shows the user and a button to sign out. The element's content is visible only
- * while a user is signed in.
+ * `<shotgrid-login>`: offers the ways to sign in that the site supports. In the browser: a button that opens the site in
+ * a new tab, then a wait for the approval there. With a password: fields for user name and password, then a field for
+ * the code if the site requires one. After sign-in it shows the user and a button to sign out. The element's content is
+ * visible only while a user is signed in.
  *
- * The attribute `state` (`restoring`, `unreachable`, `password`, `code`, `signed-in`) is for a page's style sheet.
- * A page's code listens to the events of `login` instead. The element is built with DOM calls and a constructed style
- * sheet, so it works under the strictest Content Security Policy and Trusted Types.
+ * The attribute `state` (`restoring`, `unreachable`, `browser`, `waiting`, `password`, `code`, `signed-in`) is for a
+ * page's style sheet. A page's code listens to the events of `login` instead. The element is built with DOM calls and a
+ * constructed style sheet, so it works under the strictest Content Security Policy and Trusted Types.
  */
 
 import { LoginError, login } from "./shotgrid-login.js";
+import { STYLE } from "./shotgrid-login-style.js";
+import { TEXTS, errorText, formatTime, noticeText, passwordDisabledText } from "./shotgrid-login-texts.js";
 
 export { LoginError, login };
 
+/** @typedef {import("./shotgrid-login.js").BrowserSignIn} BrowserSignIn */
 /** @typedef {import("./shotgrid-login.js").Challenge} Challenge */
-
-const STYLE = `
-:host {
-  --_accent: var(--shotgrid-login-accent, light-dark(#0b63ce, #6cb2ff));
-  --_on-accent: var(--shotgrid-login-on-accent, light-dark(#ffffff, #06182b));
-  --_background: var(--shotgrid-login-background, light-dark(#ffffff, #1c2128));
-  --_text: var(--shotgrid-login-text, light-dark(#1d2129, #eef1f5));
-  --_muted: var(--shotgrid-login-muted, light-dark(#57606e, #a5afbd));
-  --_border: var(--shotgrid-login-border, light-dark(#858e9c, #737f8e));
-  --_error: var(--shotgrid-login-error, light-dark(#b42318, #ff9c91));
-  --_radius: var(--shotgrid-login-radius, 8px);
-  color-scheme: light dark;
-  display: block;
-  font: var(--shotgrid-login-font, 1rem/1.5 system-ui, sans-serif);
-}
-:host([hidden]), [hidden] { display: none !important; }
-* { box-sizing: border-box; margin: 0; }
-.card {
-  background: var(--_background);
-  border-radius: calc(var(--_radius) * 1.5);
-  color: var(--_text);
-  display: grid;
-  gap: 1rem;
-  margin-inline: auto;
-  max-width: 24rem;
-  padding: 1.75rem;
-}
-:host(:not([state="signed-in"])) .card {
-  border: 1px solid color-mix(in srgb, var(--_border) 45%, transparent);
-  box-shadow: 0 8px 30px rgb(0 0 0 / 0.08);
-}
-form, .step { display: grid; gap: 1rem; }
-.step + .step { gap: 0.25rem; }
-.field { display: grid; gap: 0.375rem; }
-h2 { font-size: 1.25rem; font-weight: 650; line-height: 1.3; }
-label { font-size: 0.875rem; font-weight: 550; }
-input, button { border-radius: var(--_radius); color: inherit; font: inherit; min-height: 2.75rem; width: 100%; }
-input { background: transparent; border: 1px solid var(--_border); padding: 0.5rem 0.75rem; }
-input[aria-invalid="true"] { border-color: var(--_error); }
-input[name="code"] { font-variant-numeric: tabular-nums; letter-spacing: 0.1em; }
-input:read-only { opacity: 0.6; }
-button { cursor: pointer; padding: 0.5rem 1rem; }
-:is(input, button):focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
-[tabindex="-1"] { outline: none; }
-.primary { background: var(--_accent); border: 1px solid transparent; color: var(--_on-accent); font-weight: 600; }
-.primary[aria-disabled="true"] { cursor: default; opacity: 0.65; }
-.plain { background: none; border: 0; color: var(--_accent); min-height: 2rem; padding: 0.125rem; text-decoration: underline; text-underline-offset: 0.2em; width: auto; }
-.options { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; justify-content: space-between; }
-.hint, .countdown { color: var(--_muted); font-size: 0.875rem; }
-.countdown { font-variant-numeric: tabular-nums; }
-.problem { color: var(--_error); font-size: 0.9375rem; }
-.status { color: var(--_muted); font-size: 0.9375rem; }
-:is(.problem, .status):empty { position: absolute; }
-:host([state="restoring"]) .card { animation: appear 0s 0.4s backwards; }
-.busy::before {
-  animation: turn 0.8s linear infinite;
-  border: 2px solid currentcolor;
-  border-block-start-color: transparent;
-  border-radius: 50%;
-  content: "";
-  display: inline-block;
-  height: 0.875em;
-  margin-inline-end: 0.6em;
-  vertical-align: -0.06em;
-  width: 0.875em;
-}
-.user { align-items: center; display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
-.user button { border: 1px solid var(--_border); background: none; min-height: 2.25rem; padding-block: 0.25rem; width: auto; }
-:host([state="signed-in"]) .card { background: none; gap: 0.25rem; max-width: none; padding: 0; }
-.visually-hidden { block-size: 1px; clip-path: inset(50%); inline-size: 1px; overflow: hidden; position: absolute; white-space: nowrap; }
-@keyframes appear { from { visibility: hidden; } }
-@keyframes turn { to { transform: rotate(1turn); } }
-@media (prefers-reduced-motion: reduce) { .busy::before { animation-duration: 4s; } }
-`;
+/** @typedef {import("./shotgrid-login.js").Methods} Methods */
 
 // Times before the end of a challenge at which a screen reader announces the time left. Seconds.
 const ANNOUNCED_TIMES = [60, 20];
 
-const CODE_HINT = "From your authenticator app, or one of your backup codes.";
+// Milliseconds without a response after which the element shows all ways to sign in.
+const METHODS_DELAY = 3000;
 
-/** Texts for error codes. For all other codes the gateway's own message is shown. */
-const MESSAGES = /** @type {Record<string, (error: LoginError) => string>} */ ({
-  invalid_credentials: () => "The user name or the password is not right.",
-  invalid_otp: ({ attemptsLeft }) =>
-    "That code was not accepted. Each code works once: wait for the next one. Or start again, in case the password " +
-    `was wrong. ${attemptsLeft === 1 ? "One try" : `${attemptsLeft} tries`} left.`,
-  challenge_ended: () => "Your time or your tries for the code have run out. Enter your password again.",
-  too_many_attempts: () => "Too many failed tries. You have to wait before the next one.",
-  password_sign_in_disabled: () =>
-    "Your ShotGrid site signs people in with single sign-on or Autodesk Identity, so a password does not work here.",
-  site_unavailable: () => "ShotGrid does not answer at the moment. Nothing is lost: try again shortly.",
-  too_many_requests: () => "Very many people are signing in right now. Try again in a moment.",
-  unreachable: ({ message }) => `${message} Check your connection and try again.`,
-  origin_not_allowed: ({ message }) => `${message} Whoever runs the sign-in service has to add that address.`,
-});
+/** @type {Methods} */
+const UNKNOWN = { siteUrl: "", siteHost: "", method: "unknown", password: "unknown", browser: "unknown" };
 
 export class ShotGridLoginElement extends HTMLElement {
+  /** @type {Methods | null} */
+  #methods = null; // null until they are known
+  /** @type {"browser" | "password" | null} */
+  #choice = null; // the way that the user has chosen
+  /** @type {BrowserSignIn | null} */
+  #waiting = null;
   /** @type {Challenge | null} */
   #challenge = null;
   #busy = false;
   #retrying = false;
+  #hasBrowserFailed = false;
+  #signedInWithBrowser = false;
   #blockedUntil = 0; // `Date.now()` milliseconds; before this time the gateway rejects further attempts
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
   #listeners = new AbortController();
 
+  #notice = node("p", { class: "notice", part: "notice", id: "notice" });
   #problem = node("p", { class: "problem", part: "error", role: "alert", id: "problem" });
   #status = node("p", { class: "status", part: "status", role: "status" });
   #announcement = node("p", { class: "visually-hidden", role: "status" });
   #username = input({ name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
-  #password = input({ name: "password", autocomplete: "current-password", type: "password" });
+  #password = input({
+    name: "password",
+    autocomplete: "current-password",
+    type: "password",
+    "aria-describedby": "problem password-hint",
+  });
+  #passwordHint = node("p", { class: "hint", id: "password-hint" });
   #code = input({
     name: "code",
     autocomplete: "one-time-code",
@@ -132,37 +66,56 @@ export class ShotGridLoginElement extends HTMLElement {
     "aria-describedby": "problem code-hint",
   });
   #countdown = node("span", { class: "countdown", part: "countdown" });
-  #codeKindButton = node("button", { type: "button", class: "plain", part: "link" });
+  #codeKindButton = button("plain", "link");
   #submitButton = node("button", { type: "submit", class: "primary", part: "button" });
-  #retryButton = node("button", { type: "button", class: "primary", part: "button" });
+  #retryButton = button("primary", "button");
+  #browserButton = button("primary", "button", { "aria-describedby": "browser-hint" });
+  #toBrowserButton = button("plain", "link", {}, "Sign in with the browser instead");
+  #toPasswordButton = button("plain", "link");
+  #signOutButton = button("", "sign-out");
   #signedInAs = node("p", { part: "user", tabindex: "-1" });
   #heading = node("h2", { part: "heading" }, node("slot", { name: "heading" }, "Sign in to ShotGrid"));
   #passwordStep = node(
     "div",
     { class: "step" },
     field("User name", this.#username),
-    field("Password", this.#password),
+    field("Password", this.#password, this.#passwordHint),
   );
-  #codeStep = node("div", { class: "step" });
+  #codeStep = node("div", { class: "step code" });
   #codeOptions = node("div", { class: "options" });
   #form = node(
     "form",
     { part: "form", novalidate: "" },
-    ...[this.#passwordStep, this.#codeStep, this.#submitButton, this.#codeOptions],
+    ...[this.#passwordStep, this.#codeStep, this.#submitButton, this.#codeOptions, this.#toBrowserButton],
   );
-  #user = node("div", { class: "user" }, this.#signedInAs);
+  #browserHint = node("p", { class: "hint", id: "browser-hint" }, TEXTS.browserHint);
+  #browserStep = node("div", { class: "step" }, this.#browserButton, this.#browserHint, this.#toPasswordButton);
+  #waitingText = node("p", { tabindex: "-1", id: "waiting" });
+  #approvalLink = node("a", {
+    target: "_blank",
+    rel: "noopener noreferrer",
+    part: "button",
+    "aria-describedby": "waiting decline-hint",
+  });
+  #sandboxHint = node("p", { class: "hint" }, TEXTS.sandboxHint);
+  #waitingCountdown = node("span", { class: "countdown busy", part: "countdown" });
+  #waitingStep = node("div", { class: "step" }, this.#waitingText);
+  #user = node("div", { class: "user" }, this.#signedInAs, this.#signOutButton);
   #content = node("slot", {});
 
   constructor() {
     super();
-    const startAgain = node("button", { type: "button", class: "plain", part: "link" }, "Start again");
-    const signOut = node("button", { type: "button", part: "sign-out" }, "Sign out");
+    const startAgain = button("plain", "link", {}, "Start again");
+    const cancel = button("plain", "link", {}, "Cancel");
     this.#codeStep.append(
-      field("Code", this.#code, node("p", { class: "hint", id: "code-hint" }, CODE_HINT)),
+      field("Code", this.#code, node("p", { class: "hint", id: "code-hint" }, TEXTS.codeHint)),
       this.#countdown,
     );
     this.#codeOptions.append(this.#codeKindButton, startAgain);
-    this.#user.append(signOut);
+    this.#waitingStep.append(
+      ...[node("p", { class: "hint", id: "decline-hint" }, TEXTS.declineHint), this.#approvalLink, this.#sandboxHint],
+      node("div", { class: "options" }, this.#waitingCountdown, cancel),
+    );
 
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -182,12 +135,24 @@ export class ShotGridLoginElement extends HTMLElement {
       this.#blockedUntil = 0; // the wait was for another user name
       this.#renderTimes();
     });
-    signOut.addEventListener("click", () => this.#run(() => login.signOut()));
+    for (const start of [this.#browserButton, this.#toBrowserButton]) {
+      start.addEventListener("click", () => this.#startInBrowser());
+    }
+    this.#toPasswordButton.addEventListener("click", () => {
+      if (this.#busy) return;
+      this.#choice = "password";
+      this.#showProblem("");
+      this.#render();
+      this.#username.focus();
+    });
+    cancel.addEventListener("click", () => this.#waiting?.cancel());
+    this.#signOutButton.addEventListener("click", () => this.#run(() => login.signOut()));
 
     const card = node(
       "section",
       { class: "card", part: "card" },
-      ...[this.#heading, this.#problem, this.#status, this.#announcement, this.#form, this.#retryButton, this.#user],
+      ...[this.#heading, this.#notice, this.#problem, this.#status, this.#announcement, this.#browserStep],
+      ...[this.#waitingStep, this.#form, this.#retryButton, this.#user],
     );
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -200,10 +165,10 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#listeners = new AbortController();
     const { signal } = this.#listeners;
     login.addEventListener("signedin", () => this.#onSignedIn(), { signal });
-    login.addEventListener("signedout", () => this.#onSignedOut("You are signed out."), { signal });
+    login.addEventListener("signedout", () => this.#onSignedOut(TEXTS.signedOut), { signal });
     login.addEventListener(
       "sessionended",
-      () => this.#onSignedOut("Your session has ended. Sign in to go on."),
+      () => this.#onSignedOut(TEXTS.sessionEnded, { hasEnded: true }),
       { signal },
     );
     login.addEventListener(
@@ -214,7 +179,7 @@ export class ShotGridLoginElement extends HTMLElement {
       },
       { signal },
     );
-    if (login.user) this.#challenge = null;
+    if (login.user) this.#challenge = this.#waiting = null;
     this.#renderWhenRestored(login.restored);
     this.#render();
   }
@@ -224,20 +189,67 @@ export class ShotGridLoginElement extends HTMLElement {
     clearInterval(this.#timer);
   }
 
-  /** Focuses the user name, or the code during the code step. */
+  /** Focuses the first control of the current step. */
   focus(/** @type {FocusOptions} */ options = {}) {
-    (this.#challenge ? this.#code : this.#username).focus(options);
+    const controls = { browser: this.#browserButton, waiting: this.#approvalLink, code: this.#code };
+    const control = controls[/** @type {keyof typeof controls} */ (this.#currentState())] ?? this.#username;
+    control.focus(options);
   }
 
-  /** Shows the form when restoring has found no session: `login` fires no event for that. */
+  /** Shows the ways to sign in when restoring has found no session: `login` fires no event for that. */
   #renderWhenRestored(/** @type {Promise<unknown>} */ restored) {
-    const onRestored = () => {
+    const onRestored = async () => {
       this.#retrying = false;
       if (login.state !== "signed_out") return;
       this.#showProblem("");
-      this.#render();
+      const signIn = this.#waiting ? null : await login.resumeSignIn().catch(() => null);
+      if (signIn) this.#wait(signIn);
+      await this.#loadMethods();
     };
     restored.then(onRestored).catch(() => {}); // the `unreachable` event shows the error
+  }
+
+  /** Finds out what the site supports, and shows it. */
+  async #loadMethods({ fresh = false } = {}) {
+    const show = (/** @type {Methods} */ methods) => {
+      // The form stays if the user has begun to fill it in.
+      if (this.#username.value || this.#password.value) this.#choice ??= "password";
+      this.#methods = methods;
+      this.#render();
+    };
+    const timer = setTimeout(() => this.#methods ?? show(UNKNOWN), METHODS_DELAY);
+    const methods = await login.methods({ fresh }).catch(() => this.#methods ?? UNKNOWN);
+    clearTimeout(timer);
+    show(methods);
+  }
+
+  /** Call it in the event handler of a click: browsers block tabs that open later. */
+  #startInBrowser() {
+    this.#run(
+      async () => this.#wait(await login.signInWithBrowser()),
+      (error) => this.#onBrowserError(error),
+    );
+  }
+
+  #wait(/** @type {BrowserSignIn} */ signIn) {
+    this.#waiting = signIn;
+    this.#hasBrowserFailed = false;
+    signIn.done.catch((error) => this.#onBrowserError(error));
+    this.#render();
+    this.#announcement.textContent = signIn.opened ? TEXTS.waiting : "";
+  }
+
+  #onBrowserError(/** @type {LoginError} */ error) {
+    const wasFocused = this.shadowRoot?.activeElement;
+    const isCancelled = error.code === "cancelled";
+    this.#waiting = null;
+    this.#hasBrowserFailed = !isCancelled;
+    if (!isCancelled) this.#choice = "browser";
+    this.#status.textContent = this.#announcement.textContent = "";
+    this.#render();
+    this.#showProblem(isCancelled ? "" : errorText(error, "browser"));
+    if (wasFocused) (this.#currentState() === "browser" ? this.#browserButton : this.#toBrowserButton).focus();
+    if (error.code === "browser_sign_in_disabled") this.#loadMethods({ fresh: true });
   }
 
   #onSubmit() {
@@ -251,7 +263,13 @@ export class ShotGridLoginElement extends HTMLElement {
       this.#run(() => sendCode(this.#code.value));
     } else {
       this.#run(async () => {
-        this.#challenge = await login.signIn(this.#username.value.trim(), this.#password.value);
+        try {
+          this.#challenge = await login.signIn(this.#username.value.trim(), this.#password.value);
+        } catch (error) {
+          // The site may have changed. Find out before the error is shown.
+          if (isPasswordDisabled(error)) await this.#loadMethods({ fresh: true });
+          throw error;
+        }
         this.#password.value = "";
         if (this.#challenge) this.#setCodeKind("numeric");
       });
@@ -259,7 +277,11 @@ export class ShotGridLoginElement extends HTMLElement {
   }
 
   /** Runs an action that calls the gateway, and shows its progress and result. */
-  async #run(/** @type {() => Promise<unknown>} */ action) {
+  async #run(
+    /** @type {() => Promise<unknown>} */ action,
+    /** @type {(error: LoginError, focused: Element | null | undefined) => void} */ onError = (error, focused) =>
+      this.#onError(error, focused),
+  ) {
     if (this.#busy) return;
     const focused = this.shadowRoot?.activeElement;
     this.#busy = true;
@@ -271,16 +293,21 @@ export class ShotGridLoginElement extends HTMLElement {
       this.#busy = false;
       this.#render();
       if (this.#challenge) this.#code.focus();
+      if (this.#waiting) (this.#waiting.opened ? this.#waitingText : this.#approvalLink).focus();
     } catch (error) {
       this.#busy = false;
       if (!(error instanceof LoginError)) throw error;
-      this.#onError(error, focused);
+      onError(error, focused);
     }
   }
 
   #onError(/** @type {LoginError} */ error, /** @type {Element | null | undefined} */ focused) {
     if (error.code === "challenge_ended" || error.attemptsLeft === 0) {
-      this.#backToPassword(MESSAGES.challenge_ended(error));
+      this.#backToPassword(TEXTS.codeEnded);
+      return;
+    }
+    if (isPasswordDisabled(error)) {
+      this.#onPasswordDisabled();
       return;
     }
     if (error.retryAfter && error.code === "too_many_attempts") {
@@ -288,28 +315,46 @@ export class ShotGridLoginElement extends HTMLElement {
     }
     this.#render();
     const invalid = { invalid_credentials: this.#password, invalid_otp: this.#code }[error.code];
-    this.#showProblem(messageFor(error), invalid);
+    this.#showProblem(errorText(error, this.#methods?.password === "legacy" ? "legacy" : "password"), invalid);
     if (!invalid && focused instanceof HTMLElement) focused.focus();
   }
 
+  /** The site uses Autodesk Identity or single sign-on, and this user has no legacy login. */
+  #onPasswordDisabled() {
+    let methods = this.#methods ?? UNKNOWN;
+    // The gateway can take minutes to notice that the site has changed.
+    if (methods.password !== "no") methods = { ...methods, password: "legacy" };
+    this.#methods = methods;
+    this.#choice = null;
+    this.#password.value = "";
+    this.#render();
+    this.#showProblem(passwordDisabledText(methods));
+    this.focus();
+  }
+
   #onSignedIn() {
-    this.#challenge = null;
+    if (this.#waiting) this.#signedInWithBrowser = true;
+    this.#challenge = this.#waiting = this.#choice = null;
+    this.#hasBrowserFailed = false;
     this.#blockedUntil = 0;
     this.#showProblem("");
     this.#form.reset();
     const focused = this.shadowRoot?.activeElement;
     this.#render();
     if (focused) this.#signedInAs.focus();
-    this.#status.textContent = "";
+    this.#status.textContent = this.#signedInWithBrowser ? TEXTS.closeTab : "";
     this.#announcement.textContent = `Signed in as ${login.user?.login}.`;
   }
 
-  #onSignedOut(/** @type {string} */ message) {
+  async #onSignedOut(/** @type {string} */ message, { hasEnded = false } = {}) {
     const focused = this.shadowRoot?.activeElement;
     this.#announcement.textContent = "";
-    this.#status.textContent = message;
+    this.#status.textContent = this.#signedInWithBrowser && !hasEnded ? TEXTS.signedOutHere : message;
+    this.#signedInWithBrowser = false;
     this.#render();
-    if (focused) this.#username.focus();
+    // A session can end because the site has changed how it signs users in.
+    await this.#loadMethods({ fresh: hasEnded });
+    if (focused && !login.user) this.focus();
   }
 
   #backToPassword(problem = "") {
@@ -338,8 +383,18 @@ export class ShotGridLoginElement extends HTMLElement {
   }
 
   #currentState() {
-    if (login.state === "signed_out") return this.#challenge ? "code" : "password";
-    return login.state === "signed_in" ? "signed-in" : login.state;
+    if (login.state === "signed_in") return "signed-in";
+    if (login.state !== "signed_out") return login.state;
+    if (this.#waiting) return "waiting";
+    if (this.#challenge) return "code";
+    if (!this.#methods) return "restoring";
+    return this.#isBrowserFirst(this.#methods) ? "browser" : "password";
+  }
+
+  #isBrowserFirst(/** @type {Methods} */ { password, browser }) {
+    if (password === "no") return true;
+    if (browser === "no") return false;
+    return this.#choice ? this.#choice === "browser" : password === "legacy";
   }
 
   #render() {
@@ -350,31 +405,81 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#form.hidden = !form;
     this.#passwordStep.hidden = state !== "password";
     this.#codeStep.hidden = this.#codeOptions.hidden = state !== "code";
+    this.#browserStep.hidden = state !== "browser";
+    this.#waitingStep.hidden = state !== "waiting";
     this.#retryButton.hidden = state !== "unreachable";
     this.#retryButton.textContent = this.#retrying ? "Trying…" : "Try again";
     this.#retryButton.classList.toggle("busy", this.#retrying);
     this.#retryButton.setAttribute("aria-disabled", String(this.#retrying));
     this.#user.hidden = this.#content.hidden = state !== "signed-in";
     this.#signedInAs.replaceChildren("Signed in as ", node("strong", {}, login.user?.login ?? ""));
+    this.#signOutButton.textContent = this.#signedInWithBrowser ? "Not you? Sign out" : "Sign out";
     this.#form.setAttribute("aria-busy", String(this.#busy));
     for (const control of [this.#username, this.#password, this.#code]) control.readOnly = this.#busy;
-    if (state === "restoring") this.#status.textContent = "Looking for your session…";
-    else if (this.#status.textContent === "Looking for your session…") this.#status.textContent = "";
-    if (state === "unreachable" && login.problem) this.#showProblem(messageFor(login.problem));
+    if (state === "restoring" && login.state === "restoring") this.#status.textContent = TEXTS.restoring;
+    else if (this.#status.textContent === TEXTS.restoring) this.#status.textContent = "";
+    if (state === "unreachable" && login.problem) this.#showProblem(errorText(login.problem));
+    this.#renderMethods(state);
+    if (state === "waiting") this.#renderWaiting();
     this.#renderTimes();
+  }
+
+  /** Adapts the texts and the links to what the site supports. */
+  #renderMethods(/** @type {string} */ state) {
+    const methods = this.#methods ?? UNKNOWN;
+    const { siteHost, password, browser } = methods;
+    const isLegacy = password === "legacy";
+    this.#notice.textContent = state === "browser" || state === "password" ? noticeText(methods) : "";
+    this.#notice.hidden = !this.#notice.textContent;
+    this.#username.labels?.[0].replaceChildren(isLegacy ? "Legacy login" : "User name");
+    this.#password.labels?.[0].replaceChildren(isLegacy ? "Legacy passphrase" : "Password");
+    this.#passwordHint.textContent = isLegacy ? TEXTS.legacyHint : "";
+    this.#passwordHint.hidden = !isLegacy;
+
+    this.#toBrowserButton.hidden = state !== "password" || browser === "no";
+    this.#toPasswordButton.hidden = password === "no";
+    this.#toPasswordButton.textContent = isLegacy ? "I have a legacy login" : "Sign in with a password instead";
+    this.#browserButton.hidden = this.#browserHint.hidden = browser === "no";
+    this.#browserButton.classList.toggle("busy", this.#busy);
+    this.#browserButton.setAttribute("aria-disabled", String(this.#busy));
+    const name = siteHost ? `Sign in at ${siteHost}` : "Sign in with the browser";
+    this.#browserButton.textContent = this.#busy ? "Opening ShotGrid…" : this.#hasBrowserFailed ? "Try again" : name;
+  }
+
+  #renderWaiting() {
+    const signIn = this.#waiting;
+    if (!signIn) return;
+    this.#waitingText.replaceChildren(
+      signIn.opened ? TEXTS.approve : TEXTS.approveHere,
+      node("strong", {}, signIn.appName),
+      ".",
+    );
+    this.#approvalLink.href = signIn.approvalUrl;
+    this.#approvalLink.className = signIn.opened ? "button" : "button primary";
+    this.#approvalLink.textContent = signIn.opened ? "Open the approval page again" : "Open the approval page";
+    this.#sandboxHint.hidden = signIn.opened || top === window;
   }
 
   /** Shows the times left, and repeats that every second while there are any. */
   #renderTimes() {
     const now = Date.now();
     if (this.#challenge && now >= this.#challenge.expiresAt && !this.#busy) {
-      this.#backToPassword(MESSAGES.challenge_ended(new LoginError("challenge_ended", "")));
+      this.#backToPassword(TEXTS.codeEnded);
       return;
     }
-    const left = this.#challenge ? toSeconds(this.#challenge.expiresAt - now) : 0;
+    const left = toSeconds(((this.#challenge ?? this.#waiting)?.expiresAt ?? now) - now);
     const wait = toSeconds(this.#blockedUntil - now);
     this.#countdown.textContent = `Time left: ${formatTime(left)}`;
-    if (ANNOUNCED_TIMES.includes(left)) this.#announcement.textContent = `${left} seconds left to enter the code.`;
+    this.#waitingCountdown.textContent = `Waiting. Time left: ${formatTime(left)}`;
+    if (ANNOUNCED_TIMES.includes(left)) {
+      const purpose = this.#challenge ? "enter the code" : "approve the request";
+      this.#announcement.textContent = `${left} seconds left to ${purpose}.`;
+    }
+    if (this.#waiting) {
+      const { problem } = this.#waiting;
+      const text = problem ? errorText(problem, "waiting") : "";
+      if (this.#status.textContent !== text) this.#status.textContent = text; // each change is announced
+    }
     this.#submitButton.classList.toggle("busy", this.#busy);
     this.#submitButton.setAttribute("aria-disabled", String(this.#busy || wait > 0));
     this.#submitButton.textContent = this.#busy ? "Signing in…" : wait > 0 ? `Wait ${formatTime(wait)}` : "Sign in";
@@ -405,17 +510,21 @@ function field(/** @type {string} */ label, /** @type {HTMLInputElement} */ cont
   return node("div", { class: "field" }, node("label", { for: control.id, part: "label" }, label), control, ...hints);
 }
 
-function messageFor(/** @type {LoginError} */ error) {
-  const { code, message, requestId } = error;
-  return MESSAGES[code]?.(error) ?? (requestId ? `${message} (Reference: ${requestId})` : message);
+function button(
+  /** @type {string} */ style,
+  /** @type {string} */ part,
+  /** @type {Record<string, string>} */ attributes = {},
+  /** @type {string[]} */ ...text
+) {
+  return node("button", { type: "button", class: style, part, ...attributes }, ...text);
+}
+
+function isPasswordDisabled(/** @type {unknown} */ error) {
+  return error instanceof LoginError && error.code === "password_sign_in_disabled";
 }
 
 function toSeconds(/** @type {number} */ milliseconds) {
   return Math.max(0, Math.ceil(milliseconds / 1000));
-}
-
-function formatTime(/** @type {number} */ seconds) {
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
 // A page may import the module from two URLs, but a name can be defined only once.

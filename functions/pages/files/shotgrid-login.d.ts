@@ -1,9 +1,11 @@
 /**
  * Signs users in to a ShotGrid site through the gateway that serves this file, and calls the site as that user.
  *
- * The access token is only in memory. The session is a cookie that scripts cannot read or, for pages of another site
- * and in frames, a handle (the gateway's refresh token) in `sessionStorage`. Tabs of an origin share one session.
+ * The access token is only in memory. The session is an HttpOnly cookie or, on other sites and in frames, a handle (the
+ * gateway's refresh token) in `sessionStorage`. All tabs share it.
  */
+export type BrowserSignIn = import("./shotgrid-login-browser.js").BrowserSignIn;
+export type Methods = import("./shotgrid-login-browser.js").Methods;
 export type User = {
     type: string;
     id: number;
@@ -11,14 +13,7 @@ export type User = {
 };
 export type State = "restoring" | "unreachable" | "signed_out" | "signed_in";
 export type Challenge = {
-    /**
-     * `Date.now()` milliseconds.
-     */
     expiresAt: number;
-    /**
-     * Accepts an app's code or a backup code. Rejects with
-     * `LoginError`: `invalid_otp` has `attemptsLeft`; after `challenge_ended` call `signIn` again.
-     */
     sendCode: (code: string) => Promise<User>;
 };
 export type Session = {
@@ -44,7 +39,7 @@ export declare class LoginError extends Error {
     /** The request's id in the gateway's log. */
     requestId: string | undefined;
     /**
-     * @param {string} code  The gateway's, or `signed_out` (no user is signed in), `unreachable` (no response).
+     * @param {string} code  The gateway's, or `signed_out`, `unreachable` (no response), `cancelled`.
      * @param {string} message
      * @param {{status?: number, attempts_left?: number, retry_after?: number, request_id?: string}} [problem]
      */
@@ -59,7 +54,7 @@ export declare class LoginError extends Error {
 }
 /**
  * Fires `signedin`, `signedout` and `sessionended` (expired, or ended by the site) in all tabs, and `unreachable`
- * (restoring failed; it is tried again if the error is transient).
+ * (no session was found, because the gateway failed).
  */
 export declare class ShotGridLogin extends EventTarget {
     #private;
@@ -74,8 +69,22 @@ export declare class ShotGridLogin extends EventTarget {
     get problem(): LoginError | null;
     /** The user who was signed in on load, or null. Rejects if waiting cannot help: `origin_not_allowed`. */
     get restored(): Promise<User | null>;
-    /** Looks for a session now, as on load. Use it after `unreachable`. */
+    /** Looks for a session now, as on load. */
     restore(): Promise<User | null>;
+    /** How users can sign in to the site. @returns {Promise<Methods>} */
+    methods({ fresh }?: {
+        fresh?: boolean | undefined;
+    }): Promise<Methods>;
+    /**
+     * Opens a tab to sign in to the site. Call it in a click handler, because browsers block other tabs.
+     * @param {{open?: boolean}} [options]  `open: false` opens no tab.
+     * @returns {Promise<BrowserSignIn>}
+     */
+    signInWithBrowser({ open }?: {
+        open?: boolean;
+    }): Promise<BrowserSignIn>;
+    /** Continues it after a reload. @returns {Promise<BrowserSignIn | null>} */
+    resumeSignIn(): Promise<BrowserSignIn | null>;
     /**
      * Signs in. Returns null if the user is signed in now, or a challenge if the site requires a code.
      * @param {string} username
@@ -84,24 +93,17 @@ export declare class ShotGridLogin extends EventTarget {
      * @throws {LoginError}
      */
     signIn(username: string, password: string): Promise<Challenge | null>;
-    /**
-     * Calls back with the user: now, if one is signed in, and whenever another one signs in.
-     * @param {(user: User) => void} callback
-     */
-    onSignedIn(callback: (user: User) => void): void;
-    /** Waits until a user is signed in. @returns {Promise<User>} */
+    /** Calls back with the user: now, if one is signed in, and whenever another one signs in. */
+    onSignedIn(/** @type {(user: User) => void} */ callback: (user: User) => void): void;
+    /** Waits for a user. @returns {Promise<User>} */
     signedIn(): Promise<User>;
     /** Signs out in all tabs. Rejects, and the user stays signed in, if the call fails. */
     signOut(): Promise<void>;
-    /**
-     * Lets `fetch` send the access token to a studio's own API.
-     * @param {string} origin  Such as `https://api.studio.com`.
-     */
-    addOrigin(origin: string): void;
+    /** Lets `fetch` send the access token to a studio's own API, such as `https://api.studio.com`. */
+    addOrigin(/** @type {string} */ origin: string): void;
     /**
      * `fetch`, with the access token for the site and the origins of `addOrigin` only. Renews the token before it
-     * expires, and once after a 401. A 401 means that a request was not processed (RFC 9110, 15.5.2): it is sent again,
-     * unless its body is a stream.
+     * expires, and after a 401. Then it sends the request again, unless the body is a stream.
      * @param {RequestInfo | URL} input
      * @param {RequestInit} [init]
      * @returns {Promise<Response>}

@@ -1,21 +1,16 @@
 /**
  * Signs users in to a ShotGrid site through the gateway that serves this file, and calls the site as that user.
  *
- * The access token is only in memory. The session is a cookie that scripts cannot read or, for pages of another site
- * and in frames, a handle (the gateway's refresh token) in `sessionStorage`. Tabs of an origin share one session.
+ * The access token is only in memory. The session is an HttpOnly cookie or, on other sites and in frames, a handle (the
+ * gateway's refresh token) in `sessionStorage`. All tabs share it.
  */
 
+/** @typedef {import("./shotgrid-login-browser.js").BrowserSignIn} BrowserSignIn */
+/** @typedef {import("./shotgrid-login-browser.js").Methods} Methods */
 /** @typedef {{type: string, id: number, login: string}} User  The site's row of the user. */
 /** @typedef {"restoring" | "unreachable" | "signed_out" | "signed_in"} State */
+/** @typedef {{expiresAt: number, sendCode: (code: string) => Promise<User>}} Challenge  Times are `Date.now()`. */
 /**
- * Returned by `signIn` when the site requires a second factor.
- * @typedef {object} Challenge
- * @property {number} expiresAt  `Date.now()` milliseconds.
- * @property {(code: string) => Promise<User>} sendCode  Accepts an app's code or a backup code. Rejects with
- *   `LoginError`: `invalid_otp` has `attemptsLeft`; after `challenge_ended` call `signIn` again.
- */
-/**
- * Times are `Date.now()` milliseconds.
  * @typedef {object} Session
  * @property {User} user
  * @property {string} site
@@ -38,10 +33,13 @@ const MAX_RESTORE_DELAY = 30;
 // Seconds that a page with a handle waits for another tab, which may have a newer handle.
 const OTHER_TAB_DELAY = 0.25;
 
+// In a frame under a page of another site, the cookie is dropped.
+const TRANSPORT = top === window ? {} : { transport: "token" };
+
 /** An error response, or no response. Decide by `code`; `message` is for users. */
 export class LoginError extends Error {
   /**
-   * @param {string} code  The gateway's, or `signed_out` (no user is signed in), `unreachable` (no response).
+   * @param {string} code  The gateway's, or `signed_out`, `unreachable` (no response), `cancelled`.
    * @param {string} message
    * @param {{status?: number, attempts_left?: number, retry_after?: number, request_id?: string}} [problem]
    */
@@ -67,7 +65,7 @@ export class LoginError extends Error {
 
 /**
  * Fires `signedin`, `signedout` and `sessionended` (expired, or ended by the site) in all tabs, and `unreachable`
- * (restoring failed; it is tried again if the error is transient).
+ * (no session was found, because the gateway failed).
  */
 export class ShotGridLogin extends EventTarget {
   #gateway;
@@ -97,7 +95,7 @@ export class ShotGridLogin extends EventTarget {
       this.#channel = new BroadcastChannel(this.#sharedName);
       this.#channel.onmessage = ({ data }) => this.#onMessage(data ?? {});
     }
-    // The network is back, a page leaves the back-forward cache (no messages arrive there), or a laptop wakes.
+    // No messages arrive in the back-forward cache, or during sleep.
     addEventListener("online", () => this.#onWake(false));
     addEventListener("pageshow", (event) => event.persisted && this.#onWake(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.#onWake(false));
@@ -128,7 +126,7 @@ export class ShotGridLogin extends EventTarget {
     return this.#restored;
   }
 
-  /** Looks for a session now, as on load. Use it after `unreachable`. */
+  /** Looks for a session now, as on load. */
   restore() {
     this.#endDelay();
     if (!this.#restoring) {
@@ -141,6 +139,25 @@ export class ShotGridLogin extends EventTarget {
     return this.#restored;
   }
 
+  /** How users can sign in to the site. @returns {Promise<Methods>} */
+  methods({ fresh = false } = {}) {
+    return this.#browser("methods", fresh);
+  }
+
+  /**
+   * Opens a tab to sign in to the site. Call it in a click handler, because browsers block other tabs.
+   * @param {{open?: boolean}} [options]  `open: false` opens no tab.
+   * @returns {Promise<BrowserSignIn>}
+   */
+  signInWithBrowser({ open = true } = {}) {
+    return this.#browser("start", open ? window.open("about:blank", "_blank") : null);
+  }
+
+  /** Continues it after a reload. @returns {Promise<BrowserSignIn | null>} */
+  resumeSignIn() {
+    return this.#browser("resume", null);
+  }
+
   /**
    * Signs in. Returns null if the user is signed in now, or a challenge if the site requires a code.
    * @param {string} username
@@ -149,9 +166,7 @@ export class ShotGridLogin extends EventTarget {
    * @throws {LoginError}
    */
   async signIn(username, password) {
-    // In a frame under a page of another site, the cookie is dropped.
-    const transport = top === window ? {} : { transport: "token" };
-    const body = await this.#call("password", { username, password, ...transport });
+    const body = await this.#call("password", { username, password, ...TRANSPORT });
     if (body.status === "signed_in") {
       this.#updateSession(body);
       return null;
@@ -159,28 +174,20 @@ export class ShotGridLogin extends EventTarget {
     return {
       expiresAt: Date.now() + body.expires_in * 1000,
       sendCode: async (code) =>
-        this.#updateSession(await this.#call("otp", { challenge: body.challenge, code, ...transport })),
+        this.#updateSession(await this.#call("otp", { challenge: body.challenge, code, ...TRANSPORT })),
     };
   }
 
-  /**
-   * Calls back with the user: now, if one is signed in, and whenever another one signs in.
-   * @param {(user: User) => void} callback
-   */
-  onSignedIn(callback) {
+  /** Calls back with the user: now, if one is signed in, and whenever another one signs in. */
+  onSignedIn(/** @type {(user: User) => void} */ callback) {
     const call = () => this.user && callback(this.user);
     this.addEventListener("signedin", call);
     call();
   }
 
-  /** Waits until a user is signed in. @returns {Promise<User>} */
-  async signedIn() {
-    return (
-      this.user ??
-      new Promise((resolve) =>
-        this.addEventListener("signedin", () => resolve(/** @type {User} */ (this.user)), { once: true }),
-      )
-    );
+  /** Waits for a user. @returns {Promise<User>} */
+  signedIn() {
+    return new Promise((resolve) => this.onSignedIn(resolve));
   }
 
   /** Signs out in all tabs. Rejects, and the user stays signed in, if the call fails. */
@@ -192,21 +199,17 @@ export class ShotGridLogin extends EventTarget {
     });
   }
 
-  /**
-   * Lets `fetch` send the access token to a studio's own API.
-   * @param {string} origin  Such as `https://api.studio.com`.
-   */
-  addOrigin(origin) {
+  /** Lets `fetch` send the access token to a studio's own API, such as `https://api.studio.com`. */
+  addOrigin(/** @type {string} */ origin) {
     const url = new URL(origin);
     const secure = url.protocol === "https:" || /^(.+\.)?localhost$|^127\.0\.0\.1$/.test(url.hostname);
-    if (url.origin !== origin || !secure) throw new TypeError(`not an https origin, such as https://HOST: ${origin}`);
+    if (url.origin !== origin || !secure) throw new TypeError(`not an https origin: ${origin}`);
     this.#apiOrigins.add(origin);
   }
 
   /**
    * `fetch`, with the access token for the site and the origins of `addOrigin` only. Renews the token before it
-   * expires, and once after a 401. A 401 means that a request was not processed (RFC 9110, 15.5.2): it is sent again,
-   * unless its body is a stream.
+   * expires, and after a 401. Then it sends the request again, unless the body is a stream.
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @returns {Promise<Response>}
@@ -226,7 +229,7 @@ export class ShotGridLogin extends EventTarget {
     } catch (error) {
       networkError = error;
     }
-    // A network error may be a 401 hidden by CORS. Refresh once to find out.
+    // CORS may hide a 401. Refresh once to find out.
     if (response ? response.status === 401 : isSite && !request.signal.aborted && token !== this.#tokenAfterFailure) {
       await abortable(request.signal, this.#renew(token, isSite));
       const newToken = await this.accessToken();
@@ -257,6 +260,24 @@ export class ShotGridLogin extends EventTarget {
   /** Name of the channel, the lock and the storage item. */
   get #sharedName() {
     return `shotgrid-login ${this.#gateway}`;
+  }
+
+  async #browser(/** @type {"methods" | "start" | "resume"} */ name, /** @type {any} */ argument) {
+    const module = await import("./shotgrid-login-browser.js").catch(() => {
+      argument?.close?.();
+      throw unreachable();
+    });
+    /** @type {import("./shotgrid-login-browser.js").Access} */
+    const access = {
+      login: this,
+      LoginError,
+      gateway: this.#gateway,
+      transport: TRANSPORT,
+      read: (request) => this.#read(request),
+      call: (route, fields) => this.#call(route, fields),
+      adopt: (body) => this.#updateSession(body),
+    };
+    return /** @type {any} */ (module[name](access, argument));
   }
 
   async #restore() {
@@ -291,11 +312,7 @@ export class ShotGridLogin extends EventTarget {
     });
   }
 
-  /**
-   * Gets a token other than the rejected one.
-   * @param {string} [rejected]
-   * @param {boolean} [bySite]  The site rejected it, so the gateway must call the site.
-   */
+  /** Gets a token other than `rejected`. `bySite`: the site rejected it, so the gateway must call the site. */
   #renew(rejected = "", bySite = false) {
     let renewal = this.#renewals.get(rejected);
     if (!renewal) {
@@ -316,12 +333,12 @@ export class ShotGridLogin extends EventTarget {
     return renewal;
   }
 
-  /** @param {boolean} always  Call the gateway even if the token has not expired. */
-  #onWake(always) {
+  /** `always`: also if the token has not expired. */
+  #onWake(/** @type {boolean} */ always) {
     this.#endDelay();
     const session = this.#session;
     if (session && (always || Date.now() >= session.expiresAt)) {
-      // The end of a session fires an event. After other errors, the next request tries again.
+      // The next request tries again.
       this.#renew(session.accessToken).catch(() => {});
     }
   }
@@ -363,14 +380,17 @@ export class ShotGridLogin extends EventTarget {
   }
 
   #setSession(/** @type {Session} */ session) {
-    const before = this.#session;
+    // Pages drop what they show of another user.
+    if (this.user && this.user.id !== session.user.id) this.#endSession("signedout");
+    const before = this.user;
     this.#version++;
     this.#session = session;
     this.#state = "signed_in";
     this.#problem = null;
     this.#storeHandle(session.refreshToken);
+    storage()?.removeItem(`${this.#sharedName} waiting`);
     this.#endDelay();
-    if (before?.user.id !== session.user.id) this.dispatchEvent(new Event("signedin"));
+    if (!before) this.dispatchEvent(new Event("signedin"));
   }
 
   #endSession(/** @type {"signedout" | "sessionended"} */ event) {
@@ -413,7 +433,7 @@ export class ShotGridLogin extends EventTarget {
     else storage()?.removeItem(this.#sharedName);
   }
 
-  /** Runs `action` in one tab at a time. Without Web Locks it runs at once: the gateway handles races. */
+  /** Runs `action` in one tab at a time. Without Web Locks, the gateway handles races. */
   async #withLock(/** @type {() => Promise<void>} */ action) {
     let started = false;
     try {
@@ -430,7 +450,7 @@ export class ShotGridLogin extends EventTarget {
   async #call(/** @type {string} */ route, /** @type {object} */ fields, tries = 1) {
     for (let tried = 1; ; tried++) {
       try {
-        return await this.#callOnce(route, fields);
+        return await this.#read(this.#post(route, fields, "include"));
       } catch (error) {
         if (!(error instanceof LoginError)) throw error;
         if (!error.transient || tried >= tries) throw error;
@@ -440,14 +460,14 @@ export class ShotGridLogin extends EventTarget {
     }
   }
 
-  async #callOnce(/** @type {string} */ route, /** @type {object} */ fields) {
-    const response = await this.#post(route, fields, "include").catch(() => null);
+  async #read(/** @type {Promise<Response>} */ request) {
+    const response = await request.catch(() => null);
     if (!response) throw await this.#networkError();
     if (response.status === 204) return {};
     const body = (await response.json().catch(() => null)) ?? {};
     if (response.ok) {
-      if (["signed_in", "signed_out", "otp_required"].includes(body.status)) return body;
-      throw new LoginError("unreachable", "The response of the sign-in service was lost.");
+      if (body.status ?? body.method) return body;
+      throw unreachable();
     }
     const problem = { ...body, status: response.status };
     throw new LoginError(body.code ?? "gateway_error", body.detail ?? "The sign-in service has failed.", problem);
@@ -465,20 +485,17 @@ export class ShotGridLogin extends EventTarget {
     });
   }
 
-  /** Finds out why there was no response: browsers hide error responses of other origins. */
+  /** Finds out why there was no response. */
   async #networkError() {
-    const options = /** @type {RequestInit} */ ({ cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
-    // Any page may read this file; only allowed pages may read a refresh response. Try twice, as networks can fail.
-    for (let round = 0; round < 2; round++) {
-      const file = await fetch(`${this.#gateway}shotgrid-login.js`, options).catch(() => null);
-      if (!file?.ok || (await this.#post("refresh", {}, "omit").catch(() => null))) {
-        const message = navigator.onLine ? "The sign-in service cannot be reached." : "There is no network.";
-        return new LoginError("unreachable", message);
-      }
-    }
-    const message = `The sign-in service is not set up for pages at ${location.origin}.`;
-    return new LoginError("origin_not_allowed", message, { status: 403 });
+    const module = await import("./shotgrid-login-network.js").catch(() => null);
+    const rejected = await module?.originRejected(this.#gateway, () => this.#post("refresh", {}, "omit"));
+    return rejected ? new LoginError("origin_not_allowed", rejected, { status: 403 }) : unreachable();
   }
+}
+
+function unreachable() {
+  const message = navigator.onLine ? "The sign-in service cannot be reached." : "There is no network.";
+  return new LoginError("unreachable", message);
 }
 
 /**
@@ -501,7 +518,7 @@ function send(/** @type {Request} */ request, /** @type {string} */ token) {
   return fetch(request);
 }
 
-/** Null if the browser denies it. The handle then lives as long as the page. */
+/** Null if the browser denies it. */
 function storage() {
   try {
     return sessionStorage;

@@ -1,0 +1,282 @@
+/**
+ * Sign-in in the browser: the user signs in to the ShotGrid site in another tab, and approves a request there. This
+ * module polls the gateway until then. `shotgrid-login.js` imports it on demand.
+ *
+ * Nothing here depends on the other tab. The site sends no message to it, and `closed` of a tab is always true if one of
+ * the two pages has a Cross-Origin-Opener-Policy.
+ */
+
+/** @typedef {import("./shotgrid-login.js").LoginError} LoginError */
+/** @typedef {import("./shotgrid-login.js").User} User */
+/**
+ * How users can sign in to the site. `unknown`: the site did not respond, or it returned an unknown value.
+ * @typedef {object} Methods
+ * @property {string} siteUrl
+ * @property {string} siteHost
+ * @property {"default" | "ldap" | "oxygen" | "saml2" | "unknown"} method  `oxygen` is Autodesk Identity.
+ * @property {"yes" | "legacy" | "no" | "unknown"} password  `legacy`: a legacy login with its own passphrase.
+ * @property {"yes" | "no" | "unknown"} browser
+ */
+/**
+ * What this module uses of a `ShotGridLogin`. The functions throw `LoginError`.
+ * @typedef {object} Access
+ * @property {EventTarget & {user: User | null}} login
+ * @property {typeof import("./shotgrid-login.js").LoginError} LoginError
+ * @property {string} gateway  With a final slash.
+ * @property {{transport?: string}} transport
+ * @property {(request: Promise<Response>) => Promise<any>} read
+ * @property {(route: string, fields: object) => Promise<any>} call
+ * @property {(body: object) => User} adopt  Takes over the session of a response.
+ */
+/**
+ * An approval request, as it is stored in `sessionStorage` while it waits.
+ * @typedef {object} ApprovalRequest
+ * @property {string} challenge
+ * @property {string} approvalUrl
+ * @property {string} siteHost
+ * @property {string} appName
+ * @property {number} expiresAt
+ * @property {boolean} opened
+ */
+
+// Seconds between two polls: in a visible page, unless the gateway says otherwise, and in a hidden page.
+const INTERVAL = 5;
+const HIDDEN_INTERVAL = 15;
+
+// The gateway calls the site at most once in this time. Seconds.
+const MIN_INTERVAL = 2;
+
+// Milliseconds for `methods`, which needs at most one call of the site.
+const METHODS_TIMEOUT = 35_000;
+
+// After these events, the user may be back from the other tab.
+const RETURN_EVENTS = ["visibilitychange", "focus", "pageshow", "online"];
+
+/** A sign-in that waits until the user approves it. */
+export class BrowserSignIn {
+  /**
+   * Why the last poll failed. The sign-in still waits: the site or the gateway may respond later.
+   * @type {LoginError | null}
+   */
+  problem = null;
+
+  #access;
+  #request;
+  #interval = INTERVAL;
+  #polledAt;
+  #pollAfter = 0; // `Date.now()` milliseconds; the gateway would reject an earlier poll
+  #isPolling = false;
+  #hasReturned = false; // since the last poll
+  #hasEnded = false;
+  #isCancelled = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #listeners = new AbortController();
+  #resolve = (/** @type {User} */ _user) => {};
+  #reject = (/** @type {LoginError} */ _error) => {};
+
+  /**
+   * @param {Access} access
+   * @param {ApprovalRequest} request
+   * @param {number} polledAt  When the gateway was last called for this request, in `Date.now()` milliseconds.
+   */
+  constructor(access, request, polledAt) {
+    this.#access = access;
+    this.#request = request;
+    this.#polledAt = polledAt;
+    /** The site's page for the approval. Keep it secret: whoever has it can take the session. */
+    this.approvalUrl = request.approvalUrl;
+    /** The host of the site. */
+    this.siteHost = request.siteHost;
+    /** The name that the approval page shows. */
+    this.appName = request.appName;
+    /** When waiting ends, in `Date.now()` milliseconds. */
+    this.expiresAt = request.expiresAt;
+    /** Whether a tab was opened. If not, the user needs a link to `approvalUrl`. */
+    this.opened = request.opened;
+    /**
+     * The user. Rejects with `LoginError`: `challenge_ended` (declined, or not approved in time), `cancelled`, or an
+     * error of the gateway.
+     * @type {Promise<User>}
+     */
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.done.catch(() => {}); // a page can use the event `signedin` instead
+
+    storage()?.setItem(storageName(access), JSON.stringify(request));
+    const { signal } = this.#listeners;
+    for (const event of RETURN_EVENTS) addEventListener(event, () => this.#onReturn(), { signal });
+    // The user has signed in, here or in another tab.
+    access.login.addEventListener("signedin", () => this.#end(), { signal });
+    this.#schedule();
+  }
+
+  /** Forgets the request. An approval has no effect then. */
+  cancel = () => {
+    this.#isCancelled = true;
+    this.#end(new this.#access.LoginError("cancelled", "The sign-in was cancelled."));
+  };
+
+  #onReturn() {
+    this.#hasReturned ||= !document.hidden;
+    this.#schedule();
+  }
+
+  #schedule() {
+    clearTimeout(this.#timer);
+    if (this.#hasEnded || this.#isPolling) return;
+    const interval = this.#hasReturned ? MIN_INTERVAL : document.hidden ? HIDDEN_INTERVAL : this.#interval;
+    const pollAt = Math.max(this.#polledAt + interval * 1000, this.#pollAfter);
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, Math.min(pollAt, this.expiresAt) - Date.now()));
+  }
+
+  #onTimer() {
+    if (Date.now() < this.expiresAt) this.#poll();
+    else this.#end(new this.#access.LoginError("challenge_ended", "The request was not approved in time."));
+  }
+
+  async #poll() {
+    const { LoginError, call } = this.#access;
+    this.#isPolling = true;
+    this.#hasReturned = false;
+    this.#polledAt = Date.now();
+    try {
+      const body = await call("approval", { challenge: this.#request.challenge });
+      this.problem = null;
+      this.#interval = body.interval ?? INTERVAL;
+      if (body.status === "signed_in") await this.#onApproved(body);
+    } catch (error) {
+      if (!(error instanceof LoginError)) throw error;
+      this.problem = error;
+      this.#pollAfter = Date.now() + (error.retryAfter ?? 0) * 1000;
+      const canSucceed = (error.transient && error.code !== "site_error") || error.status === 429;
+      if (!canSucceed) this.#end(error);
+    } finally {
+      this.#isPolling = false;
+      this.#schedule();
+    }
+  }
+
+  async #onApproved(/** @type {any} */ body) {
+    const { adopt, call } = this.#access;
+    if (this.#isCancelled) {
+      await call("logout", { refresh_token: body.refresh_token });
+    } else {
+      adopt(body);
+      this.#end();
+    }
+  }
+
+  /** Stops waiting: with the user who is signed in now, or with an error. */
+  #end(/** @type {LoginError | null} */ error = null) {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    clearTimeout(this.#timer);
+    this.#listeners.abort();
+    if (readRequest(this.#access)?.challenge === this.#request.challenge) storage()?.removeItem(storageName(this.#access));
+    if (error) this.#reject(error);
+    else this.#resolve(/** @type {User} */ (this.#access.login.user));
+  }
+}
+
+/**
+ * Returns what the site supports.
+ * @param {Access} access
+ * @param {boolean} fresh  Without the browser's cache.
+ * @returns {Promise<Methods>}
+ */
+export async function methods({ gateway, read }, fresh) {
+  const body = await read(
+    fetch(`${gateway}auth/methods`, {
+      cache: fresh ? "reload" : "default",
+      credentials: "omit",
+      redirect: "error",
+      signal: AbortSignal.timeout(METHODS_TIMEOUT),
+    }),
+  );
+  const { site_url: siteUrl, site_host: siteHost, method, password, browser } = body;
+  return { siteUrl, siteHost, method, password, browser };
+}
+
+/**
+ * Requests the approval, and opens the approval page in a blank tab.
+ * @param {Access} access
+ * @param {Window | null} tab
+ * @returns {Promise<BrowserSignIn>}
+ */
+export async function start(access, tab) {
+  const startedAt = Date.now();
+  try {
+    if (tab) showWait(tab);
+    const body = await access.call("browser", access.transport);
+    const approvalUrl = String(body.approval_url);
+    if (!/^https?:/.test(approvalUrl)) {
+      throw new access.LoginError("site_error", "The site returned an invalid address.", { status: 502 });
+    }
+    /** @type {ApprovalRequest} */
+    const request = {
+      challenge: body.challenge,
+      approvalUrl,
+      siteHost: body.site_host,
+      appName: body.app_name,
+      expiresAt: Date.now() + body.expires_in * 1000,
+      opened: navigate(tab, approvalUrl),
+    };
+    return new BrowserSignIn(access, request, startedAt);
+  } catch (error) {
+    tab?.close();
+    throw error;
+  }
+}
+
+/**
+ * Continues the sign-in that waited when the page was loaded again. Returns null if there is none.
+ * @param {Access} access
+ * @returns {BrowserSignIn | null}
+ */
+export function resume(access) {
+  const request = readRequest(access);
+  if (request && !access.login.user && Date.now() < request.expiresAt) return new BrowserSignIn(access, request, 0);
+  storage()?.removeItem(storageName(access));
+  return null;
+}
+
+/** Shows a text in the blank tab, because the gateway may need seconds. A sandbox can forbid it. */
+function showWait(/** @type {Window} */ tab) {
+  tab.opener = null;
+  try {
+    tab.document.documentElement.style.colorScheme = "light dark";
+    tab.document.title = tab.document.body.textContent = "Opening ShotGrid…";
+  } catch {}
+}
+
+/** Returns whether the tab opens the page. */
+function navigate(/** @type {Window | null} */ tab, /** @type {string} */ url) {
+  try {
+    tab?.location.replace(url);
+    return Boolean(tab);
+  } catch {
+    tab?.close(); // a sandbox forbids it
+    return false;
+  }
+}
+
+/** @returns {ApprovalRequest | null} */
+function readRequest(/** @type {Access} */ access) {
+  return JSON.parse(storage()?.getItem(storageName(access)) ?? "null");
+}
+
+function storageName(/** @type {Access} */ { gateway }) {
+  return `shotgrid-login ${gateway} waiting`;
+}
+
+/** Null if the browser denies it. A reload then forgets the request. */
+function storage() {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,93 @@
+/** The texts that `<shotgrid-login>` shows, except the labels of its buttons and links. */
+
+/** @typedef {import("./shotgrid-login.js").LoginError} LoginError */
+/** @typedef {import("./shotgrid-login.js").Methods} Methods */
+/** @typedef {"password" | "legacy" | "browser" | "waiting"} Situation  What the user does when an error occurs. */
+
+export const TEXTS = {
+  restoring: "Looking for your session…",
+  codeHint: "From your authenticator app, or one of your backup codes.",
+  browserHint: "Opens a new tab, where you sign in to ShotGrid as always and approve this page.",
+  legacyHint:
+    "Not your Autodesk password. Set it up in ShotGrid: Account Settings → Legacy Login and Personal Access Token.",
+  approve: "Approve the request in the other tab. It is from ",
+  approveHere: "Your browser did not open the tab: open the approval page here. The request is from ",
+  declineHint: "If you did not just press the button here, decline.",
+  sandboxHint:
+    "If the link opens nothing, this page is in a frame that cannot open tabs. Open the page in a tab of its own.",
+  waiting: "Waiting for your approval in the other tab.",
+  closeTab: "You can close the ShotGrid tab.",
+  signedOut: "You are signed out.",
+  signedOutHere:
+    "You are signed out. ShotGrid itself is still signed in: to use another account, sign out in ShotGrid too.",
+  sessionEnded: "Your session has ended. Sign in to go on.",
+  codeEnded: "Your time or your tries for the code have run out. Enter your password again.",
+};
+
+const IDENTITY = "This site signs people in with their Autodesk account. Never type your Autodesk password here.";
+const LAUNCHER_OFF = "Ask the site's administrator to enable the App Session Launcher.";
+
+/** Texts for error codes. For all other codes, the gateway's own message is shown. */
+const ERRORS = /** @type {Record<string, (error: LoginError) => string>} */ ({
+  invalid_credentials: () => "The user name or the password is not right.",
+  invalid_otp: ({ attemptsLeft }) =>
+    "That code was not accepted. Each code works once: wait for the next one. Or start again, in case the password " +
+    `was wrong. ${attemptsLeft === 1 ? "One try" : `${attemptsLeft} tries`} left.`,
+  challenge_ended: () => TEXTS.codeEnded,
+  too_many_attempts: () => "Too many failed tries. You have to wait before the next one.",
+  site_unavailable: () => "ShotGrid does not answer at the moment. Nothing is lost: try again shortly.",
+  too_many_requests: () => "Very many people are signing in right now. Try again in a moment.",
+  unreachable: ({ message }) => `${message} Check your connection and try again.`,
+  origin_not_allowed: ({ message }) => `${message} Whoever runs the sign-in service has to add that address.`,
+});
+
+/** Texts that differ in a situation. */
+const ERRORS_IN = /** @type {Record<Situation, typeof ERRORS>} */ ({
+  password: {},
+  legacy: {
+    invalid_credentials: () =>
+      "The legacy login or the legacy passphrase is not right. The passphrase is not your Autodesk password.",
+  },
+  browser: {
+    challenge_ended: () => "The request was declined, or its five minutes ran out. If you approved it, try once more.",
+    too_many_attempts: ({ retryAfter = 60 }) =>
+      `Too many sign-ins were started. Try again in ${formatTime(retryAfter)} minutes.`,
+  },
+  waiting: {
+    site_unavailable: () => "ShotGrid does not answer at the moment. This page keeps trying.",
+    unreachable: ({ message }) => `${message} This page keeps trying.`,
+  },
+});
+
+/** Returns the text for an error. */
+export function errorText(/** @type {LoginError} */ error, /** @type {Situation} */ situation = "password") {
+  const { code, message, requestId } = error;
+  const text = ERRORS_IN[situation][code] ?? ERRORS[code];
+  return text?.(error) ?? (requestId ? `${message} (Reference: ${requestId})` : message);
+}
+
+/** Returns what users of a site must know before they sign in, or "". */
+export function noticeText(/** @type {Methods} */ { method, password, browser }) {
+  const sentences = [];
+  if (method === "oxygen") sentences.push(IDENTITY);
+  if (browser === "no" && password === "legacy") sentences.push(`If you have no legacy login: ${LAUNCHER_OFF}`);
+  if (browser === "no" && password === "no") sentences.push(`This site cannot sign you in here. ${LAUNCHER_OFF}`);
+  return sentences.join(" ");
+}
+
+/** Returns what a user can do whose password the site does not take. */
+export function passwordDisabledText(/** @type {Methods} */ { password, browser }) {
+  const sentences = ["ShotGrid does not take this password."];
+  if (browser !== "no") sentences.push("Sign in with the browser instead.");
+  if (password !== "no") {
+    sentences.push(
+      "To type a password here, first set up a legacy login with a personal access token in ShotGrid: Account Settings.",
+    );
+  }
+  return sentences.join(" ");
+}
+
+/** Returns minutes and seconds. */
+export function formatTime(/** @type {number} */ seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
