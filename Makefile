@@ -34,7 +34,7 @@ help: ## list the targets and the variables
 	@echo 'PYTHON=python3.13        use this Python, 3.11 or newer'
 	@echo 'ARGS="-k refresh"        pass arguments to pytest (test, unit, integration)'
 	@echo 'SECONDS=60               the time for soak'
-	@echo 'PORT=8000                the first of the three ports of run'
+	@echo 'PORT=8000                the first of the four ports of run'
 	@echo 'SITE=identity            the kind of the fake site for run: passwords (the default), identity or sso'
 	@echo 'SHOTGRID_SITE_URL=...    the site for run, instead of the fake site'
 	@echo 'ALLOWED_ORIGINS=...      the origins of further pages that can use the gateway of run, separated by commas'

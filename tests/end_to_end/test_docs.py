@@ -39,7 +39,7 @@ RUN = block("README.md", "make run")
 DEPLOY = block("README.md", "sam build")
 CHECK = block("README.md", "pip install .")
 DEPLOY_API = block("README.md", "sam deploy")
-CURL = block("docs/http.md", "gateway=")
+CURL, CURL_BROWSER = (found.text for found in blocks("sh") if found.document == "docs/http.md")
 SWITCH = block("docs/two-factor.md", "curl -sS -X PUT")
 
 # The account of the documents. MiniStack reads the account from the access key, so that the stacks of the documents
@@ -77,8 +77,9 @@ class MakeRun:
     """A running `make run`, with what it has printed."""
 
     def __init__(self, log: Path) -> None:
-        self.port = free_port(in_a_row=3)
+        self.port = free_port(in_a_row=4)
         self.gateway = f"http://login.localhost:{self.port}"
+        self.gateway_over_tls = f"https://login.localhost:{self.port + 3}"
         self.site = f"http://127.0.0.1:{self.port + 1}"
         self.log = log
         environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
@@ -159,7 +160,7 @@ def checkout(running: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_every_command_of_the_documents_is_run_by_a_test_of_this_file() -> None:
-    assert {found.text for found in blocks("sh")} == {RUN, DEPLOY, CHECK, DEPLOY_API, CURL, SWITCH}
+    assert {found.text for found in blocks("sh")} == {RUN, DEPLOY, CHECK, DEPLOY_API, CURL, CURL_BROWSER, SWITCH}
 
 
 def test_make_run_prints_how_to_sign_in_and_ends_with_the_gateway(running: MakeRun) -> None:
@@ -168,11 +169,38 @@ def test_make_run_prints_how_to_sign_in_and_ends_with_the_gateway(running: MakeR
     assert running.lines[: len(described)] == described
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_make_run_serves_the_gateway_over_tls(running: MakeRun) -> None:
+    """Its own pages can sign users in. Safari needs it."""
+    url, host = f"https://127.0.0.1:{running.port + 3}", f"login.localhost:{running.port + 3}"
+    headers = {"host": host, "origin": running.gateway_over_tls, "sec-fetch-site": "same-origin"}
+    page = requests.get(f"{url}/", headers=headers, verify=False, timeout=60)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    credentials = {"username": "a_username", "password": "a_password"}
+    response = requests.post(f"{url}/auth/password", json=credentials, headers=headers, verify=False, timeout=60)
+    assert response.headers["access-control-allow-origin"] == running.gateway_over_tls
+
+
+def documented_statuses() -> list[list[str]]:
+    """Return the statuses that the two blocks of the HTTP contract print."""
+    return [re.findall(r"\d{3}", text) for text in re.findall("It prints the statuses (.*)\\.", HTTP_GUIDE.read_text())]
+
+
+def printed_statuses(printed: str) -> list[str]:
+    return re.findall(r"^(\d{3})$", printed, re.MULTILINE)
+
+
+def test_curl_commands_sign_in_in_the_browser(running: MakeRun, tmp_path: Path) -> None:
+    printed = running.paste(CURL_BROWSER, tmp_path)
+    assert printed_statuses(printed) == documented_statuses()[1]
+    assert '"method": "default", "password": "yes", "browser": "yes"' in printed
+    assert '"login": "artist@studio.example"' in printed
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_curl_commands_print_the_documented_statuses(running: MakeRun, tmp_path: Path) -> None:
-    documented = re.search("It prints the statuses (.*)\\.", HTTP_GUIDE.read_text())
-    assert documented
     printed = running.paste(CURL, tmp_path)
-    assert re.findall(r"^(\d{3})$", printed, re.MULTILINE) == re.findall(r"\d{3}", documented[1])
+    assert printed_statuses(printed) == documented_statuses()[0]
     assert '"status": "otp_required"' in printed
     assert printed.count('"login": "a_username"') == 4  # sign-in, the site's record, /auth/session, refresh
     assert '"code": "session_ended"' in printed
@@ -253,7 +281,7 @@ def test_ctrl_c_stops_every_process_of_make_run(running: MakeRun) -> None:
     assert started
     running.interrupt()
     until(lambda: not any(_is_alive(process) for process in started))
-    for port in (running.port, running.port + 1):
+    for port in (running.port, running.port + 1, running.port + 3):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))

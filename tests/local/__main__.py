@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, SetupFailed
+from tests.local.tls import TlsProxy
 from tests.site.accounts import Kind
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 
-PORTS = 3  # of the gateway, the fake site, and other pages
+PORTS = 4  # of the gateway, the fake site, pages of other servers, and the gateway over TLS
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -74,16 +75,20 @@ SCRIPT, SCRIPT_KEY = "a_script", "a_script_key"
 def main() -> None:
     """Start everything, print how to use it, and stop everything on Ctrl-C."""
     port, name = _port(), _site_name()
-    gateway = f"http://{DOMAIN}:{port}"
+    gateway, gateway_over_tls = f"http://{DOMAIN}:{port}", f"https://{DOMAIN}:{port + 3}"
     site_url = os.environ.get("SHOTGRID_SITE_URL", "").rstrip("/")
     # Local API Gateway does not send its host to the functions, so the gateway's own pages have to be in the list.
-    origins = [gateway, os.environ.get("ALLOWED_ORIGINS") or f"http://pages.{DOMAIN}:{port + 2}"]
+    origins = [gateway, gateway_over_tls, os.environ.get("ALLOWED_ORIGINS") or f"http://pages.{DOMAIN}:{port + 2}"]
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     with contextlib.ExitStack() as running:
         if not site_url:
             site_url = running.enter_context(fake_site(port + 1, SITES[name])).url
             _print(*description(site_url, name))
+        try:
+            running.enter_context(TlsProxy(port, port + 3))
+        except OSError:
+            raise SetupFailed(f"port {port + 3} is in use; choose another one with PORT=…") from None
         _print("Deploying to local AWS. This takes about ten seconds.")
         aws = running.enter_context(LocalAws(port))
         aws.deploy(
@@ -95,6 +100,7 @@ def main() -> None:
             }
         )
         _print(f"Example dashboard at {gateway}/")
+        _print(f"  in Safari: {gateway_over_tls}/, because Safari stores no session over http. Accept the certificate.")
         _print(f"Gateway ready at {gateway}")
         signal.pause()
 

@@ -20,7 +20,7 @@ from tests.site.fake_site import FakeSite
 @pytest.mark.parametrize("port", ["x", "80", "99999", ""])
 def test_invalid_port_is_rejected(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", port)
-    with pytest.raises(SetupFailed, match="PORT must be a number from 1024 to 65533"):
+    with pytest.raises(SetupFailed, match="PORT must be a number from 1024 to 65532"):
         make_run.main()
 
 
@@ -65,6 +65,15 @@ def test_port_in_use_is_named() -> None:
         port = server.getsockname()[1]
         with pytest.raises(SetupFailed, match=f"port {port} is in use; choose another one with PORT="), LocalAws(port):
             pass
+
+
+def test_port_in_use_for_tls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = stack.free_port(in_a_row=4)
+    monkeypatch.setenv("PORT", str(port))
+    monkeypatch.setattr(make_run, "STOP_SIGNALS", ())
+    used = f"port {port + 3} is in use; choose another one with PORT="
+    with socket.create_server(("127.0.0.1", port + 3)), pytest.raises(SetupFailed, match=used):
+        make_run.main()
 
 
 def test_message_of_a_failed_tool_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
