@@ -14,7 +14,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
+from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, free_port
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 from tests.support.client import ORIGINS, Gateway
@@ -25,6 +25,7 @@ from tests.support.studio_apis import StudioApi, deploy_studio_apis, host_of
 
 # Files whose tests share an expensive fixture. One worker runs all tests of a group, so the fixture is set up once.
 GROUPS = {
+    "browser/test_engines.py": "engines",
     "browser/test_studio_apis.py": "studio APIs",
     "end_to_end/test_check.py": "check",
     "end_to_end/test_docs.py": "make run",
@@ -100,6 +101,12 @@ def pages_port(aws: LocalAws, site: FakeSite, proxy: Proxy) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
+def tls_pages_port() -> int:
+    """Choose the port of the pages over TLS, which only the tests in Firefox and WebKitGTK start."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
 def proxy(aws: LocalAws) -> Iterator[Proxy]:
     """Provide a second address of the gateway. Tests can stop it without stopping the gateway for other tests."""
     forwarding = Proxy(aws.port)
@@ -108,7 +115,7 @@ def proxy(aws: LocalAws) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="session")
-def gateway(aws: LocalAws, site: FakeSite, pages_port: int, proxy: Proxy) -> Iterator[Gateway]:
+def gateway(aws: LocalAws, site: FakeSite, pages_port: int, tls_pages_port: int, proxy: Proxy) -> Iterator[Gateway]:
     """Deploy the stack on its custom domain, as `make run` does. Look for secrets in its logs and tables at the end."""
     outputs = aws.deploy(
         {
@@ -118,6 +125,7 @@ def gateway(aws: LocalAws, site: FakeSite, pages_port: int, proxy: Proxy) -> Ite
                     ORIGINS,
                     *(f"http://{DOMAIN}:{port}" for port in (aws.port, proxy.port)),
                     *(f"http://{host}:{pages_port}" for host in (f"pages.{DOMAIN}", "elsewhere.localhost")),
+                    *(f"https://{host}:{tls_pages_port}" for host in (DOMAIN, "elsewhere.localhost")),
                 ]
             ),
             "DomainName": DOMAIN,

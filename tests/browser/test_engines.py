@@ -1,0 +1,127 @@
+"""The main flows in Firefox and in WebKitGTK, over TLS. All other browser tests use Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.local.stack import LocalAws
+from tests.local.tls import TlsProxy
+from tests.site.fake_site import Account
+from tests.support.client import Gateway
+from tests.support.documented_pages import GATEWAY, documented_pages
+from tests.support.engines import Engine, Firefox, Tab, WebKit
+from tests.support.tls import serve_pages
+
+# WebKitGTK does not store cookies across hosts under `localhost`, which is not on the Public Suffix List.
+SAME_SITE = "login.localhost"
+OTHER_SITE = "elsewhere.localhost"
+
+
+@pytest.fixture(scope="session")
+def firefox() -> Iterator[Engine]:
+    with Firefox.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def webkit() -> Iterator[Engine]:
+    with WebKit.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def page_errors(aws: LocalAws, gateway: Gateway, tls_pages_port: int) -> Iterator[list[str]]:
+    """Serve the page of the README, and a page with it in a frame. Returns the errors that these pages report."""
+    with TlsProxy(aws.port) as tls:
+        page = documented_pages()["projects"].replace(GATEWAY, f"https://login.localhost:{tls.port}")
+        pages = {
+            "/projects": page,
+            "/frame": f"<iframe src='https://{SAME_SITE}:{tls_pages_port}/projects' width='600' height='600'></iframe>",
+        }
+        with serve_pages(pages, tls_pages_port, gateway.site) as errors:
+            yield errors
+
+
+@pytest.fixture(params=["firefox", "webkit"])
+def engine(request: pytest.FixtureRequest, page_errors: list[str]) -> Iterator[Engine]:
+    """Return a browser without tabs. At the end, check that no page has reported an error."""
+    page_errors.clear()
+    running: Engine = request.getfixturevalue(request.param)
+    yield running
+    running.reset()
+    assert page_errors == []
+
+
+def open_page(engine: Engine, host: str, port: int, path: str = "/projects") -> Tab:
+    tab = engine.new_tab()
+    tab.open(f"https://{host}:{port}{path}")
+    return tab
+
+
+def sign_in(tab: Tab, gateway: Gateway, *, two_factor: bool = False) -> Account:
+    """Sign a new user in, and wait until the page has read the projects."""
+    user = gateway.new_user(two_factor=two_factor)
+    gateway.secrets.add(user.password)
+    tab.fill("User name", user.login)
+    tab.fill("Password", user.password)
+    tab.click("Sign in")
+    if two_factor:
+        code = gateway.site.code(user.login)
+        gateway.secrets.add(code)
+        tab.fill("Code", code)
+        tab.click("Sign in")
+    expect_signed_in(tab, gateway, user)
+    return user
+
+
+def expect_signed_in(tab: Tab, gateway: Gateway, user: Account) -> None:
+    tab.wait_for_text(f"Signed in as {user.login}")
+    tab.wait_for_text(gateway.site.show.projects[0].name)
+
+
+def test_sign_in_with_a_code_is_a_cookie_and_survives_a_reload(
+    engine: Engine, gateway: Gateway, tls_pages_port: int
+) -> None:
+    tab = open_page(engine, SAME_SITE, tls_pages_port)
+    user = sign_in(tab, gateway, two_factor=True)
+    assert tab.evaluate("[document.cookie, sessionStorage.length]") == ["", 0]
+    tab.reload()
+    expect_signed_in(tab, gateway, user)
+    assert gateway.site.requests_for(user, "password") == 2
+
+
+def test_tabs_share_the_session_and_its_end(engine: Engine, gateway: Gateway, tls_pages_port: int) -> None:
+    first = open_page(engine, SAME_SITE, tls_pages_port)
+    user = sign_in(first, gateway)
+    second = open_page(engine, SAME_SITE, tls_pages_port)
+    expect_signed_in(second, gateway, user)
+    second.click("Sign out")
+    for tab in (second, first):
+        tab.wait_for_text("You are signed out.")
+
+
+def test_page_of_another_site_holds_a_token_that_survives_a_reload(
+    engine: Engine, gateway: Gateway, tls_pages_port: int
+) -> None:
+    first = open_page(engine, OTHER_SITE, tls_pages_port)
+    user = sign_in(first, gateway)
+    assert first.evaluate("sessionStorage.length") == 1
+    first.reload()
+    expect_signed_in(first, gateway, user)
+    second = open_page(engine, OTHER_SITE, tls_pages_port)
+    expect_signed_in(second, gateway, user)
+    second.click("Sign out")
+    for tab in (second, first):
+        tab.wait_for_text("You are signed out.")
+        assert tab.evaluate("sessionStorage.length") == 0
+
+
+def test_frame_in_a_page_of_another_site_signs_in_and_out(
+    engine: Engine, gateway: Gateway, tls_pages_port: int
+) -> None:
+    frame = open_page(engine, OTHER_SITE, tls_pages_port, "/frame").frame()
+    sign_in(frame, gateway, two_factor=True)
+    frame.click("Sign out")
+    frame.wait_for_text("You are signed out.")
