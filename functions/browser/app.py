@@ -5,12 +5,17 @@ import secrets
 from urllib.parse import urlsplit
 
 from shotgrid_login import cookie, gateway, http, transport
-from shotgrid_login.approvals import LIFETIME
+from shotgrid_login.approvals import GRACE_SECONDS, LIFETIME, RESULT_SECONDS
 from shotgrid_login.browser_sign_in import PAGE_INTERVAL
+from shotgrid_login.configuration import StartSettings
 
 # The value of the browser's cookie: 128 random bits.
 BROWSER = re.compile(r"[A-Za-z0-9_-]{22}")
 
+# As long as a challenge can be used at most, with a result that arrived in the last moment. Seconds.
+BROWSER_SECONDS = LIFETIME + GRACE_SECONDS + 2 * RESULT_SECONDS
+
+settings = StartSettings.from_environment()
 configuration = gateway.configuration()
 sign_in = gateway.browser_sign_in()
 
@@ -26,8 +31,9 @@ def handler(request: http.Request) -> http.Response:
         # Kept if it exists: another tab of this browser may be signing in too.
         known = request.browser_cookie or ""
         browser = known if BROWSER.fullmatch(known) else secrets.token_urlsafe(16)
-        headers = cookie.set_header(cookie.BROWSER, browser, LIFETIME)
+        headers = cookie.set_header(cookie.BROWSER, browser, BROWSER_SECONDS)
     started = sign_in.start(
+        settings,
         page_host=request.page_host,
         user_agent=request.user_agent,
         source_address=request.source_address,

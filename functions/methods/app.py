@@ -9,7 +9,7 @@ from shotgrid_login.site import Site
 
 configuration = Configuration.from_environment()
 methods = CachedMethods(
-    Site(configuration.site_url).sign_in_methods, offers_browser=configuration.browser_sign_in.is_enabled
+    Site(configuration.site_url).sign_in_methods, offers_browser=configuration.offers_browser_sign_in
 )
 
 

@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import Approvals
 from shotgrid_login.bearers import Bearers
-from shotgrid_login.browser_sign_in import BrowserSignIn, Pending
+from shotgrid_login.browser_sign_in import BrowserSignIn, Pending, Started
 from shotgrid_login.challenges import Challenge, Challenges
-from shotgrid_login.configuration import BrowserSignInSettings
+from shotgrid_login.configuration import StartSettings
 from shotgrid_login.errors import ApprovalEnded, ChallengeEnded, SessionEnded
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.refresh import Refresh
@@ -65,8 +65,8 @@ class Flows:
             Approvals(state, sealer),
             self.sessions,
             FailedAttempts(state),
-            BrowserSignInSettings(is_enabled=True, app_name="Studio pages"),
-            self.seconds,
+            offers_it=True,
+            seconds=self.seconds,
         )
         self.refresh = Refresh(self.site, self.sessions, self.seconds, self.pause)
 
@@ -118,10 +118,19 @@ def test_sign_out_leaves_no_bearer(gateway: Gateway, flows: Flows) -> None:
         flows.refresh.refresh(signed_in.handle)
 
 
-def test_sign_in_in_the_browser_creates_one_session(gateway: Gateway, flows: Flows) -> None:
-    started = flows.browser_sign_in.start(
-        page_host="pages.studio.example", user_agent="", source_address="192.0.2.1", browser="", transport="token"
+def start(flows: Flows) -> Started:
+    return flows.browser_sign_in.start(
+        StartSettings("Studio pages"),
+        page_host="pages.studio.example",
+        user_agent="",
+        source_address="192.0.2.1",
+        browser="",
+        transport="token",
     )
+
+
+def test_sign_in_in_the_browser_creates_one_session(gateway: Gateway, flows: Flows) -> None:
+    started = start(flows)
     challenge = flows.browser_sign_in.open_challenge(started.challenge, "")
     assert isinstance(flows.browser_sign_in.finish(challenge), Pending)
     gateway.site.approve(started.approval_url, gateway.new_user())
@@ -133,9 +142,7 @@ def test_sign_in_in_the_browser_creates_one_session(gateway: Gateway, flows: Flo
 
 
 def test_declined_sign_in_in_the_browser_has_ended(gateway: Gateway, flows: Flows) -> None:
-    started = flows.browser_sign_in.start(
-        page_host="pages.studio.example", user_agent="", source_address="192.0.2.1", browser="", transport="token"
-    )
+    started = start(flows)
     gateway.site.decline(started.approval_url)
     with pytest.raises(ApprovalEnded):
         flows.browser_sign_in.finish(flows.browser_sign_in.open_challenge(started.challenge, ""))

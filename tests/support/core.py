@@ -15,7 +15,6 @@ from shotgrid_login.approvals import Approvals
 from shotgrid_login.bearers import Bearers
 from shotgrid_login.browser_sign_in import BrowserSignIn
 from shotgrid_login.challenges import Challenges
-from shotgrid_login.configuration import BrowserSignInSettings
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
@@ -87,17 +86,17 @@ class Core:
         site = Site(site_url) if site_url else self.site
         return SignIn(site, self.challenges, self.sessions, self.failed_attempts, self.clock)
 
-    def browser_sign_in(self, fake_site: FakeSite | None = None, *, is_enabled: bool = True) -> BrowserSignIn:
+    def browser_sign_in(self, *, offers_it: bool = True) -> BrowserSignIn:
         """Return the sign-in in the browser, with a connection of its own, as each function instance has."""
-        site = Site((fake_site or self.fake_site).url)
+        site = Site(self.fake_site.url)
         return BrowserSignIn(
             site,
             AppSessionLauncher(site.connection),
             self.approvals,
             self.sessions,
             self.failed_attempts,
-            BrowserSignInSettings(is_enabled, "Studio pages"),
-            self.clock,
+            offers_it=offers_it,
+            seconds=self.clock,
         )
 
     def refresh(self) -> Refresh:

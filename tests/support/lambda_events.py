@@ -15,8 +15,6 @@ ENVIRONMENT = {
     "KEY_ARN": "arn",
     "SERVE_EXAMPLE": "true",
     "BROWSER_SIGN_IN": "true",
-    "APP_NAME": "ShotGrid sign-in",
-    "BROWSER_SIGN_IN_NETWORKS": "",
 }
 
 

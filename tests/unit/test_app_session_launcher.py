@@ -30,8 +30,8 @@ def test_long_app_name_keeps_the_end_of_the_host() -> None:
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 20_0 like Mac OS X) Version/20.0 Safari/604.1", "Safari on iPhone"),
         ("Mozilla/5.0 (Linux; Android 17) AppleWebKit/537.36 Chrome/156.0 Mobile Safari/537.36", "Chrome on Android"),
         ("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0", "Firefox on Linux"),
-        ("<script>alert(1)</script>", "Browser on unknown system"),
-        ("", "Browser on unknown system"),
+        ("<script>alert(1)</script>", "Browser on unknown OS"),
+        ("", "Browser on unknown OS"),
     ],
 )
 def test_machine_is_described_by_words_of_our_own(user_agent: str, expected: str) -> None:
@@ -42,12 +42,13 @@ def test_machine_is_described_by_words_of_our_own(user_agent: str, expected: str
     ("address", "expected"),
     [
         ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("2001:db8:1111:2222:3333:4444:5555:6666", "2001:db8:1111:2222:3333:4444:5555:6666"),
         ("fe80::1%<b>", "fe80::1"),
         ("test-invoke-source-ip", "unknown address"),
     ],
 )
 def test_address_is_shown_only_if_it_is_valid(address: str, expected: str) -> None:
-    assert machine_id("", address) == f"Browser on unknown system, {expected}"
+    assert machine_id("", address) == f"Browser on unknown OS, {expected}"
 
 
 SITE = "https://studio.shotgrid.autodesk.com"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from shotgrid_login import app_session_launcher, failed_attempts, log
 from shotgrid_login.app_session_launcher import AppSessionLauncher
-from shotgrid_login.approvals import LEASE_SECONDS, LIFETIME, POLL_INTERVAL, RESULT_SECONDS, Approvals
-from shotgrid_login.browser_sign_in import PAGE_INTERVAL, BrowserSignIn, Pending, Started
+from shotgrid_login.approvals import GRACE_SECONDS, LEASE_SECONDS, LIFETIME, POLL_INTERVAL, RESULT_SECONDS, Approvals
+from shotgrid_login.browser_sign_in import LONGEST_PAUSE, PAGE_INTERVAL, BrowserSignIn, Pending, Started
+from shotgrid_login.configuration import StartSettings
 from shotgrid_login.errors import (
     ApprovalEnded,
     ApprovalLost,
@@ -21,7 +26,7 @@ from shotgrid_login.errors import (
     SiteUnavailable,
     TooManyAttempts,
 )
-from shotgrid_login.failed_attempts import STARTS_BY_BROWSER, network_hash
+from shotgrid_login.failed_attempts import STARTS_BY_BROWSER, Limit, network_hash
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import Site
 from tests.site.fake_site import Account, FakeSite
@@ -30,6 +35,9 @@ from tests.site.launcher import ApprovalRequest
 from tests.support.core import Core, Storage
 
 BROWSER = "a" * 22
+
+# Without the response of a site that is older than the launcher.
+START_GARBAGE = sorted(LAUNCHER_GARBAGE.keys() - {"not_found_in_html"})
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +57,7 @@ def core(storage: Storage, launcher_site: FakeSite) -> Iterator[Core]:
 
 def start(core: Core, *, browser: str = "", transport: str = "token") -> Started:
     return core.browser_sign_in().start(
+        StartSettings("Studio pages"),
         page_host="pages.studio.example",
         user_agent="Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/153.0",
         source_address=core.address,
@@ -112,14 +121,30 @@ def test_time_left_is_that_of_the_row(core: Core) -> None:
     assert finish(core, started) == Pending(LIFETIME - PAGE_INTERVAL)
 
 
-def test_request_ends_before_the_site_forgets_it(core: Core) -> None:
+def test_time_left_is_over_before_the_site_ends_the_request(core: Core) -> None:
     started = start(core)
     core.clock.advance(LIFETIME - PAGE_INTERVAL - 1)
     assert finish(core, started) == Pending(1)
-    core.clock.advance(1)
+    assert finish(core, started) == Pending(0)
     with pytest.raises(ApprovalEnded):
         finish(core, started)
-    assert request_of(core, started).polls == 1
+
+
+@pytest.mark.parametrize("seconds", [LIFETIME - 1, LIFETIME + 4])
+def test_approval_in_the_last_moment_signs_the_user_in(core: Core, seconds: int) -> None:
+    started = start(core)
+    core.clock.now += seconds
+    core.fake_site.approve(started.approval_url, core.new_user())
+    assert isinstance(finish(core, started), SignedIn)
+
+
+def test_row_that_has_expired_is_deleted_without_a_call_of_the_site(core: Core) -> None:
+    started, request = approved(core)
+    core.clock.advance(LIFETIME + GRACE_SECONDS)
+    with pytest.raises(ApprovalEnded):
+        finish(core, started)
+    assert request.polls == 0
+    assert approval_row(core, core.browser_sign_in(), started) is None
 
 
 @pytest.mark.parametrize("declined", ["not_found", "forbidden", "denied"])
@@ -177,7 +202,7 @@ def test_url_of_the_site_or_of_the_vendor_is_accepted(core: Core, url: str) -> N
         assert started.approval_url == request.url
 
 
-@pytest.mark.parametrize("fault", [*GARBAGE, *LAUNCHER_GARBAGE.keys() - {"not_found_in_html"}, "redirect", "400"])
+@pytest.mark.parametrize("fault", ["html", "empty", *START_GARBAGE, "redirect", "400", "401"])
 def test_unexpected_response_to_the_start_is_an_error(core: Core, fault: str) -> None:
     core.fake_site.switch(request_fault=fault)
     with pytest.raises(SiteError):
@@ -256,6 +281,32 @@ def test_lost_result_is_reported_as_such(core: Core) -> None:
         finish(core, started)
 
 
+def test_late_request_is_not_sent(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = start(core)
+    look_up, is_late, has_continued = socket.getaddrinfo, threading.Event(), threading.Event()
+
+    def slow_look_up(*arguments: Any, **options: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread() and not is_late.is_set():
+            is_late.wait()
+            has_continued.set()
+        return look_up(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", slow_look_up)
+        patched.setattr(app_session_launcher, "POLL_SECONDS", 0.1)
+        with pytest.raises(SiteUnavailable):
+            finish(core, started)
+    threads = threading.enumerate()
+    core.fake_site.approve(started.approval_url, core.new_user())
+    is_late.set()
+    assert has_continued.wait(10)
+    for thread in threads:
+        if thread.name.endswith("(_send_in_thread)"):
+            thread.join(10)
+    assert request_of(core, started).polls == 0
+    assert isinstance(finish(core, started), SignedIn)
+
+
 def test_pending_response_after_a_failed_poll_shows_that_nothing_was_lost(core: Core) -> None:
     started = start(core)
     core.fake_site.switch(poll_fault="drop")
@@ -281,6 +332,16 @@ def test_user_whose_record_cannot_be_read_has_the_login_of_the_approval(core: Co
     user = core.new_user(user_fault="503")
     result = signed_in(core, approved(core, user)[0])
     assert (result.session.user.login, result.session.user.name) == (user.login, "")
+
+
+def test_user_without_any_login_is_not_signed_in_until_the_site_returns_it(core: Core) -> None:
+    user = core.new_user(user_fault="503")
+    started, request = approved(core, user)
+    request.login = ""
+    with pytest.raises(SiteError):
+        finish(core, started)
+    core.fake_site.switch(user, user_fault="")
+    assert signed_in(core, started).session.user.login == user.login
 
 
 def test_claim_of_the_token_decides_who_is_signed_in(core: Core) -> None:
@@ -329,6 +390,17 @@ def test_repeated_poll_does_not_return_a_handle_that_was_rotated(core: Core) -> 
     assert core.has_session(result)
 
 
+def test_approval_is_counted_once(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+    monkeypatch.setattr(log, "count", lambda metric, value=1: counted.append((metric, value)))
+    started = start(core)
+    finish(core, started)
+    core.fake_site.approve(started.approval_url, core.new_user())
+    for _ in range(3):
+        signed_in(core, started)
+    assert counted == [("approved", 0), ("approved", 1)]
+
+
 def test_poll_soon_after_the_last_poll_does_not_call_the_site(core: Core) -> None:
     started = start(core)
     finish(core, started)
@@ -349,6 +421,37 @@ def test_busy_site_is_not_polled_before_the_time_that_it_names(core: Core) -> No
     assert isinstance(finish(core, started), Pending)
     assert request.polls == 0
     assert isinstance(finish(core, started), SignedIn)
+
+
+def test_longest_pause_that_a_site_can_request_loses_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, request = approved(core)
+
+    def busy(*_: object) -> None:
+        raise SiteUnavailable("status 429", retry_after=300)
+
+    for owner, method in (AppSessionLauncher, "poll"), (Site, "session_token"):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, method, busy)
+            with pytest.raises(SiteUnavailable) as caught:
+                finish(core, started)
+        assert caught.value.retry_after == LONGEST_PAUSE
+        core.clock.advance(LONGEST_PAUSE - PAGE_INTERVAL)
+    assert signed_in(core, started).session.user.login == request.login
+
+
+def test_time_between_two_polls_counts_from_the_response(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = start(core)
+    poll = AppSessionLauncher.poll
+
+    def slow_poll(launcher: AppSessionLauncher, request_id: str) -> object:
+        core.clock.advance(3)
+        return poll(launcher, request_id)
+
+    monkeypatch.setattr(AppSessionLauncher, "poll", slow_poll)
+    finish(core, started)
+    sign_in = core.browser_sign_in()
+    assert isinstance(sign_in.finish(sign_in.open_challenge(started.challenge, "")), Pending)
+    assert request_of(core, started).polls == 1
 
 
 def test_poll_is_possible_again_after_two_seconds(core: Core) -> None:
@@ -393,6 +496,13 @@ def crash(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def crash_with(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
 def test_lease_of_a_function_that_crashed_expires(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     started, request = approved(core)
     with monkeypatch.context() as patched:
@@ -421,7 +531,21 @@ def test_function_that_crashes_with_the_session_token_loses_nothing(
     assert request.hand_outs == 1
 
 
-def test_session_token_is_rejected_after_a_minute(core: Core) -> None:
+def test_key_that_is_busy_for_a_moment_loses_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = core.new_user()
+    started, request = approved(core, user)
+    core.fake_site.switch(user, fault="503")
+    with pytest.raises(SiteUnavailable):
+        finish(core, started)
+    core.fake_site.switch(user, fault="")
+    with monkeypatch.context() as patched:
+        patched.setattr(Approvals, "approved", crash_with(ClientError({"Error": {"Code": "Throttling"}}, "Decrypt")))
+        with pytest.raises(ClientError):
+            finish(core, started)
+    assert signed_in(core, started).session.user.login == request.login
+
+
+def test_session_token_is_rejected_after_a_minute_and_deleted(core: Core) -> None:
     user = core.new_user()
     started, request = approved(core, user)
     core.fake_site.switch(user, fault="503")
@@ -432,6 +556,7 @@ def test_session_token_is_rejected_after_a_minute(core: Core) -> None:
     with pytest.raises(ApprovalEnded):
         finish(core, started)
     assert core.fake_site.mints(request.session_token) == 0
+    assert approval_row(core, core.browser_sign_in(), started) is None
 
 
 def test_function_that_crashed_with_the_result_of_a_poll_is_reported_as_lost(
@@ -581,15 +706,30 @@ def test_network_has_500_open_starts(core: Core) -> None:
         start(core, browser="any browser")
 
 
+@pytest.mark.parametrize(
+    "switch", [{"launcher": "off"}, {"request_fault": "503"}, {"request_fault": "html"}, {"approval_url": "http"}]
+)
+def test_starts_that_fail_are_limited_too(core: Core, monkeypatch: pytest.MonkeyPatch, switch: dict[str, Any]) -> None:
+    monkeypatch.setattr(failed_attempts, "ALL_STARTS_BY_NETWORK", Limit(free=3, longest_wait=None, memory=600))
+    core.fake_site.switch(**switch)
+    for _ in range(3):
+        with pytest.raises((BrowserSignInDisabled, SiteError, SiteUnavailable)):
+            start(core)
+    with pytest.raises(TooManyAttempts):
+        start(core)
+
+
 # ---- settings ------------------------------------------------------------------------------------------
 
 
 def test_nothing_works_if_the_deployment_does_not_offer_it(core: Core) -> None:
     started, request = approved(core)
-    off = core.browser_sign_in(is_enabled=False)
+    off = core.browser_sign_in(offers_it=False)
     attempts: list[Callable[[], object]] = [
         lambda: finish(core, started, off),
-        lambda: off.start(page_host="a", user_agent="", source_address="", browser="", transport="token"),
+        lambda: off.start(
+            StartSettings("a"), page_host="a", user_agent="", source_address="", browser="", transport="token"
+        ),
     ]
     for attempt in attempts:
         with pytest.raises(BrowserSignInDisabled):

@@ -48,6 +48,7 @@ def test_function_loads_only_the_heavy_modules_that_it_needs(function: str) -> N
         "AWS_DEFAULT_REGION": "us-east-1",
         "AUTHORIZER_APIS": "",
         "AUTHORIZER_RULES": "",
+        "APP_NAME": "Studio pages",
     }
     started = subprocess.run(
         [sys.executable, "-c", IMPORT], env=environment, capture_output=True, text=True, check=False

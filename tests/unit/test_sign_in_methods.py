@@ -135,3 +135,9 @@ def test_methods_of_a_site_that_does_not_respond_are_unknown_until_it_does(error
 
 def test_browser_is_not_offered_if_the_deployment_does_not_offer_it() -> None:
     assert cached(Reader(), Clock(), offers_browser=False).get().browser is Browser.NO
+
+
+def test_methods_of_a_silent_site_are_unknown_although_the_deployment_offers_no_browser() -> None:
+    read = Reader()
+    read.error = SiteUnavailable("x")
+    assert cached(read, Clock(), offers_browser=False).get().is_unknown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import logging
 import socket
 import threading
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from shotgrid_login import site as site_module
 from shotgrid_login import site_connection
+from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.errors import (
     InvalidCredentials,
     LoginError,
@@ -22,6 +24,7 @@ from shotgrid_login.errors import (
     SiteUnavailable,
 )
 from shotgrid_login.site import RefreshTokenRejected, Site, Tokens
+from shotgrid_login.site_connection import SiteConnection
 from shotgrid_login.users import User
 from tests.support.replay import http, receive_request, replaying
 
@@ -457,3 +460,10 @@ def test_only_a_response_that_judges_no_guess_is_forgivable(response: bytes, is_
     with replaying(response) as replay, pytest.raises(LoginError) as caught:
         Site(replay.url).password("a", "b", "123456")
     assert caught.value.is_forgivable is is_forgivable
+
+
+def test_malformed_headers_of_the_site_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    response = http(200, '{"approved":false}', ["set-cookie secret-of-the-site", "x-other: y"])
+    with caplog.at_level(logging.DEBUG), replaying(response) as replay:
+        AppSessionLauncher(SiteConnection(replay.url)).poll("secret-request-id")
+    assert "secret" not in caplog.text

@@ -313,5 +313,5 @@ def test_alarm_counts_the_metrics_that_the_functions_write() -> None:
     }
     assert counted == {
         ("approval_required", "shotgrid-login", "/auth/browser"),
-        ("signed_in", "shotgrid-login", "/auth/approval"),
+        ("approved", "shotgrid-login", "/auth/approval"),
     }

@@ -83,7 +83,8 @@ class AppSessionLauncher:
         """
         parameters = {"appName": app_name, "machineId": machine_id}
         status, body = self._connection.call("POST", _PATH, REQUEST_SECONDS, data=parameters)
-        if status in (403, 404):
+        # A page with 403 comes from an IP allow list or a proxy. A page with 404 comes from a site that is too old.
+        if status == 404 or (status == 403 and body is not HTML_PAGE):
             raise BrowserSignInDisabled("The ShotGrid site does not offer sign-in in the browser.")
         request_id = _fields(status, body).get("sessionRequestId")
         if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
@@ -144,7 +145,7 @@ def machine_id(user_agent: str, source_address: str) -> str:
     Only words of this module and the address are in it, because the page shows it to the user who approves.
     """
     browser = next((name for mark, name in _BROWSERS.items() if mark in user_agent), "Browser")
-    system = next((name for mark, name in _SYSTEMS.items() if mark in user_agent), "unknown system")
+    system = next((name for mark, name in _SYSTEMS.items() if mark in user_agent), "unknown OS")
     try:
         address = ipaddress.ip_address(source_address.partition("%")[0]).compressed
     except ValueError:

@@ -23,8 +23,11 @@ from shotgrid_login.sealing import SealBroken, Sealer
 from shotgrid_login.sessions import Handle, SignedIn
 from shotgrid_login.table import ConditionFailed, Row, Table
 
-# The site's request lives 305 s. The challenge ends first, so that a user never approves a request in vain. Seconds.
+# The time that users have to approve. The site's request lives 305 s. Seconds.
 LIFETIME = 300
+
+# How long polls go on after that: the user may have approved in the last moment. Seconds.
+GRACE_SECONDS = 20
 
 # The shortest time between two polls of the site, as in the vendor's client. Seconds.
 POLL_INTERVAL = 2
@@ -97,8 +100,11 @@ class Approvals:
         self._table = table
         self._sealer = sealer
 
-    def issue(self, request_id: str, browser: str, transport: str, network: str, expires_at: int) -> str:
-        """Write the row of a new approval request and return the challenge. `browser` is the value of its cookie."""
+    def issue(self, request_id: str, browser: str, transport: str, network: str, ends_at: int) -> str:
+        """Write the row of a new approval request and return the challenge.
+
+        `browser` is the value of the browser's cookie. `ends_at` is when the user's time is over, in epoch seconds.
+        """
         approval_id = secrets.token_urlsafe(16)
         challenge = {
             "id": approval_id,
@@ -116,7 +122,7 @@ class Approvals:
                 "lease": "",
                 "lease_until": 0,
                 "has_unclear_poll": 0,
-                "expires_at": expires_at,
+                "expires_at": ends_at + GRACE_SECONDS,
             }
         )
         return text
@@ -142,7 +148,10 @@ class Approvals:
             return _approval(self._take_lease(row_id, lease, "", now), lease)
         except ConditionFailed as failed:
             row = failed.row
-        if row is None or int(row["expires_at"]) <= int(now):
+        if row is None:
+            raise ApprovalEnded
+        if int(row["expires_at"]) <= int(now):
+            self._delete_expired(row_id, now)
             raise ApprovalEnded
         if row["lease"] and int(row["lease_until"]) <= int(now):
             # The holder of the lease crashed. The site may have given it the result.
@@ -169,6 +178,12 @@ class Approvals:
                 "repeat": Step.REPEAT.value,
             },
         )
+
+    def _delete_expired(self, row_id: str, now: float) -> None:
+        """Delete a row before DynamoDB does, which can take days: it may contain a result."""
+        with contextlib.suppress(ConditionFailed):
+            # It is still expired: its lease holder may have sealed a result into it in the meantime.
+            self._table.delete(row_id, "expires_at <= :now", {"now": int(now)})
 
     def release(self, approval: Approval, next_poll_at: float, *, is_unclear: bool = False) -> None:
         """Give the lease back. `is_unclear`: the poll had no usable response."""

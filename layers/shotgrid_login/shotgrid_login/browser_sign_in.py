@@ -12,8 +12,17 @@ from dataclasses import dataclass, field
 
 from shotgrid_login import log, signed_in_user
 from shotgrid_login.app_session_launcher import Approved, AppSessionLauncher, app_name, machine_id
-from shotgrid_login.approvals import LIFETIME, POLL_INTERVAL, Approval, ApprovalChallenge, Approvals, Step, browser_hash
-from shotgrid_login.configuration import BrowserSignInSettings
+from shotgrid_login.approvals import (
+    GRACE_SECONDS,
+    LIFETIME,
+    POLL_INTERVAL,
+    Approval,
+    ApprovalChallenge,
+    Approvals,
+    Step,
+    browser_hash,
+)
+from shotgrid_login.configuration import StartSettings
 from shotgrid_login.errors import (
     ApprovalEnded,
     ApprovalLost,
@@ -29,6 +38,9 @@ from shotgrid_login.site import SessionTokenRejected, Site
 
 # The time between two polls of a page (RFC 8628, 3.5). Seconds.
 PAGE_INTERVAL = 5
+
+# The longest pause that a busy site can request. A longer one would outlive the result. Seconds.
+LONGEST_PAUSE = 20
 
 
 @dataclass(frozen=True)
@@ -62,18 +74,29 @@ class BrowserSignIn:
         approvals: Approvals,
         sessions: Sessions,
         failed_attempts: FailedAttempts,
-        settings: BrowserSignInSettings,
+        *,
+        offers_it: bool,
         seconds: Callable[[], float] = time.time,
     ) -> None:
+        """`offers_it`: whether this deployment offers sign-in in the browser."""
         self._site = site
         self._launcher = launcher
         self._approvals = approvals
         self._sessions = sessions
         self._failed_attempts = failed_attempts
-        self._settings = settings
+        self._offers_it = offers_it
         self._seconds = seconds
 
-    def start(self, *, page_host: str, user_agent: str, source_address: str, browser: str, transport: str) -> Started:
+    def start(
+        self,
+        settings: StartSettings,
+        *,
+        page_host: str,
+        user_agent: str,
+        source_address: str,
+        browser: str,
+        transport: str,
+    ) -> Started:
         """Request an approval from the site.
 
         `browser` is the value of the browser's cookie, or "" with token transport.
@@ -82,24 +105,24 @@ class BrowserSignIn:
             BrowserSignInDisabled: the site does not offer it, or this deployment does not allow it.
             TooManyAttempts, SiteError, SiteUnavailable.
         """
-        self._check_enabled()
-        if not self._settings.allows(source_address):
+        self._check_offered()
+        if not settings.allows(source_address):
             raise BrowserSignInDisabled("This gateway does not allow sign-in in the browser from this network.")
         network = network_hash(source_address)
         log.logger.append_keys(network=network)
         start = Start.of(network, browser_hash(browser))
         requested_at = self._now()
         self._failed_attempts.count_start(start, requested_at)
-        label = app_name(self._settings.app_name, page_host)
+        label = app_name(settings.app_name, page_host)
         try:
             request = self._launcher.request(label, machine_id(user_agent, source_address))
         except LoginError:
             self._failed_attempts.uncount_start(start)
             raise
         # The time runs from before the request, so that it is over before the site's.
-        expires_at = requested_at + LIFETIME
-        challenge = self._approvals.issue(request.request_id, browser, transport, network, expires_at)
-        return Started(challenge, request.url, label, max(0, expires_at - self._now()))
+        ends_at = requested_at + LIFETIME
+        challenge = self._approvals.issue(request.request_id, browser, transport, network, ends_at)
+        return Started(challenge, request.url, label, max(0, ends_at - self._now()))
 
     def open_challenge(self, challenge: str, browser: str) -> ApprovalChallenge:
         """Open the text of a challenge for `finish`; raises `InvalidRequest`."""
@@ -115,7 +138,7 @@ class BrowserSignIn:
             SiteError, SiteUnavailable: the challenge is still valid.
             BrowserSignInDisabled: this deployment does not allow it.
         """
-        self._check_enabled()
+        self._check_offered()
         approval = self._approvals.take_lease(challenge, self._seconds())
         log.logger.append_keys(network=approval.network)
         match approval.step:
@@ -126,10 +149,9 @@ class BrowserSignIn:
             case Step.POLL:
                 return self._polled(challenge, approval)
             case Step.EXCHANGE:
-                return self._exchanged(challenge, approval, self._approvals.approved(approval), self._seconds())
+                return self._exchanged(challenge, approval, None)
 
     def _polled(self, challenge: ApprovalChallenge, approval: Approval) -> SignedIn | Pending:
-        polled_at = self._seconds()
         try:
             approved = self._launcher.poll(challenge.request_id)
         except ApprovalEnded:
@@ -139,41 +161,41 @@ class BrowserSignIn:
                 raise ApprovalLost from None
             raise
         except Exception as error:
-            pause = error.retry_after if isinstance(error, SiteUnavailable) else None
-            self._approvals.release(approval, polled_at + (pause or POLL_INTERVAL), is_unclear=True)
+            self._release(approval, error, is_unclear=True)
             raise
         if approved is None:
-            self._approvals.release(approval, polled_at + POLL_INTERVAL)
+            self._release(approval)
             return self._pending(approval)
-        self._approvals.keep_approved(approval, approved, self._now())
-        return self._exchanged(challenge, approval, approved, polled_at)
+        return self._exchanged(challenge, approval, approved)
 
-    def _exchanged(
-        self, challenge: ApprovalChallenge, approval: Approval, approved: Approved, polled_at: float
-    ) -> SignedIn:
-        """Exchange the session token, and start the session.
+    def _exchanged(self, challenge: ApprovalChallenge, approval: Approval, new: Approved | None) -> SignedIn:
+        """Exchange the session token, and start the session. `new` is the result of a poll; None if the row has it.
 
         The session token is a whole web session at the site. So it is deleted as soon as it is no longer needed.
         """
         now = self._now()
         try:
+            if new is not None:
+                self._approvals.keep_approved(approval, new, now)
+            approved = new or self._approvals.approved(approval)
             tokens = self._site.session_token(approved.session_token)
             user = signed_in_user.read(self._site, tokens.access_token, approved.login)
-            if user.type != "HumanUser":
-                raise SiteError("access token is not of a HumanUser")
+            if user.type != "HumanUser" or not user.login:
+                raise SiteError("access token is not of a HumanUser with a login")
             signed_in = self._sessions.start(user, tokens, now)
         except SessionTokenRejected:
             self._approvals.end(approval)
             raise SiteError("session token rejected") from None
-        except Exception:
-            # The session token still works, so the next caller exchanges it.
-            self._approvals.release(approval, polled_at + POLL_INTERVAL)
+        except Exception as error:
+            # The session token still works, so the next caller exchanges it, if it is in the row.
+            self._release(approval, error, is_unclear=True)
             raise
         # If the function crashes here, or another caller has taken the expired lease, the session is never handed out.
         # No page has its handle, and it ends at its idle limit.
         if not self._approvals.finish(approval, signed_in, self._now()):
             raise ApprovalEnded
         self._failed_attempts.uncount_start(Start.of(approval.network, challenge.browser_hash))
+        log.count("approved")
         return signed_in
 
     def _repeated(self, approval: Approval) -> SignedIn:
@@ -187,12 +209,21 @@ class BrowserSignIn:
             raise ApprovalEnded
         return SignedIn(session, result.access_token, result.handle)
 
-    def _check_enabled(self) -> None:
-        if not self._settings.is_enabled:
+    def _check_offered(self) -> None:
+        if not self._offers_it:
             raise BrowserSignInDisabled("This gateway does not offer sign-in in the browser.")
 
+    def _release(self, approval: Approval, error: Exception | None = None, *, is_unclear: bool = False) -> None:
+        """Give the lease back, and allow the next call of the site after the pause that a busy site requests."""
+        pause = POLL_INTERVAL
+        if isinstance(error, SiteUnavailable) and error.retry_after:
+            pause = error.retry_after = min(error.retry_after, LONGEST_PAUSE)
+        # From now on, and not from when the poll was sent: the site may have received it late.
+        self._approvals.release(approval, self._seconds() + pause, is_unclear=is_unclear)
+
     def _pending(self, approval: Approval) -> Pending:
-        return Pending(max(0, approval.expires_at - self._now()))
+        log.count("approved", 0)  # an alarm cannot compare with a metric that does not exist
+        return Pending(max(0, approval.expires_at - GRACE_SECONDS - self._now()))
 
     def _now(self) -> int:
         return int(self._seconds())

@@ -24,17 +24,21 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
-class BrowserSignInSettings:
-    """The settings of sign-in in the browser.
+class StartSettings:
+    """The settings of the function that starts a sign-in in the browser.
 
     Attributes:
         app_name: what the site's approval page shows as the application, before the page's host.
         networks: the networks that can start a sign-in; empty for all networks.
     """
 
-    is_enabled: bool
     app_name: str
     networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StartSettings:
+        """Read and check the variables that `template.yaml` sets; raises `ConfigurationError`."""
+        return cls(_app_name(environment), _networks(environment))
 
     def allows(self, source_address: str) -> bool:
         """Whether a caller at this address can start a sign-in."""
@@ -58,7 +62,7 @@ class Configuration:
         bearers_table: name of the table that the authorizer reads.
         key_arn: ARN of the KMS key that seals challenges and tokens.
         serves_example: whether the gateway serves the example at `/`.
-        browser_sign_in: settings of sign-in in the browser.
+        offers_browser_sign_in: whether users can sign in in the browser.
     """
 
     site_url: str
@@ -69,7 +73,7 @@ class Configuration:
     bearers_table: str
     key_arn: str
     serves_example: bool
-    browser_sign_in: BrowserSignInSettings
+    offers_browser_sign_in: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Configuration:
@@ -83,11 +87,7 @@ class Configuration:
             bearers_table=_required(environment, "BEARERS_TABLE"),
             key_arn=_required(environment, "KEY_ARN"),
             serves_example=_boolean(environment, "SERVE_EXAMPLE"),
-            browser_sign_in=BrowserSignInSettings(
-                is_enabled=_boolean(environment, "BROWSER_SIGN_IN"),
-                app_name=_app_name(environment),
-                networks=_networks(environment),
-            ),
+            offers_browser_sign_in=_boolean(environment, "BROWSER_SIGN_IN"),
         )
 
 
@@ -139,8 +139,8 @@ def _app_name(environment: Mapping[str, str]) -> str:
 def _networks(environment: Mapping[str, str]) -> tuple[Network, ...]:
     values = filter(None, environment.get("BROWSER_SIGN_IN_NETWORKS", "").split(","))
     try:
-        return tuple(ipaddress.ip_network(value) for value in values)
+        return tuple(ipaddress.ip_network(value, strict=False) for value in values)
     except ValueError:
         raise ConfigurationError(
-            "BROWSER_SIGN_IN_NETWORKS must be comma-separated networks such as 203.0.113.0/24, without host bits"
+            "BROWSER_SIGN_IN_NETWORKS must be comma-separated networks such as 203.0.113.0/24"
         ) from None

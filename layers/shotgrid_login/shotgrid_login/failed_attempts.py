@@ -9,8 +9,8 @@ Failed attempts are counted three times:
 All attempts, failed or not, are counted per user and network, and per network, with much looser limits. They bound
 the calls to the site that do not count as failed, such as password steps that only lead to a code.
 
-Starts of a sign-in in the browser are counted per browser and per network until they end in a sign-in. They have no
-user yet.
+Starts of a sign-in in the browser have no user yet. Open ones are counted per browser and per network: those that did
+not end in a sign-in. All starts are counted per network, also those that failed.
 
 Every limit makes callers wait and none locks a user out (OWASP ASVS 5.0, 6.1.1 and 6.3.1). An attempt is counted before
 the site is called, so that parallel guesses are all counted. An attempt that was not a guess is forgiven afterwards.
@@ -56,6 +56,7 @@ ALL_BY_NETWORK = Limit(free=600, longest_wait=5 * 60, memory=5 * 60)  # 300 user
 
 STARTS_BY_BROWSER = Limit(free=10, longest_wait=None, memory=10 * 60)
 STARTS_BY_NETWORK = Limit(free=500, longest_wait=None, memory=10 * 60)  # an office behind one address
+ALL_STARTS_BY_NETWORK = Limit(free=1000, longest_wait=None, memory=10 * 60)
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,16 @@ class Start:
 
     by_network: str
     by_browser: str | None  # a page with token transport has no cookie that identifies its browser
+    all_by_network: str
 
     @classmethod
     def of(cls, network: str, browser: str) -> Start:
         """Return the rows for a network and a browser, both hashes. `browser` is "" if it is unknown."""
-        return cls(f"start#address#{network}", f"start#browser#{browser}" if browser else None)
+        return cls(
+            by_network=f"start#address#{network}",
+            by_browser=f"start#browser#{browser}" if browser else None,
+            all_by_network=f"start#all#address#{network}",
+        )
 
 
 @dataclass(frozen=True)
@@ -115,13 +121,13 @@ class FailedAttempts:
 
     def count_start(self, start: Start, now: int) -> None:
         """Count a start of a sign-in in the browser before it; raises `TooManyAttempts` if the caller has to wait."""
-        limits = {start.by_network: STARTS_BY_NETWORK}
+        limits = {start.by_network: STARTS_BY_NETWORK, start.all_by_network: ALL_STARTS_BY_NETWORK}
         if start.by_browser:
             limits = {start.by_browser: STARTS_BY_BROWSER} | limits
         self._count_all(limits, now)
 
     def uncount_start(self, start: Start) -> None:
-        """Uncount a start that ended in a sign-in, or that the site did not accept."""
+        """Uncount a start that ended in a sign-in or failed. It still counts among all starts."""
         self._uncount(start.by_network)
         if start.by_browser:
             self._uncount(start.by_browser)

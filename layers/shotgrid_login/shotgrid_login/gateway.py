@@ -76,7 +76,7 @@ def browser_sign_in() -> BrowserSignIn:
         Approvals(_state_table(), _sealer()),
         sessions(sealing=True),
         FailedAttempts(_state_table()),
-        configuration().browser_sign_in,
+        offers_it=configuration().offers_browser_sign_in,
     )
 
 

@@ -37,9 +37,9 @@ def record_response(route: str, status: int, outcome: str) -> None:
     metrics.flush_metrics()
 
 
-def count(metric: str) -> None:
-    """Add one to a metric. It is published together with the metric of the request."""
-    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=1)
+def count(metric: str, value: int = 1) -> None:
+    """Add a value to a metric. It is published together with the metric of the request."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=value)
 
 
 def record_unexpected(error: Exception) -> None:

@@ -74,5 +74,5 @@ class SignInMethods:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether the site did not describe itself."""
-        return self == SignInMethods.unknown()
+        """Whether nothing is known about passwords: the site did not describe itself, or in an unknown way."""
+        return self.password is Password.UNKNOWN

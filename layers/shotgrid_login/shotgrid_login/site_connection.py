@@ -7,6 +7,7 @@ proxies and netrc of the environment are not used: secrets are sent to the confi
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import threading
 import time
@@ -15,6 +16,9 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from shotgrid_login.errors import SiteError, SiteUnavailable
 
@@ -28,6 +32,9 @@ MAX_RESPONSE_BYTES = 64 * 1024
 # may have missed that the site closed the connection. A request that is lost this way looks like one that the site
 # has received without sending a response. Seconds.
 KEPT_CONNECTION_SECONDS = 5
+
+# urllib3 logs URLs and headers, and a URL of the launcher contains the id of an approval request.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class NotJson:
@@ -65,11 +72,13 @@ class SiteConnection:
         # `requests` limits the time for each part of a response, not for the whole. So a thread sends the request, and
         # this one waits for at most `seconds`. A thread that is late keeps the old connection for itself.
         outcomes: queue.SimpleQueue[tuple[int, Any] | Exception] = queue.SimpleQueue()
-        arguments = (self._http, method, f"{self.url}{path}", request, outcomes)
+        is_abandoned = threading.Event()
+        arguments = (self._http, method, f"{self.url}{path}", request, outcomes, is_abandoned)
         threading.Thread(target=_send_in_thread, args=arguments, daemon=True).start()
         try:
             outcome = outcomes.get(timeout=seconds)
         except queue.Empty:
+            is_abandoned.set()
             self._http = _connection()
             raise SiteUnavailable("response too slow") from None
         if isinstance(outcome, Exception):
@@ -83,8 +92,46 @@ def is_no_verdict(status: int) -> bool:
     return status == 200 or 300 <= status < 400
 
 
+# For each thread that sends a request: whether no caller waits for the response any more.
+_thread = threading.local()
+
+
+def _stop_if_abandoned() -> None:
+    """Stop before the request is sent, if its time is over.
+
+    A name server can take longer than any limit. Lambda can freeze the function meanwhile, and continue it with the
+    next request. The late request would use up a code, a refresh token or an approval, and its result would be lost.
+    """
+    if _thread.is_abandoned.is_set():
+        raise requests.exceptions.ConnectTimeout("abandoned before it was sent")
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _stop_if_abandoned()
+
+
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _stop_if_abandoned()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
 def _connection() -> requests.Session:
     connection = requests.Session()
+    for prefix, pool in (("http://", _Pool), ("https://", _TlsPool)):
+        adapter = HTTPAdapter()
+        adapter.poolmanager.pool_classes_by_scheme = {prefix.removesuffix("://"): pool}
+        connection.mount(prefix, adapter)
     connection.trust_env = False
     connection.headers["Accept"] = "application/json"
     # A function serves one user after the other, so cookies of the site must not be kept.
@@ -98,7 +145,9 @@ def _send_in_thread(
     url: str,
     request: dict[str, Any],
     outcomes: queue.SimpleQueue[tuple[int, Any] | Exception],
+    is_abandoned: threading.Event,
 ) -> None:
+    _thread.is_abandoned = is_abandoned
     try:
         outcomes.put(_send(connection, method, url, request))
     except Exception as error:  # noqa: BLE001 - the waiting thread raises it again
