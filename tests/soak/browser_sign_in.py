@@ -1,0 +1,392 @@
+"""Random requests for sign-in in the browser, and random responses of the site's launcher.
+
+The functions run in this process, with tables and a key on local AWS. The launcher's responses come over HTTP.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import importlib.util
+import io
+import json
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import strategies as st
+
+from shotgrid_login import aws as clients
+from shotgrid_login import cookie, errors, gateway, log
+from shotgrid_login.app_session_launcher import AppSessionLauncher
+from shotgrid_login.sealing import Sealer
+from shotgrid_login.site_connection import SiteConnection
+from tests.local.stack import ROOT, LocalAws
+from tests.site.fake_site import FakeSite
+from tests.support.lambda_events import ENVIRONMENT, Context, event
+
+ORIGIN = "https://a.example"  # in ALLOWED_ORIGINS of `ENVIRONMENT`
+
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+
+def _documented() -> set[tuple[int, str]]:
+    """Return status and code of every documented error, without the one for unexpected exceptions."""
+    found, classes = set(), [errors.LoginError]
+    while classes:
+        current = classes.pop()
+        classes += current.__subclasses__()
+        found.add((current.status, current.code))
+    return found - {(500, "internal_error")}
+
+
+DOCUMENTED = _documented()
+
+# ---- requests ----------------------------------------------------------------------------------------------
+
+# With control characters and lone surrogates.
+_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
+
+
+def _mostly(usual: str, *others: str) -> st.SearchStrategy[str]:
+    return st.one_of(st.just(usual), st.sampled_from([usual] * 8 + [*others]), _TEXT)
+
+
+_COOKIE_NAMES = st.sampled_from([cookie.BROWSER, cookie.SESSION, cookie.BROWSER.lower(), "a", ""])
+_COOKIES = st.lists(st.builds("{}={}".format, _COOKIE_NAMES, st.text("ABCabc019_-", max_size=24) | _TEXT), max_size=4)
+_HEADERS = st.fixed_dictionaries(
+    {
+        "Content-Type": _mostly("application/json", "text/plain", "application/json;charset=x"),
+        "Origin": _mostly(ORIGIN, ORIGIN.upper(), f"{ORIGIN}.evil.example", "null", ""),
+    },
+    optional={
+        "Cookie": _COOKIES.map("; ".join),
+        "Host": _TEXT,
+        "Sec-Fetch-Site": st.sampled_from(["same-origin", "same-site", "cross-site", "none"]) | _TEXT,
+        "User-Agent": _TEXT,
+    },
+)
+_VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.sampled_from(["token", "cookie"]), _TEXT, st.just([{}])
+)
+_OBJECTS = st.dictionaries(st.sampled_from(["challenge", "transport", "open", ""]), _VALUES, max_size=4)
+_BODIES = st.one_of(
+    _OBJECTS.map(json.dumps), st.just("{}"), _TEXT, st.sampled_from(["", "{}", "[]", "null", "{" * 9000, " " * 20000])
+)
+
+
+def _requests(headers: st.SearchStrategy[Any], bodies: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return proxy events with these headers and bodies."""
+    return st.builds(
+        _event,
+        st.sampled_from(["POST", "POST", "POST", "GET", "OPTIONS"]),
+        headers,
+        bodies,
+        st.sampled_from(["203.0.113.7", "2001:db8::7", "", "unknown"]) | _TEXT,
+        st.booleans() if bodies is _BODIES else st.just(value=False),
+        st.none() | st.just({"a": "b"}) if bodies is _BODIES else st.none(),
+    )
+
+
+def _event(
+    method: str, headers: dict[str, str], body: str, address: str, encoded: bool, query: dict[str, str] | None
+) -> dict[str, Any]:
+    return event(
+        httpMethod=method,
+        headers=headers,
+        body=body,
+        isBase64Encoded=encoded,
+        queryStringParameters=query,
+        requestContext={"requestId": "soak", "identity": {"sourceIp": address}},
+    )
+
+
+REQUESTS = _requests(_HEADERS, _BODIES)
+
+
+def _alterations(challenge: str) -> st.SearchStrategy[str]:
+    """Return texts that are almost a challenge."""
+    places = st.integers(0, len(challenge) - 1)
+    characters = st.sampled_from("ABYZabyz019_-=+/.% \n\x00é")
+    return st.one_of(
+        st.builds(lambda at, new: challenge[:at] + new + challenge[at + 1 :], places, characters),
+        st.builds(lambda at, new: challenge[:at] + new + challenge[at:], places, characters),
+        st.builds(lambda at, to: challenge[:at] + challenge[to:], places, places),
+        st.builds(lambda at: challenge[at:] + challenge[:at], places),
+        st.sampled_from([challenge * 2, challenge.swapcase(), challenge[::-1], "=", "AA", "A" * 2000]),
+    ).filter(lambda text: _bytes(text) != _bytes(challenge))
+
+
+def _bytes(challenge: str) -> bytes | str:
+    """Return the ciphertext: the last character of its text can have unused bits, and the text can have padding."""
+    try:
+        return base64.urlsafe_b64decode(challenge.rstrip("=") + "=" * (-len(challenge.rstrip("=")) % 4))
+    except ValueError:
+        return challenge
+
+
+@dataclass(frozen=True)
+class Functions:
+    """The functions `browser` and `approval`, imported into this process, and challenges that they have issued.
+
+    Attributes:
+        of_token: a challenge for a page with token transport.
+        of_cookie: a challenge that is bound to a browser.
+        of_password: a challenge of another kind.
+    """
+
+    browser: Handler
+    approval: Handler
+    of_token: str
+    of_cookie: str
+    of_password: str
+
+    def call(self, handler: Handler, request: dict[str, Any]) -> int:
+        """Call a function and return the status. Raises `AssertionError` if the response is an undocumented error."""
+        with contextlib.redirect_stdout(io.StringIO()):  # metrics
+            response = handler(request, Context())
+        json.dumps(response)
+        status = int(response["statusCode"])
+        if status >= 300:
+            body = json.loads(response["body"])
+            assert (status, body["code"]) in DOCUMENTED, response
+        return status
+
+    def check_start(self, request: dict[str, Any]) -> None:
+        status = self.call(self.browser, request)
+        if status == 202:
+            assert request["httpMethod"] != "OPTIONS"
+            assert request["headers"]["Origin"] == ORIGIN
+
+    def check_poll(self, request: dict[str, Any]) -> None:
+        """No request of this soak may poll: none has the valid challenge of its own browser."""
+        status = self.call(self.approval, request)
+        assert status >= 400 or (status, request["httpMethod"]) == (204, "OPTIONS"), status
+
+    def altered_polls(self) -> st.SearchStrategy[Any]:
+        alterations = _alterations(self.of_token) | _alterations(self.of_cookie) | st.just(self.of_password)
+        return _requests(st.just(_PAGE), alterations.map(lambda text: json.dumps({"challenge": text})))
+
+    def polls_of_other_browsers(self) -> st.SearchStrategy[Any]:
+        headers = _HEADERS.map(lambda headers: headers | _PAGE)
+        return _requests(headers, st.just(json.dumps({"challenge": self.of_cookie})))
+
+
+_PAGE = {"Content-Type": "application/json", "Origin": ORIGIN}
+
+
+@contextlib.contextmanager
+def loaded_functions(aws: LocalAws) -> Iterator[Functions]:
+    """Import the functions with tables and a key of their own, and a fake site."""
+    prefix = f"soak-{secrets.token_hex(4)}"
+    for name in ("state", "bearers"):
+        aws.client("dynamodb").create_table(
+            TableName=f"{prefix}-{name}",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    key_arn = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    log.logger.setLevel("CRITICAL")
+    with FakeSite() as site, pytest.MonkeyPatch.context() as patch:
+        environment = {name: value for name, value in aws.environment().items() if name.startswith("AWS_")}
+        tables = {"STATE_TABLE": f"{prefix}-state", "BEARERS_TABLE": f"{prefix}-bearers", "KEY_ARN": key_arn}
+        for name, value in {**environment, **ENVIRONMENT, **tables, "SHOTGRID_SITE_URL": site.url}.items():
+            patch.setenv(name, value)
+        for cached in (clients.dynamodb, clients.kms, gateway.configuration, gateway.browser_sign_in, gateway.sessions):
+            cached.cache_clear()
+        browser, approval = _import("browser"), _import("approval")
+        sealer = Sealer(clients.kms(), key_arn)
+        functions = Functions(
+            browser,
+            approval,
+            of_token=_start(browser, "token"),
+            of_cookie=_start(browser, "cookie"),
+            of_password=sealer.seal_as_text({"id": "a"}, {"purpose": "challenge"}),
+        )
+        issued = {_bytes(text) for text in (functions.of_token, functions.of_cookie, functions.of_password)}
+        patch.setattr(clients.kms(), "decrypt", _authenticated(clients.kms().decrypt, issued))
+        yield functions
+
+
+def _authenticated(decrypt: Callable[..., Any], issued: set[bytes | str]) -> Callable[..., Any]:
+    """Reject altered ciphertexts, as KMS does. The emulator's KMS only notices some alterations."""
+
+    def checked(**parameters: Any) -> Any:
+        opened = decrypt(**parameters)
+        if parameters["CiphertextBlob"] not in issued:
+            raise ClientError({"Error": {"Code": "InvalidCiphertextException"}}, "Decrypt")
+        return opened
+
+    return checked
+
+
+def _import(function: str) -> Handler:
+    spec = importlib.util.spec_from_file_location(f"{function}_app", ROOT / "functions" / function / "app.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler: Handler = module.handler
+    return handler
+
+
+def _start(browser: Handler, transport: str) -> str:
+    with contextlib.redirect_stdout(io.StringIO()):
+        headers = _PAGE | {"Sec-Fetch-Site": "same-site"}
+        response = browser(event(headers=headers, body=json.dumps({"transport": transport})), Context())
+    assert response["statusCode"] == 202, response
+    return str(json.loads(response["body"])["challenge"])
+
+
+# ---- responses of the launcher -----------------------------------------------------------------------------
+
+_STATUSES = st.sampled_from([200] * 16 + [201, 204, 301, 302, 307, 400, 401, 403, 404, 418, 429, 500, 503, 599])
+_TYPES = st.sampled_from(["application/json"] * 4 + ["text/html; charset=utf-8", "text/plain", ""])
+_SITE = "http://SITE"  # stands for the URL of the random site
+_URLS = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from([_SITE, "https://", "http://", "HTTPS://", "javascript:", "data:", "//", "https:\\\\", ""]),
+    st.sampled_from(
+        [
+            *("", "studio.shotgrid.autodesk.com", "a.shotgunstudio.com", "A.ShotgunStudio.COM", "studio.example"),
+            *("shotgrid.autodesk.com.evil.example", "evilshotgunstudio.com", "a.shotgunstudio.com:8443", "[::1]"),
+            *("a@studio.example", "a.shotgunstudio.com@studio.example", "studio.example\\.shotgunstudio.com"),
+            *(f"studio.example{separator}.shotgunstudio.com" for separator in "#?/"),
+        ]
+    )
+    | _TEXT,
+    st.sampled_from(["/app_session_request/a1", "/app_session_request/../x", "/app_session_request", "/x", ""]) | _TEXT,
+    st.sampled_from(["", "?sticky_id=a1", "#x", "\n", " ", "?<script>", "?%0d%0a"]) | _TEXT,
+)
+_IDS = st.text("ABCabc019_-", max_size=140) | st.sampled_from(["../../api/v1", "a/b", "a?b", "a\n", "."])
+_ANYTHING: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), _TEXT, st.just([]), st.just({"a": 1})
+)
+_TOKENS = st.text("abc019", min_size=1, max_size=40) | st.just("a" * 2000) | st.just("a b")
+_VALID = {
+    "sessionRequestId": st.just("a1"),
+    "url": st.just(f"{_SITE}/app_session_request/a1?sticky_id=a1"),
+    "approved": st.booleans(),
+    "sessionToken": st.just("abc019"),
+    "userLogin": st.just("a_username"),
+}
+_RANDOM = {
+    "sessionRequestId": _IDS | _ANYTHING,
+    "url": _URLS | _ANYTHING,
+    "approved": _ANYTHING,
+    "denied": st.booleans() | _ANYTHING,
+    "sessionToken": _TOKENS | _ANYTHING,
+    "userLogin": _TEXT | _ANYTHING,
+    "message": _TEXT,
+}
+# A valid object, with up to two random values and up to one value less.
+_LAUNCHER_OBJECTS = st.builds(
+    lambda valid, random, without: {name: value for name, value in {**valid, **random}.items() if name != without},
+    st.fixed_dictionaries(_VALID),
+    st.lists(st.sampled_from(sorted(_RANDOM)), max_size=2, unique=True).flatmap(
+        lambda names: st.fixed_dictionaries({name: _RANDOM[name] for name in names})
+    ),
+    st.none() | st.sampled_from(sorted(_VALID)),
+).map(lambda value: json.dumps(value).encode())
+_LAUNCHER_BODIES = st.one_of(
+    _LAUNCHER_OBJECTS,
+    _LAUNCHER_OBJECTS,
+    _LAUNCHER_OBJECTS,
+    st.builds(lambda body, end: body[:end], _LAUNCHER_OBJECTS, st.integers(0, 60)),
+    _ANYTHING.map(lambda value: json.dumps(value).encode()),
+    st.binary(max_size=80),
+    st.sampled_from([b"[" * 20_000, b" " * 70_000, b"\xef\xbb\xbf{}", b"1" * 5000]),
+)
+LAUNCHER_RESPONSES = st.tuples(_STATUSES, _TYPES, _LAUNCHER_BODIES)
+
+
+class RandomSite:
+    """A site that sends the response that it is given."""
+
+    def __init__(self) -> None:
+        self.response: tuple[int, str, bytes] = (200, "", b"")
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                status, content_type, body = site.response
+                self.send_response(status)
+                self.send_header("content-type", content_type)
+                self.send_header("content-length", str(len(body)))
+                self.send_header("location", "/app_session_request/a1")
+                self.send_header("connection", "close")
+                self.end_headers()
+                with contextlib.suppress(OSError):  # the gateway does not read large bodies to their end
+                    self.wfile.write(body)
+
+            def do_PUT(self) -> None:
+                self.do_POST()
+
+            def log_message(self, *_: object) -> None:
+                """Do not log requests to the terminal."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._launcher = AppSessionLauncher(SiteConnection(self.url))
+
+    def __enter__(self) -> RandomSite:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def check_request(self, response: tuple[int, str, bytes]) -> None:
+        """The launcher accepts no id that changes the path of a poll, and no URL that is not a page of a site."""
+        body = self._set(response)
+        try:
+            request = self._launcher.request("Studio pages at a.example", "Firefox on Linux, 203.0.113.7")
+        except (errors.BrowserSignInDisabled, errors.SiteError, errors.SiteUnavailable):
+            return
+        assert response[0] == 200
+        assert request.request_id == body["sessionRequestId"]
+        assert request.request_id.replace("_", "").replace("-", "").isalnum()
+        assert not set(request.url) & set("\\@#<>\"' \t\r\n")
+        parts = urlsplit(request.url)
+        assert parts.path.startswith("/app_session_request/")
+        assert ".." not in parts.path
+        is_own = f"{parts.scheme}://{parts.netloc}".lower() == self.url
+        is_of_vendor = parts.scheme == "https" and parts.netloc.lower().endswith(
+            (".shotgrid.autodesk.com", ".shotgunstudio.com")
+        )
+        assert is_own or is_of_vendor
+
+    def check_poll(self, response: tuple[int, str, bytes]) -> None:
+        """A result needs `approved` and a session token, both of the right type."""
+        body = self._set(response)
+        try:
+            result = self._launcher.poll("a1")
+        except (errors.ApprovalEnded, errors.SiteError, errors.SiteUnavailable):
+            return
+        assert response[0] == 200
+        assert isinstance(body, dict)
+        assert body["approved"] is (result is not None)
+        if result is not None:
+            assert result.session_token == body["sessionToken"]
+            assert result.session_token.isascii()
+            assert result.session_token.isprintable()
+            assert isinstance(result.login, str)
+
+    def _set(self, response: tuple[int, str, bytes]) -> Any:
+        """Use this as the next response, and return its content; None if it is not JSON."""
+        status, content_type, body = response
+        body = body.replace(_SITE.encode(), self.url.encode())
+        self.response = (status, content_type, body)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            return None
