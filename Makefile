@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 SECONDS ?= 60
+USERS ?= 250
 
 ifneq ($(filter-out help ci clean,$(or $(MAKECMDGOALS),help)),)
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] * (sys.version_info >= (3, 11)))')
@@ -26,14 +27,15 @@ COMPILE = .venv/uv/bin/uv pip compile --quiet --generate-hashes --no-build --cus
 # this variable is set. Then every start of `sam` or `pytest` takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test unit integration lint rehearsal soak bench types requirements ci clean
+.PHONY: help run test unit integration lint rehearsal soak bench load types requirements ci clean
 
 help: ## list the targets and the variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo 'PYTHON=python3.13        use this Python, 3.11 or newer'
 	@echo 'ARGS="-k refresh"        pass arguments to pytest (test, unit, integration)'
-	@echo 'SECONDS=60               the time for soak'
+	@echo 'SECONDS=60               the time for soak, and for each of the three kinds of rounds of load'
+	@echo 'USERS=250                the users of load who wait at the same time'
 	@echo 'PORT=8000                the first of the four ports of run'
 	@echo 'SITE=identity            the kind of the fake site for run: passwords (the default), identity or sso'
 	@echo 'SHOTGRID_SITE_URL=...    the site for run, instead of the fake site'
@@ -66,6 +68,9 @@ soak: $(VENV)/test.installed ## run the randomized tests for SECONDS and print c
 
 bench: $(VENV)/test.installed .venv/sam/installed ## print cold starts, CPU time and counted calls
 	@$(BIN)/python -m tests.bench
+
+load: $(VENV)/test.installed .venv/sam/installed ## let USERS wait for their approval while others use the gateway
+	@$(BIN)/python -m tests.load $(USERS) $(SECONDS)
 
 types: $(NODE)/node_modules/installed ## write the .d.ts files of functions/pages again, from the JSDoc
 	rm -f functions/pages/files/*.d.ts
