@@ -25,6 +25,7 @@ from tests.support.studio_apis import StudioApi, deploy_studio_apis, host_of
 
 # Files whose tests share an expensive fixture. One worker runs all tests of a group, so the fixture is set up once.
 GROUPS = {
+    "browser/test_browser_sign_in.py": "Identity site",
     "browser/test_engines.py": "engines",
     "browser/test_studio_apis.py": "studio APIs",
     "end_to_end/test_check.py": "check",

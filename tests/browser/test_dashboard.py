@@ -6,21 +6,22 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from tests.site.fake_site import Account
 from tests.site.show import Project, Show
-from tests.support.browser import DESKTOP, PHONE, Monitor
+from tests.support.browser import Monitor
 from tests.support.client import Gateway
-from tests.support.pages import NODE, Form, expire_tokens, open_form, wait_for_attribute, wait_for_text
-
-# Colours do not depend on the size, and sizes do not depend on the colours. So two looks are enough.
-LOOKS: tuple[tuple[ViewportSize, Literal["light", "dark"]], ...] = ((DESKTOP, "light"), (PHONE, "dark"))
-
-AXE = (NODE / "node_modules" / "axe-core" / "axe.min.js").read_text()
+from tests.support.pages import (
+    Form,
+    check_accessibility,
+    expire_tokens,
+    open_form,
+    wait_for_attribute,
+    wait_for_text,
+)
 
 
 @pytest.fixture
@@ -51,19 +52,6 @@ def wait_until_ready(page: Page) -> None:
 
 def figure(page: Page, name: str) -> int:
     return int(page.locator(f"[data-figure={name}] .number").inner_text())
-
-
-def check_accessibility(page: Page) -> None:
-    """Check the page with axe, in light on a desktop and in dark on a phone. It must not scroll sideways."""
-    for viewport, scheme in LOOKS:
-        page.set_viewport_size(viewport)
-        page.emulate_media(color_scheme=scheme)
-        page.evaluate(f"if (!globalThis.axe) {{ {AXE} }}")
-        found: list[dict[str, Any]] = page.evaluate("axe.run().then(({ violations }) => violations)")
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], scheme
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), scheme
-    page.emulate_media(color_scheme=None)
-    page.set_viewport_size(DESKTOP)
 
 
 @pytest.mark.usefixtures("dashboard")

@@ -219,6 +219,20 @@ def test_form_works_with_the_keyboard_alone(form: Form, page: Page, gateway: Gat
     expect(form.element).to_contain_text("You are signed out.")
 
 
+def test_user_of_a_site_with_passwords_can_sign_in_with_the_browser(
+    form: Form, page: Page, monitor: Monitor, gateway: Gateway
+) -> None:
+    _, tab = form.start_in_browser(form.browser_link)
+    tab.close()
+    form.cancel_button.click()
+    form.wait_for_state("password")
+    expect(form.browser_link).to_be_focused()
+    user = gateway.new_user(two_factor=True)
+    form.sign_in_with_browser(user, form.browser_link)
+    assert page.evaluate("document.activeElement.shadowRoot.activeElement.textContent") == f"Signed in as {user.login}"
+    assert monitor.requests_to("/auth/password") == []
+
+
 def test_fields_have_the_attributes_that_password_managers_and_phones_need(form: Form) -> None:
     expect(form.username).to_have_attribute("autocomplete", "username")
     expect(form.password).to_have_attribute("autocomplete", "current-password")

@@ -61,6 +61,13 @@ class SharedContext:
             self._context = new_context(self._browser)
         return self._context
 
+    def clear_cache(self) -> None:
+        """Empty the HTTP cache."""
+        context = self.get()
+        session = context.new_cdp_session(context.pages[0])
+        session.send("Network.clearBrowserCache")
+        session.detach()
+
     def empty(self) -> None:
         """Remove all that a test has left, except the HTTP cache. Replace the context if that fails."""
         context, self._context = self.get(), None

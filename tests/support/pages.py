@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import signal
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from playwright.sync_api import BrowserContext, Frame, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Frame, Locator, Page, ViewportSize, expect
 
 from tests.local.stack import DOMAIN, ROOT
 from tests.site.fake_site import Account
+from tests.site.launcher import ApprovalRequest
+from tests.support.browser import DESKTOP, PHONE
 from tests.support.client import COOKIE, PAGE, Gateway, expire_access_token, until
 
 # `npm ci` installs axe-core, chart.js and the TypeScript compiler here.
 NODE = ROOT / "tests" / "node"
+
+# Colours do not depend on the size, and sizes do not depend on the colours. So two looks are enough.
+LOOKS: tuple[tuple[ViewportSize, Literal["light", "dark"]], ...] = ((DESKTOP, "light"), (PHONE, "dark"))
+
+AXE = (NODE / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 TOKEN_SECONDS = 600  # the default lifetime of the site's access tokens
 
@@ -20,6 +32,15 @@ TOKEN_SECONDS = 600  # the default lifetime of the site's access tokens
 FAST_TIMERS = "globalThis.setTimeout = ((set) => (callback, ms) => set(callback, ms / 100))(globalThis.setTimeout);"
 SLOW_TIMERS = "globalThis.setTimeout = ((set) => (callback, ms) => set(callback, ms * 100))(globalThis.setTimeout);"
 STOPPED_TIMERS = "globalThis.setTimeout = () => 0;"
+
+# The user comes back from another tab. Two seconds have passed, because the module does not poll more often.
+COME_BACK = """
+() => {
+  const now = Date.now;
+  Date.now = () => now() + 2000;
+  dispatchEvent(new Event("focus"));
+}
+"""
 
 # Runs code with the module that the page has loaded. Returns the code's result, or the code or name of its error.
 RUN_WITH_LOGIN = """
@@ -32,18 +53,25 @@ async ([code, values]) => {
 
 
 class Form:
-    """`<shotgrid-login>` on a page, and the list of projects on the page in the README."""
+    """`<shotgrid-login>` on a page or in a frame of it, and the list of projects on the page in the README."""
 
-    def __init__(self, page: Page, gateway: Gateway) -> None:
+    def __init__(self, page: Page, gateway: Gateway, frame: Frame | None = None) -> None:
         self.page = page
-        self.element = page.locator("shotgrid-login")
-        self.username = page.get_by_label("User name")
-        self.password = page.get_by_label("Password")
-        self.code = page.get_by_label("Code", exact=True)
+        self.document = frame or page
+        self.element = self.document.locator("shotgrid-login")
+        self.username = self.document.get_by_label(re.compile("^(User name|Legacy login)$"))
+        self.password = self.document.get_by_label(re.compile("^(Password|Legacy passphrase)$"))
+        self.code = self.document.get_by_label("Code", exact=True)
         self.submit_button = self.element.get_by_role("button", name="Sign in", exact=True)
+        self.browser_button = self.element.get_by_role("button", name=re.compile("^(Sign in at |Try again$)"))
+        self.browser_link = self.element.get_by_role("button", name="Sign in with the browser instead")
+        self.password_link = self.element.get_by_role("button", name=re.compile("legacy login|password instead"))
+        self.approval_link = self.element.get_by_role("link")
+        self.cancel_button = self.element.get_by_role("button", name="Cancel")
         self.sign_out_button = self.element.get_by_role("button", name="Sign out")
         self.problem = self.element.get_by_role("alert")
-        self.projects = page.locator("#projects")
+        self.announcement = self.element.get_by_role("status").last  # only for screen readers
+        self.projects = self.document.locator("#projects")
         self._gateway = gateway
 
     @property
@@ -69,9 +97,34 @@ class Form:
             self.submit_code(self._gateway.site.code(user.login))
         self.expect_signed_in(user)
 
-    def sign_out(self) -> None:
+    def start_in_browser(self, button: Locator | None = None) -> tuple[ApprovalRequest, Page]:
+        """Press the button, and wait for the approval page. Returns the approval request and the new tab."""
+        with self.page.context.expect_page() as opened, self.page.expect_response("**/auth/browser") as started:
+            (button or self.browser_button).click()
+        tab = opened.value
+        body = started.value.json()
+        self._gateway.secrets |= {body["challenge"], body["approval_url"]}
+        self.wait_for_state("waiting")
+        tab.wait_for_url(f"{self._gateway.site.url}/**")
+        return self._gateway.site.approval_request(body["approval_url"]), tab
+
+    def come_back(self) -> None:
+        """Come back from the site's tab to this page. No browser test can hide a tab, so the page gets the event."""
+        self.document.evaluate(COME_BACK)
+
+    def sign_in_with_browser(self, user: Account, button: Locator | None = None) -> ApprovalRequest:
+        """Sign in with the browser. The user approves the request, and closes the tab of the site."""
+        request, tab = self.start_in_browser(button)
+        self._gateway.site.approve(request.id, user)
+        tab.close()
+        self.come_back()
+        self.expect_signed_in(user)
+        return request
+
+    def sign_out(self, to: str = "password") -> None:
+        """Sign out, and wait for the state that the element then has."""
         self.sign_out_button.click()
-        self.wait_for_state("password")
+        self.wait_for_state(to)
 
     def wait_for_state(self, *states: str) -> str:
         """Wait until the element has one of these states, and return it."""
@@ -81,7 +134,7 @@ class Form:
         """Wait until the user is signed in and the page has read the projects, so that no request is left."""
         self.expect_greeting(user)
         if self.projects.count():
-            self.page.locator("#projects:not(:empty)").wait_for()
+            self.document.locator("#projects:not(:empty)").wait_for()
 
     def expect_greeting(self, user: Account) -> None:
         self.wait_for_state("signed-in")
@@ -110,6 +163,24 @@ def open_form(page: Page, gateway: Gateway, url: str, state: str) -> Form:
     form = Form(page, gateway)
     form.wait_for_state(state)
     return form
+
+
+def change_methods(gateway: Gateway, **switches: Any) -> None:
+    """Change how users can sign in to the site, and stop the functions that remember how it was before."""
+    gateway.site.switch(**switches)
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(ValueError, OSError):  # not a process, or it has ended
+            is_methods = "-MethodsFunction-" in (process / "cmdline").read_text()
+            if is_methods and gateway.aws.owns(int(process.name)):
+                os.kill(int(process.name), signal.SIGKILL)
+    expected = switches.get("authentication_method", gateway.site.switches.authentication_method)
+    caller = gateway.caller()
+
+    def is_new() -> bool:
+        response = caller.methods()
+        return response.status == 200 and response.body["method"] in (expected, "unknown")
+
+    until(is_new)
 
 
 def sign_in_over_http(context: BrowserContext, gateway: Gateway, user: Account) -> str:
@@ -148,6 +219,19 @@ def stop_clock(page: Page) -> None:
     """Stop the page's time and timers. The test moves them with `page.clock`. Needs the fixture `own_context`."""
     page.clock.install()
     page.clock.pause_at(time.time() + 60)
+
+
+def check_accessibility(page: Page) -> None:
+    """Check the page with axe, in light on a desktop and in dark on a phone. It must not scroll sideways."""
+    for viewport, scheme in LOOKS:
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate(f"if (!globalThis.axe) {{ {AXE} }}")
+        found: list[dict[str, Any]] = page.evaluate("axe.run().then(({ violations }) => violations)")
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], scheme
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), scheme
+    page.emulate_media(color_scheme=None)
+    page.set_viewport_size(DESKTOP)
 
 
 def run(page: Page | Frame, code: str, **values: Any) -> Any:

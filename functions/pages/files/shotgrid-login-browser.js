@@ -243,22 +243,23 @@ export function resume(access) {
   return null;
 }
 
-/** Shows a text in the blank tab, because the gateway may need seconds. A sandbox can forbid it. */
+/** Shows a text in the blank tab, because the gateway may need seconds. The sandbox of a frame can forbid it. */
 function showWait(/** @type {Window} */ tab) {
-  tab.opener = null;
   try {
     tab.document.documentElement.style.colorScheme = "light dark";
     tab.document.title = tab.document.body.textContent = "Opening ShotGrid…";
   } catch {}
 }
 
-/** Returns whether the tab opens the page. */
+/** Returns whether the tab opens the page. The page cannot reach this one. */
 function navigate(/** @type {Window | null} */ tab, /** @type {string} */ url) {
+  if (!tab) return false;
   try {
-    tab?.location.replace(url);
-    return Boolean(tab);
+    tab.location.replace(url);
+    tab.opener = null; // not earlier: in a sandboxed frame, only the opener of a tab can navigate it
+    return true;
   } catch {
-    tab?.close(); // a sandbox forbids it
+    tab.close();
     return false;
   }
 }

@@ -97,7 +97,7 @@ export class ShotGridLoginElement extends HTMLElement {
     part: "button",
     "aria-describedby": "waiting decline-hint",
   });
-  #sandboxHint = node("p", { class: "hint" }, TEXTS.sandboxHint);
+  #frameHint = node("p", { class: "hint" });
   #waitingCountdown = node("span", { class: "countdown busy", part: "countdown" });
   #waitingStep = node("div", { class: "step" }, this.#waitingText);
   #user = node("div", { class: "user" }, this.#signedInAs, this.#signOutButton);
@@ -113,7 +113,7 @@ export class ShotGridLoginElement extends HTMLElement {
     );
     this.#codeOptions.append(this.#codeKindButton, startAgain);
     this.#waitingStep.append(
-      ...[node("p", { class: "hint", id: "decline-hint" }, TEXTS.declineHint), this.#approvalLink, this.#sandboxHint],
+      ...[node("p", { class: "hint", id: "decline-hint" }, TEXTS.declineHint), this.#approvalLink, this.#frameHint],
       node("div", { class: "options" }, this.#waitingCountdown, cancel),
     );
 
@@ -457,7 +457,9 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#approvalLink.href = signIn.approvalUrl;
     this.#approvalLink.className = signIn.opened ? "button" : "button primary";
     this.#approvalLink.textContent = signIn.opened ? "Open the approval page again" : "Open the approval page";
-    this.#sandboxHint.hidden = signIn.opened || top === window;
+    // The sandbox of a frame can forbid new tabs, and it also applies to the pages in them.
+    this.#frameHint.textContent = signIn.opened ? TEXTS.frameHint : TEXTS.frameBlockedHint;
+    this.#frameHint.hidden = top === window;
   }
 
   /** Shows the times left, and repeats that every second while there are any. */

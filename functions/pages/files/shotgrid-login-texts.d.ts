@@ -13,7 +13,8 @@ export declare const TEXTS: {
     approve: string;
     approveHere: string;
     declineHint: string;
-    sandboxHint: string;
+    frameHint: string;
+    frameBlockedHint: string;
     waiting: string;
     closeTab: string;
     signedOut: string;

@@ -13,7 +13,8 @@ export const TEXTS = {
   approve: "Approve the request in the other tab. It is from ",
   approveHere: "Your browser did not open the tab: open the approval page here. The request is from ",
   declineHint: "If you did not just press the button here, decline.",
-  sandboxHint:
+  frameHint: "If the page in the other tab does not react, copy its address and open it in a new tab.",
+  frameBlockedHint:
     "If the link opens nothing, this page is in a frame that cannot open tabs. Open the page in a tab of its own.",
   waiting: "Waiting for your approval in the other tab.",
   closeTab: "You can close the ShotGrid tab.",
