@@ -148,6 +148,7 @@ def _stop(*_: object) -> None:
     # The exception ends the start at any point. A second signal must not interrupt the cleanup.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    os.write(1, b"\nStopping. This takes a few seconds.\n")  # `print` could be interrupted in another `print`
     raise KeyboardInterrupt
 
 
