@@ -29,7 +29,7 @@ PAGE_INTERVAL = 5  # seconds between two polls of a visible page
 SECOND_TABS = 0.1  # polls that two tabs of a user send at the same time
 CAPACITY_SECONDS = 5  # how long the capacity of this machine is measured
 USED_CAPACITY = 0.4  # more, and requests would queue for the CPUs of this machine
-TURNS = 3  # of each kind of round, so that other processes of this machine affect all kinds
+TURNS = 6  # of each kind of round, so that other processes of this machine affect all kinds
 
 
 @dataclass
