@@ -36,9 +36,10 @@ def page_errors(aws: LocalAws, gateway: Gateway, tls_pages_port: int) -> Iterato
     """Serve the page of the README, and a page with it in a frame. Returns the errors that these pages report."""
     with TlsProxy(aws.port) as tls:
         page = documented_pages()["projects"].replace(GATEWAY, f"https://login.localhost:{tls.port}")
+        url = f"https://{SAME_SITE}:{tls_pages_port}/projects"
         pages = {
             "/projects": page,
-            "/frame": f"<iframe src='https://{SAME_SITE}:{tls_pages_port}/projects' width='600' height='600'></iframe>",
+            "/frame": f"<iframe src='{url}' width='600' height='600'></iframe>",
         }
         with serve_pages(pages, tls_pages_port, gateway.site) as errors:
             yield errors
@@ -79,6 +80,25 @@ def sign_in(tab: Tab, gateway: Gateway, *, two_factor: bool = False) -> Account:
 def expect_signed_in(tab: Tab, gateway: Gateway, user: Account) -> None:
     tab.wait_for_text(f"Signed in as {user.login}")
     tab.wait_for_text(gateway.site.show.projects[0].name)
+
+
+def approve(tab: Tab, gateway: Gateway, user: Account) -> None:
+    """Sign in to the site in the tab that a page has opened, and approve the request of the page."""
+    gateway.secrets.add(user.password)
+    tab.fill("User name", user.login)
+    tab.fill("Password", user.password)
+    tab.click("Sign in")
+    request = gateway.site.approval_requests[-1]
+    gateway.secrets |= {request.id, request.url}
+    tab.wait_for_text(request.app_name)
+    tab.click("Approve")
+    tab.wait_for_text("You can close this tab")
+
+
+def come_back(tab: Tab, page: Tab) -> None:
+    """Come back to a tab. In Xvfb, no window manager gives windows the focus, so the page gets the event."""
+    tab.bring_to_front()
+    page.evaluate("dispatchEvent(new Event('focus'))")
 
 
 def test_sign_in_with_a_code_is_a_cookie_and_survives_a_reload(
@@ -125,3 +145,31 @@ def test_frame_in_a_page_of_another_site_signs_in_and_out(
     sign_in(frame, gateway, two_factor=True)
     frame.click("Sign out")
     frame.wait_for_text("You are signed out.")
+
+
+@pytest.mark.parametrize("path", ["/projects", "/frame"])
+def test_user_who_approves_in_the_new_tab_is_signed_in(
+    engine: Engine, gateway: Gateway, tls_pages_port: int, path: str
+) -> None:
+    tab = open_page(engine, SAME_SITE if path == "/projects" else OTHER_SITE, tls_pages_port, path)
+    page = tab if path == "/projects" else tab.frame()
+    user = gateway.new_user(two_factor=False)
+    page.click("Sign in with the browser instead")
+    approve(engine.wait_for_popup(tab), gateway, user)
+    come_back(tab, page)
+    expect_signed_in(page, gateway, user)
+
+
+def test_user_opens_the_approval_page_when_the_browser_blocks_the_tab(
+    engine: Engine, gateway: Gateway, tls_pages_port: int
+) -> None:
+    tab = open_page(engine, SAME_SITE, tls_pages_port)
+    tab.wait_for_text("Sign in with the browser instead")
+    tab.press_without_the_user("Sign in with the browser instead")
+    tab.wait_for_text("Open the approval page")
+    assert engine.tabs() == [tab]
+    user = gateway.new_user(two_factor=False)
+    tab.click("Open the approval page")
+    approve(engine.wait_for_popup(tab), gateway, user)
+    come_back(tab, tab)
+    expect_signed_in(tab, gateway, user)

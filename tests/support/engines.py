@@ -109,8 +109,7 @@ class Tab(ABC):
 
     def click(self, text: str) -> None:
         """Wait for the button or link with this text, and click it with the mouse."""
-        of_text = f"one.matches('button, a') && one.textContent.trim() === {json.dumps(text)}"
-        self._click(f"{VISIBLE}.find((one) => {of_text})")
+        self._click(_with_text(text))
 
     def fill(self, label: str, text: str) -> None:
         """Wait for the input with this label, which must be empty. Click it and type a text."""
@@ -130,12 +129,24 @@ class Tab(ABC):
         center: list[int] | None = self.evaluate(f"({CENTER})({expression})")
         return center
 
+    def press_without_the_user(self, text: str) -> None:
+        """Press the button or link with this text from a script. A tab that the page then opens is blocked."""
+        self.evaluate(f"{_with_text(text)}.click()")
+
     def text(self) -> str:
-        """Return the visible text of the page."""
-        return "\n".join(self.evaluate(TEXT))
+        """Return the visible text of the page. Empty while another page loads."""
+        try:
+            return "\n".join(self.evaluate(TEXT))
+        except DriverError:
+            return ""
 
     def wait_for_text(self, text: str) -> None:
         until(lambda: text in self.text(), SECONDS)
+
+
+def _with_text(text: str) -> str:
+    """Return a JavaScript expression for the visible button or link with this text."""
+    return f"{VISIBLE}.find((one) => one.matches('button, a') && one.textContent.trim() === {json.dumps(text)})"
 
 
 class Engine(ABC):
