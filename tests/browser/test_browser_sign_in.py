@@ -148,7 +148,7 @@ def test_user_who_is_not_signed_in_to_the_site_signs_in_and_approves_there(
 
     form.element.get_by_role("button", name="Not you? Sign out").click()
     form.wait_for_state("browser")
-    expect(form.element).to_contain_text("ShotGrid itself is still signed in")
+    expect(form.element).to_contain_text("ShotGrid itself may still be signed in")
     expect(form.browser_button).to_be_focused()
 
 
@@ -599,7 +599,7 @@ UNKNOWN = {"method": "unknown", "password": "unknown", "browser": "unknown"}
             {"method": "oxygen", "password": "legacy", "browser": "no"},
             "password",
             "password",
-            "Never type your Autodesk password here. If you have no legacy login: Ask the site's administrator",
+            "Never type your Autodesk password here. If you have no legacy login, ask the site's administrator",
         ),
         ({"method": "saml2", "password": "no", "browser": "yes"}, "browser", "browser_button", "as always"),
         (

@@ -2,8 +2,8 @@
  * Sign-in in the browser: the user signs in to the ShotGrid site in another tab, and approves a request there. This
  * module polls the gateway until then. `shotgrid-login.js` imports it on demand.
  *
- * Nothing here depends on the other tab. The site sends no message to it, and `closed` of a tab is always true if one of
- * the two pages has a Cross-Origin-Opener-Policy.
+ * Nothing here depends on the other tab. The site sends no message to this page, and `closed` of a tab is always true
+ * if one of the two pages has a Cross-Origin-Opener-Policy.
  */
 export type LoginError = import("./shotgrid-login.js").LoginError;
 export type User = import("./shotgrid-login.js").User;
@@ -29,9 +29,6 @@ export type Access = {
      * With a final slash.
      */
     gateway: string;
-    transport: {
-        transport?: string;
-    };
     read: (request: Promise<Response>) => Promise<any>;
     call: (route: string, fields: object) => Promise<any>;
     /**

@@ -2,8 +2,8 @@
  * Sign-in in the browser: the user signs in to the ShotGrid site in another tab, and approves a request there. This
  * module polls the gateway until then. `shotgrid-login.js` imports it on demand.
  *
- * Nothing here depends on the other tab. The site sends no message to it, and `closed` of a tab is always true if one of
- * the two pages has a Cross-Origin-Opener-Policy.
+ * Nothing here depends on the other tab. The site sends no message to this page, and `closed` of a tab is always true
+ * if one of the two pages has a Cross-Origin-Opener-Policy.
  */
 
 /** @typedef {import("./shotgrid-login.js").LoginError} LoginError */
@@ -23,7 +23,6 @@
  * @property {EventTarget & {user: User | null}} login
  * @property {typeof import("./shotgrid-login.js").LoginError} LoginError
  * @property {string} gateway  With a final slash.
- * @property {{transport?: string}} transport
  * @property {(request: Promise<Response>) => Promise<any>} read
  * @property {(route: string, fields: object) => Promise<any>} call
  * @property {(body: object) => User} adopt  Takes over the session of a response.
@@ -49,7 +48,7 @@ const MIN_INTERVAL = 2;
 // Milliseconds for `methods`, which needs at most one call of the site.
 const METHODS_TIMEOUT = 35_000;
 
-// After these events, the user may be back from the other tab.
+// After these events, the user may be back from the other tab. A window next to this one changes no visibility.
 const RETURN_EVENTS = ["visibilitychange", "focus", "pageshow", "online"];
 
 /** A sign-in that waits until the user approves it. */
@@ -107,7 +106,7 @@ export class BrowserSignIn {
 
     storage()?.setItem(storageName(access), JSON.stringify(request));
     const { signal } = this.#listeners;
-    for (const event of RETURN_EVENTS) addEventListener(event, () => this.#onReturn(), { signal });
+    for (const type of RETURN_EVENTS) addEventListener(type, (event) => this.#onReturn(event), { signal });
     // The user has signed in, here or in another tab.
     access.login.addEventListener("signedin", () => this.#end(), { signal });
     this.#schedule();
@@ -119,8 +118,9 @@ export class BrowserSignIn {
     this.#end(new this.#access.LoginError("cancelled", "The sign-in was cancelled."));
   };
 
-  #onReturn() {
-    this.#hasReturned ||= !document.hidden;
+  #onReturn(/** @type {Event} */ { type }) {
+    const isHidden = type === "visibilitychange" && document.hidden;
+    this.#hasReturned ||= !isHidden;
     this.#schedule();
   }
 
@@ -175,7 +175,8 @@ export class BrowserSignIn {
     this.#hasEnded = true;
     clearTimeout(this.#timer);
     this.#listeners.abort();
-    if (readRequest(this.#access)?.challenge === this.#request.challenge) storage()?.removeItem(storageName(this.#access));
+    const stored = readRequest(this.#access); // can be of another sign-in, which was started later
+    if (stored?.challenge === this.#request.challenge) storage()?.removeItem(storageName(this.#access));
     if (error) this.#reject(error);
     else this.#resolve(/** @type {User} */ (this.#access.login.user));
   }
@@ -210,7 +211,8 @@ export async function start(access, tab) {
   const startedAt = Date.now();
   try {
     if (tab) showWait(tab);
-    const body = await access.call("browser", access.transport);
+    // As in `signIn`: in a frame under a page of another site, the cookie is dropped.
+    const body = await access.call("browser", top === window ? {} : { transport: "token" });
     const approvalUrl = String(body.approval_url);
     if (!/^https?:/.test(approvalUrl)) {
       throw new access.LoginError("site_error", "The site returned an invalid address.", { status: 502 });

@@ -1,8 +1,8 @@
 /**
- * `<shotgrid-login>`: offers the ways to sign in that the site supports. In the browser: a button that opens the site in
- * a new tab, then a wait for the approval there. With a password: fields for user name and password, then a field for
- * the code if the site requires one. After sign-in it shows the user and a button to sign out. The element's content is
- * visible only while a user is signed in.
+ * `<shotgrid-login>`: offers the ways to sign in that the site supports. In the browser: a button that opens the site
+ * in a new tab, then a wait for the approval there. With a password: fields for user name and password, then a field
+ * for the code if the site requires one. After sign-in it shows the user and a button to sign out. The element's
+ * content is visible only while a user is signed in.
  *
  * The attribute `state` (`restoring`, `unreachable`, `browser`, `waiting`, `password`, `code`, `signed-in`) is for a
  * page's style sheet. A page's code listens to the events of `login` instead. The element is built with DOM calls and a

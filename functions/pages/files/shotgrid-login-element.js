@@ -1,8 +1,8 @@
 /**
- * `<shotgrid-login>`: offers the ways to sign in that the site supports. In the browser: a button that opens the site in
- * a new tab, then a wait for the approval there. With a password: fields for user name and password, then a field for
- * the code if the site requires one. After sign-in it shows the user and a button to sign out. The element's content is
- * visible only while a user is signed in.
+ * `<shotgrid-login>`: offers the ways to sign in that the site supports. In the browser: a button that opens the site
+ * in a new tab, then a wait for the approval there. With a password: fields for user name and password, then a field
+ * for the code if the site requires one. After sign-in it shows the user and a button to sign out. The element's
+ * content is visible only while a user is signed in.
  *
  * The attribute `state` (`restoring`, `unreachable`, `browser`, `waiting`, `password`, `code`, `signed-in`) is for a
  * page's style sheet. A page's code listens to the events of `login` instead. The element is built with DOM calls and a
@@ -88,8 +88,13 @@ export class ShotGridLoginElement extends HTMLElement {
     { part: "form", novalidate: "" },
     ...[this.#passwordStep, this.#codeStep, this.#submitButton, this.#codeOptions, this.#toBrowserButton],
   );
-  #browserHint = node("p", { class: "hint", id: "browser-hint" }, TEXTS.browserHint);
-  #browserStep = node("div", { class: "step" }, this.#browserButton, this.#browserHint, this.#toPasswordButton);
+  #browserStep = node(
+    "div",
+    { class: "step" },
+    this.#browserButton,
+    node("p", { class: "hint", id: "browser-hint" }, TEXTS.browserHint),
+    this.#toPasswordButton,
+  );
   #waitingText = node("p", { tabindex: "-1", id: "waiting" });
   #approvalLink = node("a", {
     target: "_blank",
@@ -405,7 +410,6 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#form.hidden = !form;
     this.#passwordStep.hidden = state !== "password";
     this.#codeStep.hidden = this.#codeOptions.hidden = state !== "code";
-    this.#browserStep.hidden = state !== "browser";
     this.#waitingStep.hidden = state !== "waiting";
     this.#retryButton.hidden = state !== "unreachable";
     this.#retryButton.textContent = this.#retrying ? "Trying…" : "Try again";
@@ -436,10 +440,10 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#passwordHint.textContent = isLegacy ? TEXTS.legacyHint : "";
     this.#passwordHint.hidden = !isLegacy;
 
+    this.#browserStep.hidden = state !== "browser" || browser === "no";
     this.#toBrowserButton.hidden = state !== "password" || browser === "no";
     this.#toPasswordButton.hidden = password === "no";
     this.#toPasswordButton.textContent = isLegacy ? "I have a legacy login" : "Sign in with a password instead";
-    this.#browserButton.hidden = this.#browserHint.hidden = browser === "no";
     this.#browserButton.classList.toggle("busy", this.#busy);
     this.#browserButton.setAttribute("aria-disabled", String(this.#busy));
     const name = siteHost ? `Sign in at ${siteHost}` : "Sign in with the browser";

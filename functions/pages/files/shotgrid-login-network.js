@@ -4,8 +4,8 @@
 const TIMEOUT = 10_000;
 
 /**
- * Returns a text for the user if the gateway rejects this page's origin, and "" if it cannot be reached. Both look alike
- * at first, because browsers hide error responses of other origins.
+ * Returns a text for the user if the gateway rejects this page's origin, and "" if it cannot be reached. Both look
+ * alike at first, because browsers hide error responses of other origins.
  * @param {string} gateway
  * @param {() => Promise<Response>} call  A call that only the pages of allowed origins can read.
  */

@@ -1,5 +1,6 @@
 /** The style sheet of `<shotgrid-login>`. A page can change what starts with `--shotgrid-login-`. */
 
+/** @type {string} */
 export const STYLE = `
 :host {
   --_accent: var(--shotgrid-login-accent, light-dark(#0b63ce, #6cb2ff));
@@ -50,6 +51,7 @@ button, .button { cursor: pointer; overflow-wrap: anywhere; padding: 0.5rem 1rem
 .options { align-items: baseline; display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; justify-content: space-between; }
 .hint, .countdown { color: var(--_muted); font-size: 0.875rem; }
 .countdown { font-variant-numeric: tabular-nums; }
+.countdown.busy::before { vertical-align: -0.12em; }
 .problem { color: var(--_error); font-size: 0.9375rem; }
 .status { color: var(--_muted); font-size: 0.9375rem; }
 :is(.problem, .status):empty { position: absolute; }

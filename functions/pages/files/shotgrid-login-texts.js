@@ -20,13 +20,13 @@ export const TEXTS = {
   closeTab: "You can close the ShotGrid tab.",
   signedOut: "You are signed out.",
   signedOutHere:
-    "You are signed out. ShotGrid itself is still signed in: to use another account, sign out in ShotGrid too.",
+    "You are signed out. ShotGrid itself may still be signed in: to use another account, sign out in ShotGrid too.",
   sessionEnded: "Your session has ended. Sign in to go on.",
   codeEnded: "Your time or your tries for the code have run out. Enter your password again.",
 };
 
 const IDENTITY = "This site signs people in with their Autodesk account. Never type your Autodesk password here.";
-const LAUNCHER_OFF = "Ask the site's administrator to enable the App Session Launcher.";
+const ENABLE = "the site's administrator to enable the App Session Launcher.";
 
 /** Texts for error codes. For all other codes, the gateway's own message is shown. */
 const ERRORS = /** @type {Record<string, (error: LoginError) => string>} */ ({
@@ -50,6 +50,7 @@ const ERRORS_IN = /** @type {Record<Situation, typeof ERRORS>} */ ({
       "The legacy login or the legacy passphrase is not right. The passphrase is not your Autodesk password.",
   },
   browser: {
+    invalid_request: () => "This browser has lost the request. Try again.",
     challenge_ended: () => "The request was declined, or its five minutes ran out. If you approved it, try once more.",
     too_many_attempts: ({ retryAfter = 60 }) =>
       `Too many sign-ins were started. Try again in ${formatTime(retryAfter)} minutes.`,
@@ -71,8 +72,8 @@ export function errorText(/** @type {LoginError} */ error, /** @type {Situation}
 export function noticeText(/** @type {Methods} */ { method, password, browser }) {
   const sentences = [];
   if (method === "oxygen") sentences.push(IDENTITY);
-  if (browser === "no" && password === "legacy") sentences.push(`If you have no legacy login: ${LAUNCHER_OFF}`);
-  if (browser === "no" && password === "no") sentences.push(`This site cannot sign you in here. ${LAUNCHER_OFF}`);
+  if (browser === "no" && password === "legacy") sentences.push(`If you have no legacy login, ask ${ENABLE}`);
+  if (browser === "no" && password === "no") sentences.push(`This site cannot sign you in here. Ask ${ENABLE}`);
   return sentences.join(" ");
 }
 
@@ -82,7 +83,7 @@ export function passwordDisabledText(/** @type {Methods} */ { password, browser 
   if (browser !== "no") sentences.push("Sign in with the browser instead.");
   if (password !== "no") {
     sentences.push(
-      "To type a password here, first set up a legacy login with a personal access token in ShotGrid: Account Settings.",
+      "To type a password here, set up a legacy login with a personal access token in ShotGrid: Account Settings.",
     );
   }
   return sentences.join(" ");

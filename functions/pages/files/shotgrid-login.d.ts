@@ -76,14 +76,14 @@ export declare class ShotGridLogin extends EventTarget {
         fresh?: boolean | undefined;
     }): Promise<Methods>;
     /**
-     * Opens a tab to sign in to the site. Call it in a click handler, because browsers block other tabs.
+     * Opens a tab to sign in to the site. Call it in a click handler, or browsers block the tab.
      * @param {{open?: boolean}} [options]  `open: false` opens no tab.
      * @returns {Promise<BrowserSignIn>}
      */
     signInWithBrowser({ open }?: {
         open?: boolean;
     }): Promise<BrowserSignIn>;
-    /** Continues it after a reload. @returns {Promise<BrowserSignIn | null>} */
+    /** Continues `signInWithBrowser` after a reload. @returns {Promise<BrowserSignIn | null>} */
     resumeSignIn(): Promise<BrowserSignIn | null>;
     /**
      * Signs in. Returns null if the user is signed in now, or a challenge if the site requires a code.

@@ -33,9 +33,6 @@ const MAX_RESTORE_DELAY = 30;
 // Seconds that a page with a handle waits for another tab, which may have a newer handle.
 const OTHER_TAB_DELAY = 0.25;
 
-// In a frame under a page of another site, the cookie is dropped.
-const TRANSPORT = top === window ? {} : { transport: "token" };
-
 /** An error response, or no response. Decide by `code`; `message` is for users. */
 export class LoginError extends Error {
   /**
@@ -95,7 +92,7 @@ export class ShotGridLogin extends EventTarget {
       this.#channel = new BroadcastChannel(this.#sharedName);
       this.#channel.onmessage = ({ data }) => this.#onMessage(data ?? {});
     }
-    // No messages arrive in the back-forward cache, or during sleep.
+    // A page that sleeps gets no messages.
     addEventListener("online", () => this.#onWake(false));
     addEventListener("pageshow", (event) => event.persisted && this.#onWake(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.#onWake(false));
@@ -145,15 +142,15 @@ export class ShotGridLogin extends EventTarget {
   }
 
   /**
-   * Opens a tab to sign in to the site. Call it in a click handler, because browsers block other tabs.
+   * Opens a tab to sign in to the site. Call it in a click handler, or browsers block the tab.
    * @param {{open?: boolean}} [options]  `open: false` opens no tab.
    * @returns {Promise<BrowserSignIn>}
    */
   signInWithBrowser({ open = true } = {}) {
-    return this.#browser("start", open ? window.open("about:blank", "_blank") : null);
+    return this.#browser("start", open ? openTab() : null);
   }
 
-  /** Continues it after a reload. @returns {Promise<BrowserSignIn | null>} */
+  /** Continues `signInWithBrowser` after a reload. @returns {Promise<BrowserSignIn | null>} */
   resumeSignIn() {
     return this.#browser("resume", null);
   }
@@ -166,7 +163,9 @@ export class ShotGridLogin extends EventTarget {
    * @throws {LoginError}
    */
   async signIn(username, password) {
-    const body = await this.#call("password", { username, password, ...TRANSPORT });
+    // In a frame under a page of another site, the cookie is dropped.
+    const transport = top === window ? {} : { transport: "token" };
+    const body = await this.#call("password", { username, password, ...transport });
     if (body.status === "signed_in") {
       this.#updateSession(body);
       return null;
@@ -174,7 +173,7 @@ export class ShotGridLogin extends EventTarget {
     return {
       expiresAt: Date.now() + body.expires_in * 1000,
       sendCode: async (code) =>
-        this.#updateSession(await this.#call("otp", { challenge: body.challenge, code, ...TRANSPORT })),
+        this.#updateSession(await this.#call("otp", { challenge: body.challenge, code, ...transport })),
     };
   }
 
@@ -272,7 +271,6 @@ export class ShotGridLogin extends EventTarget {
       login: this,
       LoginError,
       gateway: this.#gateway,
-      transport: TRANSPORT,
       read: (request) => this.#read(request),
       call: (route, fields) => this.#call(route, fields),
       adopt: (body) => this.#updateSession(body),
@@ -516,6 +514,15 @@ function abortable(signal, promise) {
 function send(/** @type {Request} */ request, /** @type {string} */ token) {
   request.headers.set("authorization", `Bearer ${token}`);
   return fetch(request);
+}
+
+/** Null if the browser denies it. */
+function openTab() {
+  try {
+    return window.open("about:blank", "_blank");
+  } catch {
+    return null;
+  }
 }
 
 /** Null if the browser denies it. */
