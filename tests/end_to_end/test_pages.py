@@ -8,13 +8,11 @@ from tests.local.stack import ROOT
 from tests.support.client import PAGE, Gateway
 
 FILES = ROOT / "functions" / "pages" / "files"
-MODULES = ["shotgrid-login.js", "shotgrid-login-element.js"]
+MODULES = sorted(path.name for path in FILES.glob("*.js"))
 MEDIA_TYPES = {
     "/": "text/html",
-    "/shotgrid-login.js": "text/javascript",
-    "/shotgrid-login-element.js": "text/javascript",
-    "/shotgrid-login.d.ts": "text/plain",
-    "/shotgrid-login-element.d.ts": "text/plain",
+    **{f"/{module}": "text/javascript" for module in MODULES},
+    **{f"/{module.removesuffix('.js')}.d.ts": "text/plain" for module in MODULES},
     "/example/dashboard.css": "text/css",
     "/example/dashboard.js": "text/javascript",
     "/example/vendor/chart-4.6.1.min.js": "text/javascript",
