@@ -30,7 +30,7 @@ const TIMEOUT = 35_000;
 const MAX_RETRY_DELAY = 5;
 const MAX_RESTORE_DELAY = 30;
 
-// Seconds that a page with a handle waits for another tab, which may have a newer handle.
+// Seconds that a page with a handle waits for a tab with a newer one.
 const OTHER_TAB_DELAY = 0.25;
 
 /** An error response, or no response. Decide by `code`; `message` is for users. */
@@ -92,7 +92,6 @@ export class ShotGridLogin extends EventTarget {
       this.#channel = new BroadcastChannel(this.#sharedName);
       this.#channel.onmessage = ({ data }) => this.#onMessage(data ?? {});
     }
-    // A page that sleeps gets no messages.
     addEventListener("online", () => this.#onWake(false));
     addEventListener("pageshow", (event) => event.persisted && this.#onWake(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.#onWake(false));
@@ -261,8 +260,10 @@ export class ShotGridLogin extends EventTarget {
     return `shotgrid-login ${this.#gateway}`;
   }
 
-  async #browser(/** @type {"methods" | "start" | "resume"} */ name, /** @type {any} */ argument) {
-    const module = await import("./shotgrid-login-browser.js").catch(() => {
+  async #browser(/** @type {string} */ name, /** @type {any} */ argument) {
+    const file = "./shotgrid-login-browser.js";
+    // Firefox caches a failed import.
+    const module = await import(file).catch(() => import(`${file}?${Date.now()}`)).catch(() => {
       argument?.close?.();
       throw unreachable();
     });
@@ -275,7 +276,7 @@ export class ShotGridLogin extends EventTarget {
       call: (route, fields) => this.#call(route, fields),
       adopt: (body) => this.#updateSession(body),
     };
-    return /** @type {any} */ (module[name](access, argument));
+    return module[name](access, argument);
   }
 
   async #restore() {
