@@ -4,6 +4,6 @@ It shows that waiting users neither slow down nor throttle the other routes, and
 gateway is the real template on local AWS, over HTTP, with its limits. All requests come from one address.
 
 On AWS each function has its own capacity. Here everything shares the CPUs of this machine. So the times are compared
-with those of two other kinds of rounds: `quiet`, and `other load` with the same number of other requests. The run first
-measures how many polls this machine carries. If that is too few for polls every five seconds, users poll less often.
+with those of two other kinds of rounds: `quiet`, and `other load`, where other requests use as much of the machine. The
+run first measures how many polls this machine carries. If polls every five seconds are too many, users poll less often.
 """

@@ -27,7 +27,8 @@ SIGNED_IN_USERS = 20
 
 PAGE_INTERVAL = 5  # seconds between two polls of a visible page
 SECOND_TABS = 0.1  # polls that two tabs of a user send at the same time
-CAPACITY_SECONDS = 5  # how long the capacity of this machine is measured
+CAPACITY_TURNS = 10  # to measure the capacity of this machine: turns of each of two kinds, and requests per turn
+CAPACITY_REQUESTS = 16
 USED_CAPACITY = 0.4  # more, and requests would queue for the CPUs of this machine
 TURNS = 6  # of each kind of round, so that other processes of this machine affect all kinds
 
@@ -66,14 +67,17 @@ class Load:
         ]
         self.expect(len(self.waiters) == count, "a start failed")
 
-    def capacity(self) -> float:
-        """Return how many polls per second this machine carries."""
+    def capacity(self) -> tuple[float, float]:
+        """Return how many polls this machine carries per second, and how many refreshes of `other_load`."""
         waiters = itertools.cycle(self.waiters)
-        started = time.monotonic()
-        polls = 0
-        while time.monotonic() < started + CAPACITY_SECONDS:
-            polls += len(at_once(self.poll, list(itertools.islice(waiters, 2 * IN_FLIGHT))))
-        return polls / (time.monotonic() - started)
+        sends = (lambda: self.poll(next(waiters)), self.other_load(1)[0].send)
+        seconds = [0.0, 0.0]
+        for _, kind in itertools.product(range(CAPACITY_TURNS), range(2)):
+            started = time.monotonic()
+            at_once(_call, [sends[kind]] * CAPACITY_REQUESTS)
+            seconds[kind] += time.monotonic() - started
+        polls, others = (CAPACITY_TURNS * CAPACITY_REQUESTS / of_kind for of_kind in seconds)
+        return polls, others
 
     def poll(self, waiter: Waiter) -> Response:
         response = self.page.approval(waiter.challenge)
@@ -106,13 +110,13 @@ class Load:
         ]
 
     def other_load(self, rate: float) -> list[Stream]:
-        """Return as many requests to a function that neither waiting users nor `others` call."""
+        """Return requests to a function that neither waiting users nor `others` call."""
         sessions = itertools.cycle(self._sessions)
 
         def refresh() -> Response:
             return self.page.access_token(grant_type="refresh_token", refresh_token=next(sessions)["refresh_token"])
 
-        return [Stream("token endpoint", rate * (1 + SECOND_TABS), refresh)]
+        return [Stream("token endpoint", rate, refresh)]
 
     def approve_all(self) -> None:
         """Approve all requests, and poll until every user has a session."""
@@ -174,15 +178,20 @@ def main(arguments: Sequence[str]) -> int:
         host = f"{api_id}.execute-api.localhost:{aws.port}"
         load = Load(Gateway(aws, site, outputs, host, base_path="/v1"))
         load.start(options.users)
-        capacity = load.capacity()
+        capacity, other_capacity = load.capacity()
         interval = max(PAGE_INTERVAL, options.users / (capacity * USED_CAPACITY))
         rate = options.users / interval
-        print(f"This machine carries {capacity:.0f} polls per second. Each user polls every {interval:.0f} s.")
+        # As large a part of this machine's capacity as the polls, with those of second tabs.
+        other_rate = other_capacity * rate * (1 + SECOND_TABS) / capacity
+        print(
+            f"This machine carries {capacity:.0f} polls or {other_capacity:.0f} requests of the other load per second."
+            f" Each user polls every {interval:.0f} s."
+        )
         _print_load()
         polls = sum(request.polls for request in site.approval_requests)
         kinds: dict[str, Callable[[], list[Stream]]] = {
             "quiet": list,
-            "other load": partial(load.other_load, rate),
+            "other load": partial(load.other_load, other_rate),
             "waiting": partial(load.polls, rate),
         }
         samples: dict[str, list[Sample]] = {kind: [] for kind in kinds}
