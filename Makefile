@@ -44,7 +44,7 @@ help: ## list the targets and the variables
 run: $(VENV)/run.installed .venv/sam/installed ## start the gateway and a fake site on this machine
 	@exec $(BIN)/python -m tests.local
 
-test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run the whole suite (needs Chromium)
+test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run the whole suite (needs Chromium, Firefox and WebKitGTK)
 	$(PYTEST)
 
 unit: $(VENV)/test.installed ## run the unit tests and the tests of the fake site
