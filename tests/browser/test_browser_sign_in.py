@@ -369,6 +369,43 @@ def test_cancelled_sign_in_ignores_a_later_approval(
     assert request.hand_outs == 0
 
 
+def test_session_of_a_poll_that_is_on_its_way_is_ended_by_cancel(
+    form: Form, page: Page, account: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    request, tab = form.start_in_browser()
+    tab.close()
+    gateway.site.approve(request.id, account)
+    gateway.site.switch(poll_fault="hold")
+    form.come_back()
+    assert gateway.site.held.acquire(timeout=30)
+    form.cancel_button.click()
+    form.wait_for_state("browser")
+    with page.expect_response("**/auth/logout"):
+        gateway.site.release()
+    assert request.hand_outs == 1
+    assert COOKIE not in [cookie["name"] for cookie in page.context.cookies()]
+    assert form.wait_for_state("browser", "signed-in") == "browser"
+
+
+def test_sign_in_in_another_tab_during_the_start_ends_the_wait(
+    form: Form, page: Page, account: Account, gateway: Gateway
+) -> None:
+    other = open_form(page.context.new_page(), gateway, page.url, "browser")
+    held: list[Route] = []
+    page.route("**/auth/browser", lambda route: held.append(route))
+    with page.context.expect_page() as opened:
+        form.browser_button.click()
+    until(lambda: page.evaluate("true") and held)
+    other.sign_in_with_browser(account)
+    form.expect_signed_in(account)
+    with page.expect_response("**/auth/browser"):
+        held[0].continue_()
+    opened.value.wait_for_url(f"{gateway.site.url}/**")
+    opened.value.close()
+    form.sign_out(to="browser")
+    assert page.evaluate(WAITING_ITEM) == 0
+
+
 def test_site_and_gateway_that_do_not_respond_do_not_end_the_wait(
     form: Form, page: Page, account: Account, monitor: Monitor, gateway: Gateway
 ) -> None:

@@ -237,6 +237,8 @@ export class ShotGridLoginElement extends HTMLElement {
   }
 
   #wait(/** @type {BrowserSignIn} */ signIn) {
+    // Another tab has signed in meanwhile.
+    if (login.user) return signIn.cancel();
     this.#waiting = signIn;
     this.#hasBrowserFailed = false;
     signIn.done.catch((error) => this.#onBrowserError(error));

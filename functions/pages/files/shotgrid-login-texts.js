@@ -56,6 +56,8 @@ const ERRORS_IN = /** @type {Record<Situation, typeof ERRORS>} */ ({
       `Too many sign-ins were started. Try again in ${formatTime(retryAfter)} minutes.`,
   },
   waiting: {
+    too_many_attempts: () => "Very many people are signing in right now. This page keeps trying.",
+    too_many_requests: () => "Very many people are signing in right now. This page keeps trying.",
     site_unavailable: () => "ShotGrid does not answer at the moment. This page keeps trying.",
     unreachable: ({ message }) => `${message} This page keeps trying.`,
   },
