@@ -148,7 +148,7 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 @pytest.fixture(scope="session")
 def other_gateway(aws: LocalAws, site: FakeSite, gateway: Gateway) -> Gateway:
-    """Deploy a second stack in the same account, without domain, example page, reserved concurrency, browser sign-in."""
+    """Deploy a second stack in the account, without domain, example page, reserved concurrency and browser sign-in."""
     assert gateway.stack  # the copy uses its template and code
     outputs = aws.deploy_copy(
         {
