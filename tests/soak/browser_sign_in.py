@@ -197,7 +197,8 @@ def loaded_functions(aws: LocalAws) -> Iterator[Functions]:
     with FakeSite() as site, pytest.MonkeyPatch.context() as patch:
         environment = {name: value for name, value in aws.environment().items() if name.startswith("AWS_")}
         tables = {"STATE_TABLE": f"{prefix}-state", "BEARERS_TABLE": f"{prefix}-bearers", "KEY_ARN": key_arn}
-        for name, value in {**environment, **ENVIRONMENT, **tables, "SHOTGRID_SITE_URL": site.url}.items():
+        own = {"SHOTGRID_SITE_URL": site.url, "APP_NAME": "Studio pages", "BROWSER_SIGN_IN_NETWORKS": ""}
+        for name, value in {**environment, **ENVIRONMENT, **tables, **own}.items():
             patch.setenv(name, value)
         for cached in (clients.dynamodb, clients.kms, gateway.configuration, gateway.browser_sign_in, gateway.sessions):
             cached.cache_clear()
