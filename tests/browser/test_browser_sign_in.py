@@ -309,6 +309,19 @@ def test_declined_request_can_be_tried_again(
     form.sign_in_with_browser(account)
 
 
+def test_approval_that_the_site_does_not_honor_is_not_called_declined(
+    form: Form, account: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    request, _ = form.start_in_browser()
+    gateway.site.switch(account, licence_ended="401")
+    gateway.site.approve(request.id, account)
+    form.come_back()
+    form.wait_for_state("browser")
+    expect(form.problem).to_contain_text("The ShotGrid site returned an unexpected response.")
+    monitor.expect_status(502, "/auth/approval")
+    monitor.expect_status(410, "/auth/approval")
+
+
 @pytest.mark.usefixtures("own_context")
 def test_page_polls_less_while_hidden_and_stops_when_the_time_is_over(form: Form, page: Page, monitor: Monitor) -> None:
     stop_clock(page)
@@ -340,6 +353,9 @@ def test_page_polls_less_while_hidden_and_stops_when_the_time_is_over(form: Form
     expect_announcement(60)
     page.clock.fast_forward(35_000)
     expect_announcement(20)
+    page.clock.fast_forward(19_000)
+    until(lambda: page.clock.run_for(1_000) or form.element.get_by_text("Checking once more…").is_visible())
+    page.clock.fast_forward(70_000)
 
     def has_ended() -> bool:
         page.clock.run_for(1_000)
@@ -413,8 +429,13 @@ def test_site_and_gateway_that_do_not_respond_do_not_end_the_wait(
     gateway.site.switch(poll_fault="503")
     form.come_back()
     wait_for_text(form.element.get_by_role("status").first, "ShotGrid does not answer at the moment.")
-    gateway.site.switch(poll_fault="")
     monitor.expect_status(503, "/auth/approval")
+    gateway.site.switch(poll_fault="html")
+    for _ in range(5):
+        form.come_back()  # the gateway's `retry_after` has to be over
+    wait_for_text(form.element.get_by_role("status").first, "ShotGrid sent an unexpected response.")
+    gateway.site.switch(poll_fault="")
+    monitor.expect_status(502, "/auth/approval")
     page.context.set_offline(True)
     for _ in range(5):
         form.come_back()  # the gateway's `retry_after` has to be over

@@ -53,7 +53,7 @@ export declare class BrowserSignIn {
     siteHost: string;
     /** The name that the approval page shows. */
     appName: string;
-    /** When waiting ends, in `Date.now()` milliseconds. */
+    /** When the time to approve is over, in `Date.now()` milliseconds. The page waits a little longer for the result. */
     expiresAt: number;
     /** Whether a tab was opened. If not, the user needs a link to `approvalUrl`. */
     opened: boolean;

@@ -45,6 +45,10 @@ const HIDDEN_INTERVAL = 15;
 // The gateway calls the site at most once in this time. Seconds.
 const MIN_INTERVAL = 2;
 
+// How long the page polls after the user's time is over. The gateway decides: the user may have approved in the last
+// moment, and a result can be fetched for a minute. Seconds.
+const GRACE = 80;
+
 // Milliseconds for `methods`, which needs at most one call of the site.
 const METHODS_TIMEOUT = 35_000;
 
@@ -89,7 +93,7 @@ export class BrowserSignIn {
     this.siteHost = request.siteHost;
     /** The name that the approval page shows. */
     this.appName = request.appName;
-    /** When waiting ends, in `Date.now()` milliseconds. */
+    /** When the time to approve is over, in `Date.now()` milliseconds. The page waits a little longer for the result. */
     this.expiresAt = request.expiresAt;
     /** Whether a tab was opened. If not, the user needs a link to `approvalUrl`. */
     this.opened = request.opened;
@@ -129,11 +133,11 @@ export class BrowserSignIn {
     if (this.#hasEnded || this.#isPolling) return;
     const interval = this.#hasReturned ? MIN_INTERVAL : document.hidden ? HIDDEN_INTERVAL : this.#interval;
     const pollAt = Math.max(this.#polledAt + interval * 1000, this.#pollAfter);
-    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, Math.min(pollAt, this.expiresAt) - Date.now()));
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, pollAt - Date.now()));
   }
 
   #onTimer() {
-    if (Date.now() < this.expiresAt) this.#poll();
+    if (Date.now() < this.expiresAt + GRACE * 1000) this.#poll();
     else this.#end(new this.#access.LoginError("challenge_ended", "The request was not approved in time."));
   }
 
@@ -149,10 +153,10 @@ export class BrowserSignIn {
       if (body.status === "signed_in") await this.#onApproved(body);
     } catch (error) {
       if (!(error instanceof LoginError)) throw error;
-      this.problem = error;
       this.#pollAfter = Date.now() + (error.retryAfter ?? 0) * 1000;
-      const canSucceed = (error.transient && error.code !== "site_error") || error.status === 429;
-      if (!canSucceed) this.#end(error);
+      // An end after an unexpected response of the site is its consequence: the user did not decline.
+      if (error.transient || error.status === 429) this.problem = error;
+      else this.#end(error.code === "challenge_ended" && this.problem?.code === "site_error" ? this.problem : error);
     } finally {
       this.#isPolling = false;
       this.#schedule();
@@ -240,7 +244,7 @@ export async function start(access, tab) {
  */
 export function resume(access) {
   const request = readRequest(access);
-  if (request && !access.login.user && Date.now() < request.expiresAt) return new BrowserSignIn(access, request, 0);
+  if (request && !access.login.user && Date.now() < request.expiresAt + GRACE * 1000) return new BrowserSignIn(access, request, 0);
   storage()?.removeItem(storageName(access));
   return null;
 }

@@ -478,7 +478,7 @@ export class ShotGridLoginElement extends HTMLElement {
     const left = toSeconds(((this.#challenge ?? this.#waiting)?.expiresAt ?? now) - now);
     const wait = toSeconds(this.#blockedUntil - now);
     this.#countdown.textContent = `Time left: ${formatTime(left)}`;
-    this.#waitingCountdown.textContent = `Waiting. Time left: ${formatTime(left)}`;
+    this.#waitingCountdown.textContent = left > 0 ? `Waiting. Time left: ${formatTime(left)}` : TEXTS.lastCheck;
     if (ANNOUNCED_TIMES.includes(left)) {
       const purpose = this.#challenge ? "enter the code" : "approve the request";
       this.#announcement.textContent = `${left} seconds left to ${purpose}.`;
@@ -492,7 +492,7 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#submitButton.setAttribute("aria-disabled", String(this.#busy || wait > 0));
     this.#submitButton.textContent = this.#busy ? "Signing in…" : wait > 0 ? `Wait ${formatTime(wait)}` : "Sign in";
     clearInterval(this.#timer);
-    if (left > 0 || wait > 0) this.#timer = setInterval(() => this.#renderTimes(), 1000);
+    if (left > 0 || wait > 0 || this.#waiting) this.#timer = setInterval(() => this.#renderTimes(), 1000);
   }
 }
 

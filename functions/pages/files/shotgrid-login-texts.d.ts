@@ -16,6 +16,7 @@ export declare const TEXTS: {
     frameHint: string;
     frameBlockedHint: string;
     waiting: string;
+    lastCheck: string;
     closeTab: string;
     signedOut: string;
     signedOutHere: string;

@@ -17,6 +17,7 @@ export const TEXTS = {
   frameBlockedHint:
     "If the link opens nothing, this page is in a frame that cannot open tabs. Open the page in a tab of its own.",
   waiting: "Waiting for your approval in the other tab.",
+  lastCheck: "Your time is over. Checking once more…",
   closeTab: "You can close the ShotGrid tab.",
   signedOut: "You are signed out.",
   signedOutHere:
@@ -59,6 +60,7 @@ const ERRORS_IN = /** @type {Record<Situation, typeof ERRORS>} */ ({
     too_many_attempts: () => "Very many people are signing in right now. This page keeps trying.",
     too_many_requests: () => "Very many people are signing in right now. This page keeps trying.",
     site_unavailable: () => "ShotGrid does not answer at the moment. This page keeps trying.",
+    site_error: () => "ShotGrid sent an unexpected response. This page keeps trying.",
     unreachable: ({ message }) => `${message} This page keeps trying.`,
   },
 });
