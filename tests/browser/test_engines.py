@@ -125,17 +125,14 @@ def test_tabs_share_the_session_and_its_end(engine: Engine, gateway: Gateway, tl
 def test_page_of_another_site_holds_a_token_that_survives_a_reload(
     engine: Engine, gateway: Gateway, tls_pages_port: int
 ) -> None:
-    first = open_page(engine, OTHER_SITE, tls_pages_port)
-    user = sign_in(first, gateway)
-    assert first.evaluate("sessionStorage.length") == 1
-    first.reload()
-    expect_signed_in(first, gateway, user)
-    second = open_page(engine, OTHER_SITE, tls_pages_port)
-    expect_signed_in(second, gateway, user)
-    second.click("Sign out")
-    for tab in (second, first):
-        tab.wait_for_text("You are signed out.")
-        assert tab.evaluate("sessionStorage.length") == 0
+    tab = open_page(engine, OTHER_SITE, tls_pages_port)
+    user = sign_in(tab, gateway)
+    assert tab.evaluate("sessionStorage.length") == 1
+    tab.reload()
+    expect_signed_in(tab, gateway, user)
+    tab.click("Sign out")
+    tab.wait_for_text("You are signed out.")
+    assert tab.evaluate("sessionStorage.length") == 0
 
 
 def test_frame_in_a_page_of_another_site_signs_in_and_out(
