@@ -82,7 +82,9 @@ def main() -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     with contextlib.ExitStack() as running:
+        in_safari = f"in Safari: {gateway_over_tls}/, because Safari stores no session over http."
         if not site_url:
+            in_safari += " It shows no data there: Safari blocks the fake site, which has no TLS."
             site_url = running.enter_context(fake_site(port + 1, SITES[name])).url
             _print(*description(site_url, name))
         try:
@@ -100,7 +102,7 @@ def main() -> None:
             }
         )
         _print(f"Example dashboard at {gateway}/")
-        _print(f"  in Safari: {gateway_over_tls}/, because Safari stores no session over http. Accept the certificate.")
+        _print(f"  {in_safari}")
         _print(f"Gateway ready at {gateway}")
         signal.pause()
 
