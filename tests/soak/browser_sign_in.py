@@ -248,29 +248,44 @@ def _start(browser: Handler, transport: str) -> str:
 
 # ---- responses of the launcher -----------------------------------------------------------------------------
 
-_STATUSES = st.sampled_from([200] * 16 + [201, 204, 301, 302, 307, 400, 401, 403, 404, 418, 429, 500, 503, 599])
+_STATUSES = st.just(200) | st.sampled_from(
+    [200] * 16 + [201, 204, 301, 302, 307, 400, 401, 403, 404, 418, 429, 500, 503, 599]
+)
 _TYPES = st.sampled_from(["application/json"] * 4 + ["text/html; charset=utf-8", "text/plain", ""])
 _SITE = "http://SITE"  # stands for the URL of the random site
-_URLS = st.builds(
-    "{}{}{}{}".format,
-    st.sampled_from([_SITE, "https://", "http://", "HTTPS://", "javascript:", "data:", "//", "https:\\\\", ""]),
+_VALID_PARTS = ("https://", "a.shotgunstudio.com", "/app_session_request/a1", "?sticky_id=a1")
+_PARTS = (
+    st.sampled_from([_SITE, "http://", "HTTPS://", "javascript:", "data:", "//", "https:\\\\", ""]) | _TEXT,
     st.sampled_from(
         [
-            *("", "studio.shotgrid.autodesk.com", "a.shotgunstudio.com", "A.ShotgunStudio.COM", "studio.example"),
-            *("shotgrid.autodesk.com.evil.example", "evilshotgunstudio.com", "a.shotgunstudio.com:8443", "[::1]"),
+            *(
+                "",
+                "studio.shotgrid.autodesk.com",
+                "A.ShotgunStudio.COM",
+                "studio.example",
+                "[::1]",
+                "shotgunstudio.com",
+            ),
+            *("shotgrid.autodesk.com.evil.example", "evilshotgunstudio.com", "a.shotgunstudio.com:8443"),
             *("a@studio.example", "a.shotgunstudio.com@studio.example", "studio.example\\.shotgunstudio.com"),
             *(f"studio.example{separator}.shotgunstudio.com" for separator in "#?/"),
         ]
     )
     | _TEXT,
-    st.sampled_from(["/app_session_request/a1", "/app_session_request/../x", "/app_session_request", "/x", ""]) | _TEXT,
-    st.sampled_from(["", "?sticky_id=a1", "#x", "\n", " ", "?<script>", "?%0d%0a"]) | _TEXT,
+    st.sampled_from(["/app_session_request/../x", "/app_session_request", "//studio.example/", "/x", ""]) | _TEXT,
+    st.sampled_from(["", "#x", "\n", " ", "?<script>", "?%0d%0a"]) | _TEXT,
+)
+# A valid URL with up to two other parts.
+_URLS = st.sets(st.integers(0, 3), max_size=2).flatmap(
+    lambda others: st.tuples(*(_PARTS[at] if at in others else st.just(_VALID_PARTS[at]) for at in range(4))).map(
+        "".join
+    )
 )
 _IDS = st.text("ABCabc019_-", max_size=140) | st.sampled_from(["../../api/v1", "a/b", "a?b", "a\n", "."])
 _ANYTHING: st.SearchStrategy[Any] = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), _TEXT, st.just([]), st.just({"a": 1})
 )
-_TOKENS = st.text("abc019", min_size=1, max_size=40) | st.just("a" * 2000) | st.just("a b")
+_TOKENS = st.sampled_from(["abc019", "a" * 2000, "a b", " ", "a\n", "é", "a\x7f"])
 _VALID = {
     "sessionRequestId": st.just("a1"),
     "url": st.just(f"{_SITE}/app_session_request/a1?sticky_id=a1"),
@@ -278,6 +293,7 @@ _VALID = {
     "sessionToken": st.just("abc019"),
     "userLogin": st.just("a_username"),
 }
+
 _RANDOM = {
     "sessionRequestId": _IDS | _ANYTHING,
     "url": _URLS | _ANYTHING,
@@ -296,10 +312,20 @@ _LAUNCHER_OBJECTS = st.builds(
     ),
     st.none() | st.sampled_from(sorted(_VALID)),
 ).map(lambda value: json.dumps(value).encode())
+
+
+def _valid_except(name: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    """Return valid objects with other values of one name."""
+    return st.fixed_dictionaries(_VALID | {"approved": st.just(value=True), name: values}).map(
+        lambda value: json.dumps(value).encode()
+    )
+
+
 _LAUNCHER_BODIES = st.one_of(
     _LAUNCHER_OBJECTS,
-    _LAUNCHER_OBJECTS,
-    _LAUNCHER_OBJECTS,
+    _valid_except("url", _URLS),
+    _valid_except("sessionRequestId", _IDS),
+    _valid_except("sessionToken", _TOKENS),
     st.builds(lambda body, end: body[:end], _LAUNCHER_OBJECTS, st.integers(0, 60)),
     _ANYTHING.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=80),
@@ -378,8 +404,8 @@ class RandomSite:
         assert body["approved"] is (result is not None)
         if result is not None:
             assert result.session_token == body["sessionToken"]
-            assert result.session_token.isascii()
-            assert result.session_token.isprintable()
+            assert all("!" <= character <= "~" for character in result.session_token)
+            assert len(result.session_token) <= 1024
             assert isinstance(result.login, str)
 
     def _set(self, response: tuple[int, str, bytes]) -> Any:
