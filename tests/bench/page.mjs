@@ -8,7 +8,8 @@ import { mock } from "node:test";
 import { setImmediate as afterCallbacks } from "node:timers/promises";
 
 const STEP = 100; // milliseconds
-const LONGEST = 400_000; // milliseconds; longer than an approval request lives
+const SITE_FORGETS = 305_000; // milliseconds after the start; then a poll ends the sign-in
+const LONGEST = 400_000; // milliseconds
 
 const [modulePath, scenarios] = process.argv.slice(2);
 const page = new EventTarget();
@@ -20,6 +21,7 @@ mock.timers.enable({ apis: ["setTimeout", "Date"], now: 0 });
 
 let requests = {};
 let isApproved = false;
+let startedAt = 0;
 const bodies = {
   refresh: () => ({ status: "signed_out" }),
   browser: () => ({ status: "approval_required", challenge: "c", approval_url: "https://site.example/", expires_in: 300 }),
@@ -31,6 +33,8 @@ const bodies = {
 globalThis.fetch = async (url) => {
   const route = new URL(url).pathname.split("/").at(-1);
   requests[route] = (requests[route] ?? 0) + 1;
+  if (route === "approval" && !isApproved && Date.now() >= startedAt + SITE_FORGETS)
+    return Response.json({ status: 410, code: "challenge_ended" }, { status: 410 });
   return Response.json(bodies[route]());
 };
 
@@ -45,9 +49,9 @@ async function count({ approved, hidden }) {
   await login.restored;
   requests = {};
   isApproved = false;
+  startedAt = Date.now();
   const signIn = await login.signInWithBrowser({ open: false });
   if (hidden) show(false);
-  const startedAt = Date.now();
   let hasEnded = false;
   signIn.done.then(() => (hasEnded = true), () => (hasEnded = true));
   while (!hasEnded && Date.now() < startedAt + LONGEST) {

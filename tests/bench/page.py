@@ -16,8 +16,8 @@ MODULE = ROOT / "functions" / "pages" / "files" / "shotgrid-login.js"
 SCENARIOS = {
     "approved after 20 s in another tab": {"approved": 20, "hidden": True},
     "approved after 20 s in another window": {"approved": 20, "hidden": False},
-    "not approved for 300 s, another tab": {"approved": None, "hidden": True},
-    "not approved for 300 s, another window": {"approved": None, "hidden": False},
+    "never approved, another tab": {"approved": None, "hidden": True},
+    "never approved, another window": {"approved": None, "hidden": False},
 }
 
 
