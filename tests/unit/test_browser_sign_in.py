@@ -632,7 +632,7 @@ def test_result_that_is_moved_to_another_row_cannot_be_opened(core: Core) -> Non
         finish(core, other)
 
 
-@pytest.mark.parametrize("browser", ["", "b" * 22])
+@pytest.mark.parametrize("browser", ["", "b" * 22, "\ud800"])
 def test_challenge_of_another_browser_is_rejected(core: Core, browser: str) -> None:
     started = start(core, browser=BROWSER)
     core.fake_site.approve(started.approval_url, core.new_user())

@@ -275,7 +275,7 @@ class Approvals:
 
 def browser_hash(browser: str) -> str:
     """Return the hash that identifies a browser: SHA-256 of its cookie in hexadecimal digits, "" without a cookie."""
-    return hashlib.sha256(browser.encode()).hexdigest() if browser else ""
+    return hashlib.sha256(browser.encode(errors="replace")).hexdigest() if browser else ""
 
 
 def _row_id(approval_id: str) -> str:
