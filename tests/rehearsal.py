@@ -296,7 +296,7 @@ class HostedPageOnIdentity(HostedPage):
         legacy = self._stage.gateway.new_user(kind="legacy")
         self._store_tokens(self._page.password(legacy, legacy.passphrase))
         self._read_and_refresh()
-        return "require sign-in in the browser or a legacy login, then work"
+        return "require browser sign-in or a legacy login, then work"
 
     def _start(self) -> Response:
         started = self._page.browser()

@@ -1,4 +1,4 @@
-"""POST /auth/approval: finish a sign-in in the browser. 200: signed in; 202: the user has not decided yet."""
+"""POST /auth/approval: finish a browser sign-in. 200: signed in; 202: the user has not decided yet."""
 
 from shotgrid_login import gateway, http, transport
 from shotgrid_login.browser_sign_in import PAGE_INTERVAL, Pending

@@ -1,4 +1,4 @@
-"""POST /auth/browser: start a sign-in in the browser. 202: the user has to approve it at the site."""
+"""POST /auth/browser: start a browser sign-in. 202: the user has to approve it at the site."""
 
 import re
 import secrets

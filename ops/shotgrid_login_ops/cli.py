@@ -18,8 +18,8 @@ EXIT_CODES = (
 )
 SECRETS = (
     f"Set {command.SCRIPT_NAME} and {command.SCRIPT_KEY} to check a script key. The command sends them to the site "
-    "only. It prompts for passwords and codes on the terminal. It never prints or saves any of these. For a sign-in in "
-    "the browser it prints the address to open on the terminal, and never saves it."
+    "only. It prompts for passwords and codes on the terminal. It never prints or saves any of these. For a browser "
+    "sign-in it prints the address to open on the terminal, and never saves it."
 )
 
 # The only messages of `argparse` that never contain what the user typed.

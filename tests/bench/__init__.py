@@ -7,6 +7,6 @@ Machines differ and may be busy, so no time is asserted and a slow result fails 
 - `cold` measures cold starts.
 - `warm` deploys a stack and runs `calls` in a process with the environment of a function. `calls` sends `events` to the
   functions. `outgoing` counts the calls that they make, or replays the responses of AWS.
-- `page` runs the module of the pages in Node.js and counts its requests during a sign-in in the browser.
+- `page` runs the module of the pages in Node.js and counts its requests during a browser sign-in.
 - `__main__` prints the results.
 """

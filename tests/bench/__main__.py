@@ -99,7 +99,7 @@ def _print_calls(calls: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def _print_sign_ins(requests: Mapping[str, Mapping[str, int]], calls: Mapping[str, Mapping[str, int]]) -> None:
-    print("\nOne sign-in in the browser: requests of the page, and calls of the gateway to other services.\n")
+    print("\nOne browser sign-in: requests of the page, and calls of the gateway to other services.\n")
     print(
         f"{'scenario':40}{'starts':>8}{'polls':>8}"
         + "".join(f"{title:>10}" for title in SERVICES.values())

@@ -1,4 +1,4 @@
-// Counts the requests of the page's own module during sign-ins in the browser, with mocked time and a fake gateway.
+// Counts the requests of the page's own module during browser sign-ins, with mocked time and a fake gateway.
 //
 // node page.mjs MODULE SCENARIOS: MODULE is the path of shotgrid-login.js. SCENARIOS is JSON: for each name the second of
 // the approval, and whether the page is hidden from the click until a second after the approval. Prints the counts by

@@ -1,4 +1,4 @@
-"""The requests of the page during sign-ins in the browser, counted with the page's own module in Node.js."""
+"""The requests of the page during browser sign-ins, counted with the page's own module in Node.js."""
 
 from __future__ import annotations
 

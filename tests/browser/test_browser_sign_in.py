@@ -1,4 +1,4 @@
-"""Sign-in in the browser on an Autodesk Identity site: the user approves it in another tab. The popup blocker is on."""
+"""Browser sign-in on an Autodesk Identity site: the user approves it in another tab. The popup blocker is on."""
 
 from __future__ import annotations
 
@@ -462,7 +462,7 @@ def test_start_that_fails_closes_the_tab_and_says_why(
     page.context.set_offline(False)
     monitor.expect("net::ERR_INTERNET_DISCONNECTED")
     for switches, status, text in (
-        ({"launcher": "said_on_but_off"}, 403, "does not offer sign-in in the browser"),
+        ({"launcher": "said_on_but_off"}, 403, "does not offer browser sign-in"),
         ({"request_fault": "503"}, 503, "ShotGrid does not answer at the moment."),
         ({"approval_url": "javascript"}, 502, "(Reference: "),
     ):
@@ -692,7 +692,7 @@ def test_form_is_shown_only_if_the_methods_take_too_long(
     form = open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/projects", "restoring")
     until(lambda: page.evaluate("true") and held)
     assert form.wait_for_state("restoring", "password") == "restoring"
-    page.clock.run_for(3_000)
+    page.clock.run_for(8_000)
     form.wait_for_state("password")
     form.username.fill(account.login)
     held[0].continue_()

@@ -1,4 +1,4 @@
-"""Sign-in in the browser through the deployed functions. `tests/unit/test_browser_sign_in.py` has every case."""
+"""Browser sign-in through the deployed functions. `tests/unit/test_browser_sign_in.py` has every case."""
 
 from __future__ import annotations
 

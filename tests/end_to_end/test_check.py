@@ -112,7 +112,7 @@ def test_sign_in_in_the_browser_at_a_terminal_shows_the_url_and_no_other_secret(
         return ""
 
     result = check_at_terminal(studio.url, "--user", "--json", inputs=[(LOGIN, ""), (WAITING, approve)])
-    assert (result.code, result.lines["site.user"]["value"]) == (0, "signs in in the browser")
+    assert (result.code, result.lines["site.user"]["value"]) == (0, "signs in with the browser")
     url = studio.approval_requests[0].url
     assert "press Enter without a user name" in result.terminal
     assert f"\r\n  {url}\r\n" in result.terminal
@@ -336,7 +336,7 @@ def test_missing_route_is_a_problem_that_names_it(gateway: Gateway, recorded: Re
     assert "Deploy the stack" in broken[0]["next_step"]
 
 
-# ---- sign-in in the browser through the gateway ------------------------------------------------------------
+# ---- browser sign-in through the gateway ------------------------------------------------------------
 
 
 @dataclass
@@ -367,7 +367,7 @@ def test_user_signs_in_in_the_browser_through_a_gateway_and_out(
     result = check(*(gateway.site.url, "--json", f"--save={saved}", "--gateway", url(gateway), *options), user=typing)
     assert result.code == 0, result
     lines = result.lines
-    assert lines["site.user"]["value"] == "signs in in the browser"
+    assert lines["site.user"]["value"] == "signs in with the browser"
     assert lines["user.sign-in"]["value"] == "in the browser"
     names = ("user.sign-in", "gateway.site", "user.session", "user.refresh", "user.sign-out")
     assert [lines[name]["status"] for name in names] == ["OK"] * 5

@@ -20,7 +20,7 @@ AUTODESK_IDENTITY_TABLE = {
     "hosted pages, through this gateway": [
         "work",
         "signed out once",
-        "require sign-in in the browser or a legacy login, then work",
+        "require browser sign-in or a legacy login, then work",
     ],
 }
 

@@ -78,7 +78,8 @@ def main() -> None:
     gateway, gateway_over_tls = f"http://{DOMAIN}:{port}", f"https://{DOMAIN}:{port + 3}"
     site_url = os.environ.get("SHOTGRID_SITE_URL", "").rstrip("/")
     # Local API Gateway does not send its host to the functions, so the gateway's own pages have to be in the list.
-    origins = [gateway, gateway_over_tls, os.environ.get("ALLOWED_ORIGINS") or f"http://pages.{DOMAIN}:{port + 2}"]
+    origins = [gateway, gateway_over_tls, f"http://pages.{DOMAIN}:{port + 2}"]
+    origins += filter(None, [os.environ.get("ALLOWED_ORIGINS")])
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     with contextlib.ExitStack() as running:
@@ -103,6 +104,7 @@ def main() -> None:
         )
         _print(f"Example dashboard at {gateway}/")
         _print(f"  {in_safari}")
+        _print(f"  your own pages: serve them at http://pages.{DOMAIN}:{port + 2}, or name theirs in ALLOWED_ORIGINS")
         _print(f"Gateway ready at {gateway}")
         signal.pause()
 
@@ -125,21 +127,30 @@ def description(url: str, name: str) -> Iterator[str]:
     """Yield the lines that describe the fake site."""
     heading = ("SITE", "user", "password at the site", "in the form of a page", "code")
     rows = [
-        (user.site, user.login, user.password, user.in_form or "not possible", "yes" if user.has_code else "no")
+        (
+            "> " * (user.site == name) + user.site,
+            user.login,
+            user.password,
+            user.in_form or "not possible",
+            "yes" if user.has_code else "no",
+        )
         for user in USERS
     ]
     widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
     yield f"Fake site at {url}: {SITES[name].description} (SITE={name})"
-    yield f"  {SITES[name].to_try}"
+    yield f"  {SITES[name].to_try} Every user can sign in with the browser on every kind of site."
     yield ""
     for row in (heading, *rows):
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     yield ""
-    yield f"  next code    curl {url}/stand-in/code/{USERS[0].login}"
+    for user in USERS:
+        if user.has_code and user.site == name:
+            yield f"  next code    curl {url}/stand-in/code/{user.login}"
     yield f"  script       {SCRIPT}, key {SCRIPT_KEY}"
     yield f"  other kinds  make run SITE={'|'.join(SITES)}, or while it runs:"
     methods = ", ".join(f"{kind.authentication_method} ({site})" for site, kind in SITES.items())
-    body = f'{{"authentication_method": "{SITES["identity"].authentication_method}"}}'
+    other = next(site for site in ("identity", "passwords") if site != name)
+    body = f'{{"authentication_method": "{SITES[other].authentication_method}"}}'
     yield f"               curl -X PUT {url}/stand-in/switches -H 'content-type: application/json' -d '{body}'"
     yield f"               {methods}"
     yield "               The gateway and browsers cache the kind for five minutes each. Use a private window."

@@ -1,4 +1,4 @@
-"""Random requests for sign-in in the browser, and random responses of the site's launcher.
+"""Random requests for browser sign-in, and random responses of the site's launcher.
 
 The functions run in this process, with tables and a key on local AWS. The launcher's responses come over HTTP.
 """

@@ -65,7 +65,7 @@ class Typing:
     """Input for the prompts, instead of a terminal. A prompt without input fails the check with exit code 3.
 
     Attributes:
-        login: "" to sign in in the browser where the site also accepts passwords.
+        login: "" to sign in with the browser where the site also accepts passwords.
         in_browser: what the user does at the approval URL, after `decides_after` pauses. It fails the check if None.
         before_poll: called with the number of the next poll, from 1.
         seconds_per_pause: how much time passes in a pause, if it is not the time that the check waits.

@@ -192,11 +192,11 @@ class Caller:
         return self.send("GET", "/auth/methods")
 
     def browser(self, **fields: Any) -> Response:
-        """Start a sign-in in the browser."""
+        """Start a browser sign-in."""
         return self.send("POST", "/auth/browser", fields)
 
     def approval(self, challenge: Response | str, **fields: Any) -> Response:
-        """Poll a sign-in in the browser."""
+        """Poll a browser sign-in."""
         text = challenge if isinstance(challenge, str) else challenge.body["challenge"]
         return self.send("POST", "/auth/approval", {"challenge": text, **fields})
 

@@ -87,7 +87,7 @@ class Core:
         return SignIn(site, self.challenges, self.sessions, self.failed_attempts, self.clock)
 
     def browser_sign_in(self, *, offers_it: bool = True) -> BrowserSignIn:
-        """Return the sign-in in the browser, with a connection of its own, as each function instance has."""
+        """Return the browser sign-in, with a connection of its own, as each function instance has."""
         site = Site(self.fake_site.url)
         return BrowserSignIn(
             site,

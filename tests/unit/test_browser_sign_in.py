@@ -1,4 +1,4 @@
-"""Sign-in in the browser on real tables, with the fake site's launcher and an injected clock."""
+"""Browser sign-in on real tables, with the fake site's launcher and an injected clock."""
 
 from __future__ import annotations
 

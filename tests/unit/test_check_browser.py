@@ -73,7 +73,7 @@ def test_empty_user_name_signs_in_in_the_browser_and_an_sso_site_has_no_prompt(
     result = check(site.url, "--json", user=user)
     assert user.prompts == [prompt] * (prompt is not None)
     assert (result.code, result.lines["site.user"]["status"]) == (0, "OK"), result
-    assert result.lines["site.user"]["value"] == "signs in in the browser"
+    assert result.lines["site.user"]["value"] == "signs in with the browser"
     assert site.requests_for(site.accounts[LOGIN], "password") == 0
     assert_shows_no_secret(result, user, site)
 
@@ -296,7 +296,7 @@ def test_user_whose_record_cannot_be_read_is_signed_in(site: FakeSite) -> None:
     site.switch(user_fault="503")
     typing = approving(site)
     result = check(site.url, "--json", user=typing)
-    assert (result.code, result.lines["site.user"]["value"]) == (0, "signs in in the browser")
+    assert (result.code, result.lines["site.user"]["value"]) == (0, "signs in with the browser")
     assert "Signed in to the site as a user whose record the site does not return." in typing.shown
 
 
@@ -305,7 +305,7 @@ def test_saved_result_contains_no_name_and_no_secret(site: FakeSite, user: Accou
     result = check(site.url, f"--save={file}", user=typing)
     assert result.code == 0
     saved = json.loads(file.read_text())["findings"]
-    assert saved["site.user"] == {"status": "OK", "value": "signs in in the browser"}
+    assert saved["site.user"] == {"status": "OK", "value": "signs in with the browser"}
     assert saved["site.browser"] == {"status": "OK", "value": "on"}
     for secret in (*site.secrets, user.login, user.name):
         assert secret not in file.read_text() + result.out

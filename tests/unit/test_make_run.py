@@ -56,7 +56,8 @@ def test_description_names_the_kind_of_site_and_every_user(name: str) -> None:
     assert f"(SITE={name})" in described
     assert SITES[name].to_try in described
     for user in USERS:
-        assert re.search(f"^ +{user.site} +{user.login} +{user.password}", described, re.MULTILINE)
+        assert re.search(f"^ +(> )?{user.site} +{user.login} +{user.password}", described, re.MULTILINE)
+    assert len(re.findall("^ +> ", described, re.MULTILINE)) == sum(user.site == name for user in USERS)
     assert all(len(line) <= 150 for line in described.splitlines())
 
 

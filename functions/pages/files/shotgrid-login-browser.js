@@ -1,5 +1,5 @@
 /**
- * Sign-in in the browser: the user signs in to the ShotGrid site in another tab, and approves a request there. This
+ * Browser sign-in: the user signs in to the ShotGrid site in another tab, and approves a request there. This
  * module polls the gateway until then. `shotgrid-login.js` imports it on demand.
  *
  * Nothing here depends on the other tab. The site sends no message to this page, and `closed` of a tab is always true

@@ -22,8 +22,9 @@ export { LoginError, login };
 // Times before the end of a challenge at which a screen reader announces the time left. Seconds.
 const ANNOUNCED_TIMES = [60, 20];
 
-// Milliseconds without a response after which the element shows all ways to sign in.
-const METHODS_DELAY = 3000;
+// Milliseconds without a response after which the element shows all ways to sign in. A gateway that has just started
+// needs about 2 s, and waits for the site for 4 s.
+const METHODS_DELAY = 8000;
 
 /** @type {Methods} */
 const UNKNOWN = { siteUrl: "", siteHost: "", method: "unknown", password: "unknown", browser: "unknown" };

@@ -17,5 +17,6 @@ export async function originRejected(gateway, call) {
     const response = await fetch(file, { cache: "no-store", signal }).catch(() => null);
     if (!response?.ok || (await call().catch(() => null))) return "";
   }
-  return `The sign-in service is not set up for pages at ${location.origin}.`;
+  if (self.origin === "null") return "This page has no origin: a frame's sandbox needs allow-same-origin.";
+  return `The sign-in service is not set up for pages at ${self.origin}.`;
 }

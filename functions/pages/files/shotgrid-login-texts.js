@@ -7,12 +7,12 @@
 export const TEXTS = {
   restoring: "Looking for your session…",
   codeHint: "From your authenticator app, or one of your backup codes.",
-  browserHint: "Opens a new tab, where you sign in to ShotGrid as always and approve this page.",
+  browserHint: "Opens a new tab. Sign in to ShotGrid there as always, and approve the request of this page.",
   legacyHint:
     "Not your Autodesk password. Set it up in ShotGrid: Account Settings → Legacy Login and Personal Access Token.",
   approve: "Approve the request in the other tab. It is from ",
   approveHere: "Your browser did not open the tab: open the approval page here. The request is from ",
-  declineHint: "If you did not just press the button here, decline.",
+  declineHint: "If you did not start this sign-in yourself, decline the request.",
   frameHint: "If the page in the other tab does not react, copy its address and open it in a new tab.",
   frameBlockedHint:
     "If the link opens nothing, this page is in a frame that cannot open tabs. Open the page in a tab of its own.",
@@ -76,6 +76,7 @@ export function errorText(/** @type {LoginError} */ error, /** @type {Situation}
 export function noticeText(/** @type {Methods} */ { method, password, browser }) {
   const sentences = [];
   if (method === "oxygen") sentences.push(IDENTITY);
+  if (method === "unknown") sentences.push("Never type your Autodesk password here.");
   if (browser === "no" && password === "legacy") sentences.push(`If you have no legacy login, ask ${ENABLE}`);
   if (browser === "no" && password === "no") sentences.push(`This site cannot sign you in here. Ask ${ENABLE}`);
   return sentences.join(" ");

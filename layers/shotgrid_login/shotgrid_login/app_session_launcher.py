@@ -85,7 +85,7 @@ class AppSessionLauncher:
         status, body = self._connection.call("POST", _PATH, REQUEST_SECONDS, data=parameters)
         # A page with 403 comes from an IP allow list or a proxy. A page with 404 comes from a site that is too old.
         if status == 404 or (status == 403 and body is not HTML_PAGE):
-            raise BrowserSignInDisabled("The ShotGrid site does not offer sign-in in the browser.")
+            raise BrowserSignInDisabled("The ShotGrid site does not offer browser sign-in.")
         request_id = _fields(status, body).get("sessionRequestId")
         if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
             raise SiteError("approval request: no usable id")

@@ -1,4 +1,4 @@
-"""Sign-in in the browser: the user approves it on the site's own page, and the gateway polls for the result.
+"""Browser sign-in: the user approves it on the site's own page, and the gateway polls for the result.
 
 It works on every site whose App Session Launcher is on, also on sites without passwords (Autodesk Identity, single
 sign-on). A page starts the sign-in and then polls the gateway. Nothing runs between two polls.
@@ -78,7 +78,7 @@ class BrowserSignIn:
         offers_it: bool,
         seconds: Callable[[], float] = time.time,
     ) -> None:
-        """`offers_it`: whether this deployment offers sign-in in the browser."""
+        """`offers_it`: whether this deployment offers browser sign-in."""
         self._site = site
         self._launcher = launcher
         self._approvals = approvals
@@ -107,7 +107,7 @@ class BrowserSignIn:
         """
         self._check_offered()
         if not settings.allows(source_address):
-            raise BrowserSignInDisabled("This gateway does not allow sign-in in the browser from this network.")
+            raise BrowserSignInDisabled("This gateway does not allow browser sign-in from this network.")
         network = network_hash(source_address)
         log.logger.append_keys(network=network)
         start = Start.of(network, browser_hash(browser))
@@ -211,7 +211,7 @@ class BrowserSignIn:
 
     def _check_offered(self) -> None:
         if not self._offers_it:
-            raise BrowserSignInDisabled("This gateway does not offer sign-in in the browser.")
+            raise BrowserSignInDisabled("This gateway does not offer browser sign-in.")
 
     def _release(self, approval: Approval, error: Exception | None = None, *, is_unclear: bool = False) -> None:
         """Give the lease back, and allow the next call of the site after the pause that a busy site requests."""

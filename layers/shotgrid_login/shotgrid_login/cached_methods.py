@@ -29,7 +29,7 @@ class CachedMethods:
         offers_browser: bool,
         seconds: Callable[[], float] = time.time,
     ) -> None:
-        """Take what reads the methods from the site, and whether this deployment offers sign-in in the browser."""
+        """Take what reads the methods from the site, and whether this deployment offers browser sign-in."""
         self._read = read
         self._offers_browser = offers_browser
         self._seconds = seconds

@@ -25,7 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class StartSettings:
-    """The settings of the function that starts a sign-in in the browser.
+    """The settings of the function that starts a browser sign-in.
 
     Attributes:
         app_name: what the site's approval page shows as the application, before the page's host.
@@ -62,7 +62,7 @@ class Configuration:
         bearers_table: name of the table that the authorizer reads.
         key_arn: ARN of the KMS key that seals challenges and tokens.
         serves_example: whether the gateway serves the example at `/`.
-        offers_browser_sign_in: whether users can sign in in the browser.
+        offers_browser_sign_in: whether users can sign in with the browser.
     """
 
     site_url: str

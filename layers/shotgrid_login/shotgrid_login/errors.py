@@ -132,11 +132,11 @@ class PasswordSignInDisabled(LoginError):
 
 
 class BrowserSignInDisabled(LoginError):
-    """The site, this deployment or the caller's network does not allow sign-in in the browser; `detail` has which."""
+    """The site, this deployment or the caller's network does not allow browser sign-in; `detail` has which."""
 
     status = 403
     code = "browser_sign_in_disabled"
-    title = "No sign-in in the browser"
+    title = "No browser sign-in"
 
 
 class NotFound(LoginError):

@@ -9,7 +9,7 @@ Failed attempts are counted three times:
 All attempts, failed or not, are counted per user and network, and per network, with much looser limits. They bound
 the calls to the site that do not count as failed, such as password steps that only lead to a code.
 
-Starts of a sign-in in the browser have no user yet. Open ones are counted per browser and per network: those that did
+Starts of a browser sign-in have no user yet. Open ones are counted per browser and per network: those that did
 not end in a sign-in. All starts are counted per network, also those that failed.
 
 Every limit makes callers wait and none locks a user out (OWASP ASVS 5.0, 6.1.1 and 6.3.1). An attempt is counted before
@@ -61,7 +61,7 @@ ALL_STARTS_BY_NETWORK = Limit(free=1000, longest_wait=None, memory=10 * 60)
 
 @dataclass(frozen=True)
 class Start:
-    """A counted start of a sign-in in the browser: the ids of the rows that count it."""
+    """A counted start of a browser sign-in: the ids of the rows that count it."""
 
     by_network: str
     by_browser: str | None  # a page with token transport has no cookie that identifies its browser
@@ -120,7 +120,7 @@ class FailedAttempts:
         return attempt
 
     def count_start(self, start: Start, now: int) -> None:
-        """Count a start of a sign-in in the browser before it; raises `TooManyAttempts` if the caller has to wait."""
+        """Count a start of a browser sign-in before it; raises `TooManyAttempts` if the caller has to wait."""
         limits = {start.by_network: STARTS_BY_NETWORK, start.all_by_network: ALL_STARTS_BY_NETWORK}
         if start.by_browser:
             limits = {start.by_browser: STARTS_BY_BROWSER} | limits

@@ -63,7 +63,7 @@ def refresh() -> Refresh:
 
 @cache
 def browser_sign_in() -> BrowserSignIn:
-    """Return the sign-in in the browser."""
+    """Return the browser sign-in."""
     from shotgrid_login.app_session_launcher import AppSessionLauncher
     from shotgrid_login.approvals import Approvals
     from shotgrid_login.browser_sign_in import BrowserSignIn

@@ -18,7 +18,7 @@ class Password(Enum):
 
 
 class Browser(Enum):
-    """Whether users can approve a sign-in in the browser: whether the site's App Session Launcher is on."""
+    """Whether users can approve a browser sign-in: whether the site's App Session Launcher is on."""
 
     YES = "yes"
     NO = "no"

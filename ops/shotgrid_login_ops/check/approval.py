@@ -1,4 +1,4 @@
-"""Waiting until the user has approved a sign-in in the browser."""
+"""Waiting until the user has approved a browser sign-in."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _sign_in(site: str, credentials: Credentials, terminal: Terminal, connection
 def _sign_in_with_browser(
     site: str, origins: Sequence[str], terminal: Terminal, connection: Connection
 ) -> list[Finding]:
-    # A gateway accepts the start of a sign-in in the browser from pages only.
+    # A gateway accepts the start of a browser sign-in from pages only.
     page = origins[0] if origins else root(connection.base)
     return gateway_user.sign_in_with_browser_and_out(connection, site, page, terminal)
 

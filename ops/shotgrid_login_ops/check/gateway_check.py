@@ -215,7 +215,7 @@ def compare_methods(response: Response, site_url: str, sign_in: SignIn | None) -
             f"{CACHED} If the result is the same, look for a CDN in between that caches {METHODS}.",
         )
     if fields["browser"] == Browser.NO.value and sign_in.has_launcher:
-        meaning = "The site's App Session Launcher is on, but the gateway does not offer the sign-in in the browser."
+        meaning = "The site's App Session Launcher is on, but the gateway does not offer the browser sign-in."
         if sign_in.needs_launcher:
             return problem(name, value, f"{meaning} Users of this site need it.", f"Set BrowserSignIn to on. {CACHED}")
         return ok(name, value, f"{meaning} This is correct with BrowserSignIn=off.")
@@ -223,7 +223,7 @@ def compare_methods(response: Response, site_url: str, sign_in: SignIn | None) -
         return problem(
             name,
             value,
-            "The gateway offers the sign-in in the browser, but the site's App Session Launcher is off.",
+            "The gateway offers the browser sign-in, but the site's App Session Launcher is off.",
             CACHED,
         )
     return ok(name, value, "The gateway offers pages what the site supports.")

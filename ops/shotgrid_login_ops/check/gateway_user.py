@@ -86,7 +86,7 @@ def sign_in_and_out(
 def sign_in_with_browser_and_out(
     connection: Connection, site_url: str, origin: str, terminal: Terminal
 ) -> list[Finding]:
-    """Sign in in the browser as a page of `origin`, check the session, refresh and sign out."""
+    """Sign in with the browser as a page of `origin`, check the session, refresh and sign out."""
     session = _UserSession(connection)
     return _check_session(session, site_url, lambda: session.sign_in_with_browser(site_url, origin, terminal))
 
@@ -172,7 +172,7 @@ class _UserSession:
             return response
 
         terminal.show_approval(
-            f"Sign in in the browser through the gateway {self._connection.base}, as on a page of {origin}.",
+            f"Sign in with the browser through the gateway {self._connection.base}, as on a page of {origin}.",
             printable(start.fields.get("app_name", "")),
             str(url),
         )

@@ -46,7 +46,7 @@ class SignIn:
         method: `user_authentication_method`; None if the site does not report it.
         known_method: the same, as the gateway reports it: "unknown" if the gateway does not know this method.
         password: whether the site accepts passwords.
-        launcher: whether users can sign in in the browser.
+        launcher: whether users can sign in with the browser.
     """
 
     method: str | None
@@ -66,7 +66,7 @@ class SignIn:
 
     @property
     def has_launcher(self) -> bool:
-        """Whether users can sign in in the browser."""
+        """Whether users can sign in with the browser."""
         return self.launcher is Launcher.ON
 
     @property
@@ -82,7 +82,7 @@ class SignIn:
         name = "site.sign-in"
         match self.method:
             case "default" | "ldap" as method:
-                browser = " They also offer the sign-in in the browser, see site.browser." if self.has_launcher else ""
+                browser = " They also offer the browser sign-in, see site.browser." if self.has_launcher else ""
                 return ok(
                     name,
                     method,
@@ -105,7 +105,7 @@ class SignIn:
                     return problem(name, method, meaning, ENABLE_LAUNCHER)
                 return ok(name, method, f"{users} Pages show a button. {_NEW_TAB}")
         fault = "The site does not report how users sign in." if self.method is None else "This method is unknown."
-        browser = " and the button of the sign-in in the browser" if self.has_launcher else ""
+        browser = " and the button of the browser sign-in" if self.has_launcher else ""
         return unknown(
             name,
             None if self.method is None else printable(self.method),
@@ -119,14 +119,14 @@ class SignIn:
             return ok(
                 name,
                 value,
-                "The site's App Session Launcher is on. Users can sign in in the browser: in a new tab they sign in to "
-                "the site as usual, also with their second factor, and approve a request.",
+                "The site's App Session Launcher is on. Users can sign in with the browser: in a new tab they sign in "
+                "to the site as usual, also with their second factor, and approve a request.",
             )
         if self.needs_launcher:
             return problem(name, value, f"{self._no_launcher} Users of this site need it.", "See site.sign-in.")
         if self.launcher is Launcher.OFF:
-            return ok(name, value, f"{self._no_launcher} Pages do not offer the sign-in in the browser.")
-        return unknown(name, value, f"{self._no_launcher} Pages do not offer the sign-in in the browser.")
+            return ok(name, value, f"{self._no_launcher} Pages do not offer the browser sign-in.")
+        return unknown(name, value, f"{self._no_launcher} Pages do not offer the browser sign-in.")
 
     @property
     def _no_launcher(self) -> str:

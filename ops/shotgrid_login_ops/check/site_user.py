@@ -29,7 +29,7 @@ from shotgrid_login_ops.check.terminal import Credentials, Terminal
 
 NO_CODE = "signs in without a code"
 CODE_REQUIRED = "requires a code"
-IN_BROWSER = "signs in in the browser"
+IN_BROWSER = "signs in with the browser"
 
 # The name in the approval request of the check itself.
 APP_NAME = "shotgrid-login check"
@@ -170,7 +170,7 @@ def _failed_sign_in(
 
 
 def sign_in_with_browser(site_url: str, terminal: Terminal) -> Finding:
-    """Sign in in the browser, as the gateway does: request an approval, poll, and exchange the session token.
+    """Sign in with the browser, as the gateway does: request an approval, poll, and exchange the session token.
 
     The site offers no way to end the session. It ends by itself.
     """
@@ -232,7 +232,7 @@ def _signed_in_with_browser(site: Site, tokens: Tokens, terminal: Terminal) -> F
     return ok(
         "site.user",
         IN_BROWSER,
-        "The sign-in in the browser works for this user. The site handles the second factor on its own pages, so this "
+        "The browser sign-in works for this user. The site handles the second factor on its own pages, so this "
         "way stays the same when two-factor authentication is switched on. The session of this check ends by itself.",
     )
 

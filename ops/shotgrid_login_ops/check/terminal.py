@@ -1,4 +1,4 @@
-"""The terminal: prompts for a user name, a password and a code, and shows where to approve a sign-in in the browser.
+"""The terminal: prompts for a user name, a password and a code, and shows where to approve a browser sign-in.
 
 None of what the user types is stored.
 """
@@ -45,12 +45,12 @@ class Terminal:
 
         Args:
             site_url: the site to sign in to.
-            has_browser: the user can type nothing to sign in in the browser instead.
+            has_browser: the user can type nothing to sign in with the browser instead.
             is_legacy: the site accepts passwords of legacy logins only.
         """
         lines = [f"Sign in to {site_url}. Your input is not stored; the password is not shown."]
         if has_browser:
-            lines.append("To sign in in the browser instead, press Enter without a user name.")
+            lines.append("To sign in with the browser instead, press Enter without a user name.")
         if is_legacy:
             lines.append("This site accepts the passphrase of a legacy login. Never type an Autodesk password here.")
         _write("\n".join([*lines, "User name: "]))
