@@ -42,7 +42,7 @@
 const INTERVAL = 5;
 const HIDDEN_INTERVAL = 15;
 
-// The gateway calls the site at most once in this time. Seconds.
+// After a poll, the gateway does not call the site for this time. Seconds.
 const MIN_INTERVAL = 2;
 
 // How long the page polls after the user's time is over. The gateway decides: the user may have approved in the last
@@ -131,7 +131,7 @@ export class BrowserSignIn {
   #schedule() {
     clearTimeout(this.#timer);
     if (this.#hasEnded || this.#isPolling) return;
-    const interval = this.#hasReturned ? MIN_INTERVAL : document.hidden ? HIDDEN_INTERVAL : this.#interval;
+    const interval = this.#hasReturned ? 0 : document.hidden ? HIDDEN_INTERVAL : this.#interval;
     const pollAt = Math.max(this.#polledAt + interval * 1000, this.#pollAfter);
     this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, pollAt - Date.now()));
   }
@@ -146,6 +146,7 @@ export class BrowserSignIn {
     this.#isPolling = true;
     this.#hasReturned = false;
     this.#polledAt = Date.now();
+    let pause = MIN_INTERVAL;
     try {
       const body = await call("approval", { challenge: this.#request.challenge });
       this.problem = null;
@@ -153,11 +154,12 @@ export class BrowserSignIn {
       if (body.status === "signed_in") await this.#onApproved(body);
     } catch (error) {
       if (!(error instanceof LoginError)) throw error;
-      this.#pollAfter = Date.now() + (error.retryAfter ?? 0) * 1000;
+      pause = Math.max(pause, error.retryAfter ?? 0);
       // An end after an unexpected response of the site is its consequence: the user did not decline.
       if (error.transient || error.status === 429) this.problem = error;
       else this.#end(error.code === "challenge_ended" && this.problem?.code === "site_error" ? this.problem : error);
     } finally {
+      this.#pollAfter = Date.now() + pause * 1000; // the pause begins with the response
       this.#isPolling = false;
       this.#schedule();
     }
