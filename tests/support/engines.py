@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -275,13 +276,20 @@ class FirefoxTab(Tab):
 # ---- WebKitGTK ---------------------------------------------------------------------------------------------
 
 
-class WebKit(Engine):
-    """WebKitGTK's small browser. Each session of its driver is a new browser with its own storage."""
+# The driver now and then starts its browser and never connects to it. Then another driver is started.
+SESSION_SECONDS = 20
+SESSION_TRIES = 3
 
-    def __init__(self, driver: str) -> None:
-        """Use the URL of the driver."""
-        self._driver = driver
+
+class WebKit(Engine):
+    """WebKitGTK's small browser. Each test has a new driver and a new browser, with its own storage."""
+
+    def __init__(self, driver: str, display: str) -> None:
+        """Use this program and this display."""
+        self._program = driver
+        self._display = display
         self._requests = requests.Session()
+        self._process: subprocess.Popen[bytes] | None = None
         self._new_session()
 
     @classmethod
@@ -296,17 +304,14 @@ class WebKit(Engine):
             os.close(writing)
             with os.fdopen(reading) as number:
                 display = f":{number.readline().strip()}"
-            port = free_port()
-            with _running([driver, f"--port={port}"], env=os.environ | {"DISPLAY": display}):
-                until(lambda: _accepts_connections(port), SECONDS)
-                webkit = cls(f"http://127.0.0.1:{port}")
-                try:
-                    yield webkit
-                finally:
-                    webkit._end_session()
+            webkit = cls(driver, display)
+            try:
+                yield webkit
+            finally:
+                webkit._stop()
 
     def reset(self) -> None:
-        self._end_session()
+        self._stop()
         self._new_session()
 
     def new_tab(self) -> Tab:
@@ -322,13 +327,38 @@ class WebKit(Engine):
     def _new_session(self) -> None:
         program = next(Path("/usr/lib").glob(MINI_BROWSER))
         options = {"binary": str(program), "args": ["--automation"]}
-        wanted = {"acceptInsecureCerts": True, "webkitgtk:browserOptions": options}
-        self._session = ""
-        self._session = "/" + self.call("POST", "", capabilities={"alwaysMatch": wanted})["sessionId"]
+        wanted = {"alwaysMatch": {"acceptInsecureCerts": True, "webkitgtk:browserOptions": options}}
+        for tries_left in reversed(range(SESSION_TRIES)):
+            self._start_driver()
+            try:
+                body = {"capabilities": wanted}
+                started = self._requests.post(f"{self._driver}/session", json=body, timeout=SESSION_SECONDS).json()
+                break
+            except requests.exceptions.ReadTimeout:
+                self._stop()
+                if not tries_left:
+                    raise
+        self._session = "/" + started["value"]["sessionId"]
         self._first = WebKitTab(self, self.call("GET", "/window"))
 
-    def _end_session(self) -> None:
-        self.call("DELETE", "")
+    def _start_driver(self) -> None:
+        port = free_port()
+        self._driver = f"http://127.0.0.1:{port}"
+        self._process = subprocess.Popen(
+            [self._program, f"--port={port}"],
+            env=os.environ | {"DISPLAY": self._display},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        until(lambda: _accepts_connections(port), SECONDS)
+
+    def _stop(self) -> None:
+        """Stop the driver, its browser, and the browser's own processes."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
 
     def call(self, method: str, path: str, **parameters: Any) -> Any:
         """Send a command of the session and return its value. Raises `DriverError`."""
