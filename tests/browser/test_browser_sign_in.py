@@ -455,7 +455,7 @@ def test_start_that_fails_closes_the_tab_and_says_why(
     def expect_problem(text: str) -> None:
         form.browser_button.click()
         expect(form.problem).to_contain_text(text)
-        until(lambda: len(page.context.pages) == 1)
+        until(lambda: page.evaluate("true") and len(page.context.pages) == 1)
         expect(form.browser_button).to_have_text("Try again")
         expect(form.browser_button).to_be_focused()
 
