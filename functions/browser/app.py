@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from urllib.parse import urlsplit
 
 from shotgrid_login import cookie, gateway, http, transport
 from shotgrid_login.approvals import GRACE_SECONDS, LIFETIME, RESULT_SECONDS
@@ -44,7 +43,7 @@ def handler(request: http.Request) -> http.Response:
         "status": "approval_required",
         "challenge": started.challenge,
         "approval_url": started.approval_url,
-        "site_host": urlsplit(configuration.site_url).netloc,
+        "site_host": configuration.site_host,
         "app_name": started.app_name,
         "interval": PAGE_INTERVAL,
         "expires_in": started.expires_in,

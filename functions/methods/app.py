@@ -1,7 +1,5 @@
 """GET /auth/methods: how users of the site can sign in."""
 
-from urllib.parse import urlsplit
-
 from shotgrid_login import http
 from shotgrid_login.cached_methods import KNOWN_SECONDS, UNKNOWN_SECONDS, CachedMethods
 from shotgrid_login.configuration import Configuration
@@ -19,7 +17,7 @@ def handler(request: http.Request) -> http.Response:
     found = methods.get()
     body = {
         "site_url": configuration.site_url,
-        "site_host": urlsplit(configuration.site_url).netloc,
+        "site_host": configuration.site_host,
         "method": found.method,
         "password": found.password.value,
         "browser": found.browser.value,

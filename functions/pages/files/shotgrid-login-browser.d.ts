@@ -47,7 +47,7 @@ export type ApprovalRequest = {
 /** A sign-in that waits until the user approves it. */
 export declare class BrowserSignIn {
     #private;
-    /** The site's page for the approval. Keep it secret: whoever has it can take the session. */
+    /** The site's page for the approval. Keep it secret: any caller that has it can take the session. */
     approvalUrl: string;
     /** The host of the site. */
     siteHost: string;
@@ -92,7 +92,7 @@ export declare function methods({ gateway, read }: Access, fresh: boolean): Prom
  */
 export declare function start(access: Access, tab: Window | null): Promise<BrowserSignIn>;
 /**
- * Continues the sign-in that waited when the page was loaded again. Returns null if there is none.
+ * Continues the sign-in that waited when the page was loaded again. Returns null if no sign-in was waiting.
  * @param {Access} access
  * @returns {BrowserSignIn | null}
  */

@@ -87,7 +87,7 @@ export class BrowserSignIn {
     this.#access = access;
     this.#request = request;
     this.#polledAt = polledAt;
-    /** The site's page for the approval. Keep it secret: whoever has it can take the session. */
+    /** The site's page for the approval. Keep it secret: any caller that has it can take the session. */
     this.approvalUrl = request.approvalUrl;
     /** The host of the site. */
     this.siteHost = request.siteHost;
@@ -240,7 +240,7 @@ export async function start(access, tab) {
 }
 
 /**
- * Continues the sign-in that waited when the page was loaded again. Returns null if there is none.
+ * Continues the sign-in that waited when the page was loaded again. Returns null if no sign-in was waiting.
  * @param {Access} access
  * @returns {BrowserSignIn | null}
  */

@@ -40,7 +40,9 @@ const ERRORS = /** @type {Record<string, (error: LoginError) => string>} */ ({
   site_unavailable: () => "ShotGrid does not answer at the moment. Nothing is lost: try again shortly.",
   too_many_requests: () => "Very many people are signing in right now. Try again in a moment.",
   unreachable: ({ message }) => `${message} Check your connection and try again.`,
-  origin_not_allowed: ({ message }) => `${message} Whoever runs the sign-in service has to add that address.`,
+  origin_not_allowed: ({ message }) =>
+    // Without an origin, there is no address to add.
+    self.origin === "null" ? message : `${message} The administrator of the sign-in service has to add that address.`,
 });
 
 /** Texts that differ in a situation. */

@@ -1,8 +1,8 @@
 """The site's App Session Launcher: it lets a user approve a sign-in on the site's own page, in a browser.
 
 The gateway requests an approval and polls for the result. The result is a session token: a web session of the user.
-Whoever has the approval URL can poll too, and the site gives the session token to the first one that polls after the
-approval. So the URL and the request's id are secrets.
+Any caller that has the approval URL can poll too, and the site sends the session token to the first caller that polls
+after the approval. So the URL and the request's id are secrets.
 
 Every status and shape below is described in `docs/site-contract.md`, with what is unknown.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shotgrid_login.errors import ApprovalEnded, BrowserSignInDisabled, SiteError
-from shotgrid_login.site_connection import HTML_PAGE, NotJson, SiteConnection
+from shotgrid_login.site_connection import HTML_PAGE, SiteConnection, json_object
 from shotgrid_login.users import usable_text
 
 REQUEST_SECONDS = 13  # for a whole response with a new approval request
@@ -86,11 +86,12 @@ class AppSessionLauncher:
         # A page with 403 comes from an IP allow list or a proxy. A page with 404 comes from a site that is too old.
         if status == 404 or (status == 403 and body is not HTML_PAGE):
             raise BrowserSignInDisabled("The ShotGrid site does not offer browser sign-in.")
-        request_id = _fields(status, body).get("sessionRequestId")
+        fields = json_object(status, body, "launcher: ")
+        request_id = fields.get("sessionRequestId")
         if not isinstance(request_id, str) or not _REQUEST_ID.fullmatch(request_id):
             raise SiteError("approval request: no usable id")
         # Sites before 8.53 return no URL, and clients built it themselves.
-        url = body.get("url") or f"{self._connection.url}/app_session_request/{request_id}"
+        url = fields.get("url") or f"{self._connection.url}/app_session_request/{request_id}"
         if not is_approval_url(url, self._connection.url):
             raise SiteError("approval request: the URL is not one of the site")
         return ApprovalRequest(request_id, url)
@@ -108,7 +109,7 @@ class AppSessionLauncher:
         # Recorded is a 404 in JSON. How a site reports that the user declined is unknown. A page comes from a proxy.
         if status in (403, 404) and body is not HTML_PAGE:
             raise ApprovalEnded
-        match _fields(status, body):
+        match json_object(status, body, "launcher: "):
             case {"approved": True, **values}:
                 return _approved(values)
             case {"approved": False, "denied": True}:
@@ -151,16 +152,6 @@ def machine_id(user_agent: str, source_address: str) -> str:
     except ValueError:
         address = "unknown address"
     return f"{browser} on {system}, {address}"[:LONGEST_LABEL]
-
-
-def _fields(status: int, body: Any) -> dict[str, Any]:
-    if status != 200:
-        raise SiteError(f"launcher: status {status}")
-    if isinstance(body, NotJson):
-        raise SiteError(f"launcher: {body.reason}")
-    if not isinstance(body, dict):
-        raise SiteError("launcher: not a JSON object")
-    return body
 
 
 def _approved(values: dict[str, Any]) -> Approved:

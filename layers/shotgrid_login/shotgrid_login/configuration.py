@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 # https, except for localhost: user names and passwords are sent to the site.
 _SITE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?")
@@ -74,6 +75,11 @@ class Configuration:
     key_arn: str
     serves_example: bool
     offers_browser_sign_in: bool
+
+    @property
+    def site_host(self) -> str:
+        """The host of the site, with its port if the URL has one."""
+        return urlsplit(self.site_url).netloc
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Configuration:

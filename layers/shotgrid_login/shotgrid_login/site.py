@@ -18,7 +18,7 @@ from shotgrid_login.errors import (
     SiteError,
 )
 from shotgrid_login.sign_in_methods import SignInMethods
-from shotgrid_login.site_connection import HTML_PAGE, NotJson, SiteConnection, is_no_verdict
+from shotgrid_login.site_connection import HTML_PAGE, SiteConnection, is_no_verdict, json_object
 from shotgrid_login.users import User, usable_text
 
 RESPONSE_SECONDS = 13  # for a whole response of the token endpoint, however slowly its parts arrive
@@ -166,21 +166,16 @@ def _tokens(status: int, body: Any) -> Tokens:
     allow lists and proxies send it, a redirect, or a malformed success.
     """
     is_forgivable = is_no_verdict(status) or body is HTML_PAGE
-    if status != 200:
-        raise SiteError(f"status {status}", is_forgivable=is_forgivable)
-    if isinstance(body, NotJson):
-        raise SiteError(body.reason, is_forgivable=is_forgivable)
-    if not isinstance(body, dict):
-        raise SiteError("not a JSON object", is_forgivable=is_forgivable)
+    tokens = json_object(status, body, is_forgivable=is_forgivable)
     for name in ("access_token", "refresh_token"):
-        if not isinstance(body.get(name), str) or not body[name]:
+        if not isinstance(tokens.get(name), str) or not tokens[name]:
             raise SiteError(f"no {name}", is_forgivable=is_forgivable)
-    if str(body.get("token_type", "")).lower() != "bearer":
+    if str(tokens.get("token_type", "")).lower() != "bearer":
         raise SiteError("token_type is not Bearer", is_forgivable=is_forgivable)
-    expires_in = body.get("expires_in")
+    expires_in = tokens.get("expires_in")
     if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
         raise SiteError("expires_in is not a number of seconds", is_forgivable=is_forgivable)
-    return Tokens(body["access_token"], body["refresh_token"], expires_in)
+    return Tokens(tokens["access_token"], tokens["refresh_token"], expires_in)
 
 
 def _user(body: Any, entity_id: int) -> User:

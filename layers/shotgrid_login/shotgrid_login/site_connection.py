@@ -87,6 +87,22 @@ class SiteConnection:
         return outcome
 
 
+def json_object(status: int, body: Any, subject: str = "", *, is_forgivable: bool = False) -> dict[str, Any]:
+    """Return the JSON object of a response with status 200.
+
+    Raises `SiteError`, with a reason that begins with `subject`, for any other response.
+    """
+    if status != 200:
+        reason = f"status {status}"
+    elif isinstance(body, NotJson):
+        reason = body.reason
+    elif not isinstance(body, dict):
+        reason = "not a JSON object"
+    else:
+        return body
+    raise SiteError(f"{subject}{reason}", is_forgivable=is_forgivable)
+
+
 def is_no_verdict(status: int) -> bool:
     """Whether a status cannot mean that the site rejected a guess: a success or a redirect."""
     return status == 200 or 300 <= status < 400
