@@ -15,7 +15,6 @@ def handler(request: http.Request) -> http.Response:
     if isinstance(grant, token_endpoint.RefreshGrant):
         result = refresh.refresh(Handle.parse(grant.refresh_token))
     else:
-        log.log_user(grant.username)
         result = sign_in.in_one_step(grant.username, grant.password, grant.auth_token, request.source_address)
-    log.log_user(result.session.user.login)
+    log.log_user(result.session.user_hash)
     return token_endpoint.success(result)

@@ -1,6 +1,6 @@
 """POST /auth/otp: the code step, with the challenge of the password step and a code."""
 
-from shotgrid_login import gateway, http, log, transport
+from shotgrid_login import gateway, http, transport
 
 # Longest values in characters. A challenge contains user name and password (`challenges.LONGEST_CREDENTIAL`), sealed.
 CHALLENGE_AND_CODE = {"challenge": 7000, "code": 64}
@@ -15,6 +15,5 @@ def handler(request: http.Request) -> http.Response:
     fields = request.fields(required=CHALLENGE_AND_CODE, optional=transport.TRANSPORT_FIELD)
     chosen = transport.choose(request, fields)
     challenge = sign_in.open_challenge(fields["challenge"])
-    log.log_user(challenge.username)
     result = sign_in.with_code(challenge, fields["code"], request.source_address)
     return transport.signed_in(result, chosen, configuration.site_url)

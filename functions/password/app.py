@@ -1,6 +1,6 @@
 """POST /auth/password: the password step. 200: signed in; 202: the site requires a code."""
 
-from shotgrid_login import gateway, http, log, transport
+from shotgrid_login import gateway, http, transport
 from shotgrid_login.challenges import LONGEST_CREDENTIAL, Challenge
 
 CREDENTIALS = {"username": LONGEST_CREDENTIAL, "password": LONGEST_CREDENTIAL}
@@ -14,7 +14,6 @@ def handler(request: http.Request) -> http.Response:
     """Accept `username`, `password` and optionally `transport`."""
     fields = request.fields(required=CREDENTIALS, optional=transport.TRANSPORT_FIELD)
     chosen = transport.choose(request, fields)
-    log.log_user(fields["username"])
     result = sign_in.with_password(fields["username"], fields["password"], request.source_address)
     if isinstance(result, Challenge):
         body = {"status": "otp_required", "challenge": result.text, "expires_in": result.expires_in}

@@ -64,6 +64,7 @@ class Unpacked:
             "AUTHORIZER_APIS": "",
             "AUTHORIZER_RULES": "",
             "KEY_ARN": f"arn:aws:kms:{REGION}:000000000000:key/00000000-0000-0000-0000-000000000000",
+            "HASH_KEY_ARN": f"arn:aws:kms:{REGION}:000000000000:key/00000000-0000-0000-0000-000000000001",
             "SERVE_EXAMPLE": "true",
             "BROWSER_SIGN_IN": "true",
             "APP_NAME": "ShotGrid sign-in",

@@ -37,6 +37,7 @@ def warm_calls(unpacked: Unpacked) -> Warm:
             "STATE_TABLE": outputs["StateTable"],
             "BEARERS_TABLE": outputs["BearersTable"],
             "KEY_ARN": outputs["KeyArn"],
+            "HASH_KEY_ARN": outputs["HashKeyArn"],
         }
         child = subprocess.run(
             [sys.executable, "-m", "tests.bench.calls", str(unpacked.directory), LOGIN, PASSWORD],

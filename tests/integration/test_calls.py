@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from shotgrid_login.failed_attempts import network_hash
+from shotgrid_login.hashes import Hashes
 from tests.local.stack import STACK
 from tests.support.client import OTHER_PAGE, Gateway, Response, expire_access_token, session_row
-from tests.support.template import FUNCTIONS, ROWS, SEALS
+from tests.support.template import FUNCTIONS, HASHES, ROWS, SEALS
 
 pytestmark = pytest.mark.last
 
 # One look-up for each action, because the emulator returns only the last fifty events.
-ACTIONS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Encrypt", "Decrypt"]
+ACTIONS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Encrypt", "Decrypt", "GenerateMac"]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,8 @@ def test_function_makes_every_call_that_its_role_allows_and_no_other(
         "Pages": set[tuple[str, str]](),
         "Authorizer": {("bearers", "GetItem")},
     }[function]
-    assert calls[function] == rows | seals | bearers
+    hashes = {("hash key", "GenerateMac")} if function in HASHES else set()
+    assert calls[function] == rows | seals | bearers | hashes
 
 
 def _use_everything(gateway: Gateway) -> None:
@@ -119,7 +120,8 @@ def _use_the_browser(gateway: Gateway) -> None:
         decide(started.body["approval_url"])
         page.approval(started)
     page.approval(started)
-    gateway.state.set(f"start#address#{network_hash(page.address)}", expires_at=int(time.time()) - 1)
+    network = Hashes(gateway.aws.client("kms"), gateway.outputs["HashKeyArn"]).network(page.address)
+    gateway.state.set(f"start#address#{network}", expires_at=int(time.time()) - 1)
     page.browser()
 
 
@@ -132,6 +134,8 @@ def _call(gateway: Gateway, record: dict[str, Any]) -> tuple[str, ...]:
             return "bearers", action
         case "kms.amazonaws.com" if request["KeyId"] == gateway.outputs["KeyArn"]:
             return "key", action, request["EncryptionContext"]["purpose"]
+        case "kms.amazonaws.com" if request["KeyId"] == gateway.outputs["HashKeyArn"]:
+            return "hash key", action
         case source:
             return source, action, str(request)
 

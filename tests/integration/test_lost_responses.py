@@ -18,6 +18,7 @@ from shotgrid_login.challenges import Challenge, Challenges
 from shotgrid_login.configuration import StartSettings
 from shotgrid_login.errors import ApprovalEnded, ChallengeEnded, SessionEnded
 from shotgrid_login.failed_attempts import FailedAttempts
+from shotgrid_login.hashes import Hashes
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
 from shotgrid_login.sessions import Sessions, SignedIn
@@ -53,18 +54,23 @@ class Flows:
         dynamodb: Any = SentTwice(gateway.aws.client("dynamodb"))
         state = Table(dynamodb, gateway.outputs["StateTable"])
         sealer = Sealer(gateway.aws.client("kms"), gateway.outputs["KeyArn"])
+        hashes = Hashes(gateway.aws.client("kms"), gateway.outputs["HashKeyArn"])
+        failed_attempts = FailedAttempts(state, hashes)
         self.now = time.time()
         self.site = Site(gateway.site.url)
         self.sessions = Sessions(
             state, Bearers(Table(dynamodb, gateway.outputs["BearersTable"])), sealer, 43_200, 7_200
         )
-        self.sign_in = SignIn(self.site, Challenges(state, sealer), self.sessions, FailedAttempts(state), self.seconds)
+        self.sign_in = SignIn(
+            self.site, Challenges(state, sealer), self.sessions, failed_attempts, hashes, self.seconds
+        )
         self.browser_sign_in = BrowserSignIn(
             self.site,
             AppSessionLauncher(self.site.connection),
             Approvals(state, sealer),
             self.sessions,
-            FailedAttempts(state),
+            failed_attempts,
+            hashes,
             offers_it=True,
             seconds=self.seconds,
         )

@@ -18,15 +18,15 @@ from tests.support.template import FUNCTIONS
 
 # The calls that a role allows. All other calls of `_calls` must be denied.
 ALLOWED = {
-    "Password": {"state put", "bearers put", "encrypt"},
-    "Otp": {"state put", "bearers put", "encrypt", "decrypt"},
+    "Password": {"state put", "bearers put", "encrypt", "hash"},
+    "Otp": {"state put", "bearers put", "encrypt", "decrypt", "hash"},
     "Refresh": {"state read", "state put", "bearers put", "bearers delete", "encrypt", "decrypt"},
-    "AccessToken": {"state read", "state put", "bearers put", "bearers delete", "encrypt", "decrypt"},
+    "AccessToken": {"state read", "state put", "bearers put", "bearers delete", "encrypt", "decrypt", "hash"},
     "Logout": {"state read", "bearers delete"},
     "Session": {"state read"},
     "Methods": set[str](),
-    "Browser": {"state put", "encrypt"},
-    "Approval": {"state read", "state put", "bearers put", "encrypt", "decrypt"},
+    "Browser": {"state put", "encrypt", "hash"},
+    "Approval": {"state read", "state put", "bearers put", "encrypt", "decrypt", "hash"},
     "Pages": set[str](),
     "Authorizer": {"bearers read"},
 }
@@ -48,6 +48,9 @@ def _calls(client: Callable[[str], Any], gateway: Gateway, ciphertext: bytes) ->
         "bearers scan": lambda: dynamodb.scan(TableName=bearers),
         "encrypt": lambda: kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"purpose": "session"}),
         "decrypt": lambda: kms.decrypt(KeyId=key, CiphertextBlob=ciphertext, EncryptionContext={"purpose": "probe"}),
+        "hash": lambda: kms.generate_mac(
+            KeyId=gateway.outputs["HashKeyArn"], Message=b"x", MacAlgorithm="HMAC_SHA_256"
+        ),
         "data key": lambda: kms.generate_data_key(KeyId=key, KeySpec="AES_256"),
         "delete key": lambda: kms.schedule_key_deletion(KeyId=key),
         "other tables": lambda: dynamodb.list_tables(),

@@ -192,13 +192,16 @@ def loaded_functions(aws: LocalAws) -> Iterator[Functions]:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-    key_arn = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    kms = aws.client("kms")
+    key_arn = kms.create_key()["KeyMetadata"]["Arn"]
+    hash_key_arn = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
     log.logger.setLevel("CRITICAL")
     with FakeSite() as site, pytest.MonkeyPatch.context() as patch:
         environment = {name: value for name, value in aws.environment().items() if name.startswith("AWS_")}
-        tables = {"STATE_TABLE": f"{prefix}-state", "BEARERS_TABLE": f"{prefix}-bearers", "KEY_ARN": key_arn}
+        tables = {"STATE_TABLE": f"{prefix}-state", "BEARERS_TABLE": f"{prefix}-bearers"}
+        keys = {"KEY_ARN": key_arn, "HASH_KEY_ARN": hash_key_arn}
         own = {"SHOTGRID_SITE_URL": site.url, "APP_NAME": "Studio pages", "BROWSER_SIGN_IN_NETWORKS": ""}
-        for name, value in {**environment, **ENVIRONMENT, **tables, **own}.items():
+        for name, value in {**environment, **ENVIRONMENT, **tables, **keys, **own}.items():
             patch.setenv(name, value)
         for cached in (clients.dynamodb, clients.kms, gateway.configuration, gateway.browser_sign_in, gateway.sessions):
             cached.cache_clear()

@@ -16,6 +16,7 @@ from shotgrid_login.bearers import Bearers
 from shotgrid_login.browser_sign_in import BrowserSignIn
 from shotgrid_login.challenges import Challenges
 from shotgrid_login.failed_attempts import FailedAttempts
+from shotgrid_login.hashes import Hashes
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
 from shotgrid_login.sessions import Sessions, SignedIn
@@ -44,11 +45,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class Storage:
-    """Two tables and a key on local AWS."""
+    """Two tables and two keys on local AWS."""
 
     state: Table
     bearers: Table
     sealer: Sealer
+    hashes: Hashes
 
     @classmethod
     def create(cls, aws: LocalAws) -> Storage:
@@ -61,7 +63,13 @@ class Storage:
                 KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             )
         key_arn = kms.create_key()["KeyMetadata"]["Arn"]
-        return cls(Table(dynamodb, "core-state"), Table(dynamodb, "core-bearers"), Sealer(kms, key_arn))
+        hash_key_arn = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
+        return cls(
+            Table(dynamodb, "core-state"),
+            Table(dynamodb, "core-bearers"),
+            Sealer(kms, key_arn),
+            Hashes(kms, hash_key_arn),
+        )
 
 
 @dataclass
@@ -74,17 +82,18 @@ class Core:
 
     def __post_init__(self) -> None:
         self.site = Site(self.fake_site.url)
+        self.hashes = self.storage.hashes
         self.bearers = Bearers(self.storage.bearers)
         self.sessions = Sessions(self.storage.state, self.bearers, self.storage.sealer, SESSION_SECONDS, IDLE_SECONDS)
         self.challenges = Challenges(self.storage.state, self.storage.sealer)
         self.approvals = Approvals(self.storage.state, self.storage.sealer)
-        self.failed_attempts = FailedAttempts(self.storage.state)
+        self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
         self.address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
 
     def sign_in(self, site_url: str = "") -> SignIn:
         """Return the sign-in at the fake site, or at another URL."""
         site = Site(site_url) if site_url else self.site
-        return SignIn(site, self.challenges, self.sessions, self.failed_attempts, self.clock)
+        return SignIn(site, self.challenges, self.sessions, self.failed_attempts, self.hashes, self.clock)
 
     def browser_sign_in(self, *, offers_it: bool = True) -> BrowserSignIn:
         """Return the browser sign-in, with a connection of its own, as each function instance has."""
@@ -95,6 +104,7 @@ class Core:
             self.approvals,
             self.sessions,
             self.failed_attempts,
+            self.hashes,
             offers_it=offers_it,
             seconds=self.clock,
         )

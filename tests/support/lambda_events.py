@@ -13,6 +13,7 @@ ENVIRONMENT = {
     "STATE_TABLE": "state",
     "BEARERS_TABLE": "bearers",
     "KEY_ARN": "arn",
+    "HASH_KEY_ARN": "arn",
     "SERVE_EXAMPLE": "true",
     "BROWSER_SIGN_IN": "true",
 }

@@ -72,6 +72,9 @@ SEALS = {
     "Authorizer": set[tuple[str, str]](),
 }
 
+# The functions that hash user names and networks with the hash key.
+HASHES = {"Password", "Otp", "AccessToken", "Browser", "Approval"}
+
 
 class _NoManagedPolicies:
     def load(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ from shotgrid_login.errors import (
     SiteUnavailable,
     TooManyAttempts,
 )
-from shotgrid_login.failed_attempts import STARTS_BY_BROWSER, Limit, network_hash
+from shotgrid_login.failed_attempts import STARTS_BY_BROWSER, Limit
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import Site
 from tests.site.fake_site import Account, FakeSite
@@ -698,7 +698,7 @@ def test_sign_in_makes_room_for_another_start(core: Core) -> None:
 
 def test_network_has_500_open_starts(core: Core) -> None:
     start(core)
-    network = core.storage.state.get(f"start#address#{network_hash(core.address)}")
+    network = core.storage.state.get(f"start#address#{core.hashes.network(core.address)}")
     assert network is not None
     core.storage.state.put({**network, "misses": 499})
     start(core)

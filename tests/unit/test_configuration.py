@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shotgrid_login.configuration import Configuration, ConfigurationError, StartSettings
+from shotgrid_login.configuration import Configuration, ConfigurationError, StartSettings, hash_key_arn
 from tests.support.lambda_events import ENVIRONMENT
 
 
@@ -20,10 +20,16 @@ def test_allowed_origins_can_be_empty() -> None:
     assert Configuration.from_environment({**ENVIRONMENT, "ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
 
 
-@pytest.mark.parametrize("name", [name for name in ENVIRONMENT if name != "ALLOWED_ORIGINS"])
+@pytest.mark.parametrize("name", sorted(ENVIRONMENT.keys() - {"ALLOWED_ORIGINS", "HASH_KEY_ARN"}))
 def test_missing_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         Configuration.from_environment({**ENVIRONMENT, name: ""})
+
+
+def test_missing_hash_key_is_named() -> None:
+    assert hash_key_arn(ENVIRONMENT) == "arn"
+    with pytest.raises(ConfigurationError, match="HASH_KEY_ARN"):
+        hash_key_arn({})
 
 
 @pytest.mark.parametrize(

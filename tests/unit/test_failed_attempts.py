@@ -91,8 +91,8 @@ def test_failed_attempts_of_many_users_block_their_network_and_no_other(core: Co
     count(core, new_name(), address)
     name = new_name()
     assert wait_for(core, name, address) == 30
-    assert core.storage.state.get(Attempt.of(name, address).failed_by_user) == {
-        "id": Attempt.of(name, address).failed_by_user,
+    assert core.storage.state.get(Attempt.of(core.hashes.user(name), core.hashes.network(address)).failed_by_user) == {
+        "id": Attempt.of(core.hashes.user(name), core.hashes.network(address)).failed_by_user,
         "misses": 0,
         "expires_at": core.clock.now + 24 * 3600,
     }

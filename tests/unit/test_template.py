@@ -13,7 +13,7 @@ from shotgrid_login.app_session_launcher import POLL_SECONDS
 from shotgrid_login.approvals import LEASE_SECONDS
 from shotgrid_login.site import RESPONSE_SECONDS, USER_SECONDS
 from tests.local.stack import ROOT
-from tests.support.template import FUNCTIONS, ROWS, SEALS, resources, statements, template, translate
+from tests.support.template import FUNCTIONS, HASHES, ROWS, SEALS, resources, statements, template, translate
 
 
 def test_template_has_only_the_expected_resource_types() -> None:
@@ -82,6 +82,14 @@ def test_role_can_encrypt_and_decrypt_only_its_own_values(function: str) -> None
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_functions_that_hash_names_can_use_the_hash_key(function: str) -> None:
+    allowed = [row["Action"] for row in statements(function) if row["Resource"] == {"Fn::GetAtt": ["HashKey", "Arn"]}]
+    assert allowed == ([["kms:GenerateMac"]] if function in HASHES else [])
+    variables = resources("AWS::Lambda::Function")[f"{function}Function"]["Environment"]["Variables"]
+    assert ("HASH_KEY_ARN" in variables) == (function in HASHES)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_has_the_expected_lambda_settings(function: str) -> None:
     properties = resources("AWS::Lambda::Function")[f"{function}Function"]
     assert properties["Runtime"] == "python3.13"
@@ -105,13 +113,13 @@ def test_tables_are_encrypted_with_the_stack_key_and_delete_expired_rows() -> No
         }
         assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
         assert table["BillingMode"] == "PAY_PER_REQUEST"
-    (key,) = resources("AWS::KMS::Key").values()
-    assert key["EnableKeyRotation"] is True
+    assert resources("AWS::KMS::Key")["Key"]["EnableKeyRotation"] is True
 
 
 def test_key_policy_allows_other_principals_only_through_dynamodb() -> None:
-    (key,) = resources("AWS::KMS::Key").values()
-    for statement in key["KeyPolicy"]["Statement"]:
+    keys = resources("AWS::KMS::Key")
+    assert keys.keys() == {"Key", "HashKey"}
+    for statement in (statement for key in keys.values() for statement in key["KeyPolicy"]["Statement"]):
         if statement["Principal"] == {"AWS": "*"}:
             assert statement["Condition"]["StringEquals"].keys() == {"kms:CallerAccount", "kms:ViaService"}
             assert "dynamodb" in json.dumps(statement["Condition"]["StringEquals"]["kms:ViaService"])

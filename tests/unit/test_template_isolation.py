@@ -122,17 +122,21 @@ def test_role_is_only_for_lambda_and_lists_allowed_actions_and_resources(functio
         assert resource.get("Type") in {"AWS::Logs::LogGroup", "AWS::DynamoDB::Table", "AWS::KMS::Key"}, statement
 
 
-def test_wildcard_resource_is_only_in_the_policy_of_the_key() -> None:
+def test_wildcard_resource_is_only_in_the_policies_of_the_keys() -> None:
     """In a key policy, `*` means the key itself."""
     wildcards = {
         path[:3] for path, node in _nodes(template()["Resources"]) if path[-1:] == ("Resource",) and node == "*"
     }
-    assert wildcards == {("Key", "Properties", "KeyPolicy")}
-    (key,) = resources("AWS::KMS::Key").values()
-    principals = [statement["Principal"]["AWS"] for statement in key["KeyPolicy"]["Statement"]]
-    assert principals == [{"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}, "*"]
+    assert wildcards == {(key, "Properties", "KeyPolicy") for key in ("Key", "HashKey")}
+    keys = resources("AWS::KMS::Key")
+    principals = {
+        name: [statement["Principal"]["AWS"] for statement in key["KeyPolicy"]["Statement"]]
+        for name, key in keys.items()
+    }
+    root = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+    assert principals == {"Key": [root, "*"], "HashKey": [root]}
     # The condition limits the principal `*` to this account. Neither statement allows another account.
-    condition = key["KeyPolicy"]["Statement"][1]["Condition"]["StringEquals"]
+    condition = keys["Key"]["KeyPolicy"]["Statement"][1]["Condition"]["StringEquals"]
     assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
 
 

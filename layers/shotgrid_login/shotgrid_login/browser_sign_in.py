@@ -32,7 +32,8 @@ from shotgrid_login.errors import (
     SiteError,
     SiteUnavailable,
 )
-from shotgrid_login.failed_attempts import FailedAttempts, Start, network_hash
+from shotgrid_login.failed_attempts import FailedAttempts, Start
+from shotgrid_login.hashes import Hashes
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import SessionTokenRejected, Site
 
@@ -74,6 +75,7 @@ class BrowserSignIn:
         approvals: Approvals,
         sessions: Sessions,
         failed_attempts: FailedAttempts,
+        hashes: Hashes,
         *,
         offers_it: bool,
         seconds: Callable[[], float] = time.time,
@@ -84,6 +86,7 @@ class BrowserSignIn:
         self._approvals = approvals
         self._sessions = sessions
         self._failed_attempts = failed_attempts
+        self._hashes = hashes
         self._offers_it = offers_it
         self._seconds = seconds
 
@@ -108,7 +111,7 @@ class BrowserSignIn:
         self._check_offered()
         if not settings.allows(source_address):
             raise BrowserSignInDisabled("This gateway does not allow browser sign-in from this network.")
-        network = network_hash(source_address)
+        network = self._hashes.network(source_address)
         log.logger.append_keys(network=network)
         start = Start.of(network, browser_hash(browser))
         requested_at = self._now()
@@ -182,7 +185,7 @@ class BrowserSignIn:
             user = signed_in_user.read(self._site, tokens.access_token, approved.login)
             if user.type != "HumanUser" or not user.login:
                 raise SiteError("access token is not of a HumanUser with a login")
-            signed_in = self._sessions.start(user, tokens, now)
+            signed_in = self._sessions.start(user, tokens, now, user_hash=self._hashes.user(user.login))
         except SessionTokenRejected:
             self._approvals.end(approval)
             raise SiteError("session token rejected") from None

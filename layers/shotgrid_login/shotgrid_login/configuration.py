@@ -97,6 +97,14 @@ class Configuration:
         )
 
 
+def hash_key_arn(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the ARN of the KMS key for `Hashes`. Only functions that hash names have the variable.
+
+    Raises `ConfigurationError`.
+    """
+    return _required(environment, "HASH_KEY_ARN")
+
+
 def _required(environment: Mapping[str, str], name: str) -> str:
     value = environment.get(name, "")
     if not value:

@@ -19,13 +19,11 @@ the site is called, so that parallel guesses are all counted. An attempt that wa
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shotgrid_login.errors import TooManyAttempts
-from shotgrid_login.log import user_hash
+from shotgrid_login.hashes import Hashes
 from shotgrid_login.table import ConditionFailed, Table
 
 
@@ -88,9 +86,8 @@ class Attempt:
     all_by_network: str
 
     @classmethod
-    def of(cls, username: str, source_address: str) -> Attempt:
-        """Return the rows for a user at an address."""
-        user, network = user_hash(username), network_hash(source_address)
+    def of(cls, user: str, network: str) -> Attempt:
+        """Return the rows for a user at a network, both hashes."""
         return cls(
             failed_by_user_and_network=f"failed#user#{user}#{network}",
             failed_by_user=f"failed#user#{user}",
@@ -103,12 +100,13 @@ class Attempt:
 class FailedAttempts:
     """Counts attempts in the state table."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, hashes: Hashes) -> None:
         self._table = table
+        self._hashes = hashes
 
     def count(self, username: str, source_address: str, now: int) -> Attempt:
         """Count an attempt before it is made; raises `TooManyAttempts` if the caller has to wait."""
-        attempt = Attempt.of(username, source_address)
+        attempt = Attempt.of(self._hashes.user(username), self._hashes.network(source_address))
         limits = {
             attempt.failed_by_user_and_network: FAILED_BY_USER_AND_NETWORK,
             attempt.failed_by_user: FAILED_BY_USER,
@@ -196,14 +194,3 @@ class FailedAttempts:
             self._table.update(
                 row_id, "ADD misses :minus_one REMOVE blocked_until", "misses > :zero", {"minus_one": -1, "zero": 0}
             )
-
-
-def network_hash(source_address: str) -> str:
-    """Hash an IPv4 address, or the /64 of an IPv6 address: its holder controls all addresses in it (RFC 6177)."""
-    try:
-        address = ipaddress.ip_address(source_address)
-    except ValueError:
-        network = source_address  # API Gateway's test console sends "test-invoke-source-ip"
-    else:
-        network = str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
-    return hashlib.sha256(network.encode()).hexdigest()[:16]

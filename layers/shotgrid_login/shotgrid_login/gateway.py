@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from shotgrid_login import aws
 from shotgrid_login.bearers import Bearers
-from shotgrid_login.configuration import Configuration
+from shotgrid_login.configuration import Configuration, hash_key_arn
+from shotgrid_login.hashes import Hashes
 from shotgrid_login.sealing import Sealer
 from shotgrid_login.sessions import Sessions
 from shotgrid_login.table import Table
@@ -48,8 +49,13 @@ def sign_in() -> SignIn:
     from shotgrid_login.failed_attempts import FailedAttempts
     from shotgrid_login.sign_in import SignIn
 
+    hashes = _hashes()
     return SignIn(
-        _site(), Challenges(_state_table(), _sealer()), sessions(sealing=True), FailedAttempts(_state_table())
+        _site(),
+        Challenges(_state_table(), _sealer()),
+        sessions(sealing=True),
+        FailedAttempts(_state_table(), hashes),
+        hashes,
     )
 
 
@@ -69,13 +75,14 @@ def browser_sign_in() -> BrowserSignIn:
     from shotgrid_login.browser_sign_in import BrowserSignIn
     from shotgrid_login.failed_attempts import FailedAttempts
 
-    site = _site()
+    site, hashes = _site(), _hashes()
     return BrowserSignIn(
         site,
         AppSessionLauncher(site.connection),
         Approvals(_state_table(), _sealer()),
         sessions(sealing=True),
-        FailedAttempts(_state_table()),
+        FailedAttempts(_state_table(), hashes),
+        hashes,
         offers_it=configuration().offers_browser_sign_in,
     )
 
@@ -88,6 +95,10 @@ def _site() -> Site:
 
 def _state_table() -> Table:
     return Table(aws.dynamodb(), configuration().state_table)
+
+
+def _hashes() -> Hashes:
+    return Hashes(aws.kms(), hash_key_arn())
 
 
 def _sealer() -> Sealer:

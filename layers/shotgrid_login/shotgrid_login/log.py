@@ -1,12 +1,10 @@
 """Logging and metrics: one JSON log line and one metric for each request.
 
 Passwords, codes, tokens, handles, cookies, typed user names and texts from the site are never logged. A log line names
-a user by a short hash.
+a user by a short keyed hash (`hashes`), and only after the site has identified the user.
 """
 
 from __future__ import annotations
-
-import hashlib
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -15,17 +13,10 @@ logger = Logger(service="shotgrid-login")
 metrics = Metrics(namespace="ShotGridLogin", service="shotgrid-login")
 
 
-def user_hash(username: str) -> str:
-    """Return the short hash that identifies a user in logs and in the state table.
-
-    16 hexadecimal digits of SHA-256. Letter case and white space around the name are ignored.
-    """
-    return hashlib.sha256(username.strip().casefold().encode()).hexdigest()[:16]
-
-
-def log_user(username: str) -> None:
-    """Add the user's hash to all further log lines of this request."""
-    logger.append_keys(user=user_hash(username))
+def log_user(user_hash: str) -> None:
+    """Add the hash of an identified user to all further log lines of this request. Old sessions have none: ""."""
+    if user_hash:
+        logger.append_keys(user=user_hash)
 
 
 def record_response(route: str, status: int, outcome: str) -> None:

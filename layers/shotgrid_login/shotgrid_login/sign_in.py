@@ -15,6 +15,7 @@ from shotgrid_login.errors import (
     TooManyAttempts,
 )
 from shotgrid_login.failed_attempts import FailedAttempts
+from shotgrid_login.hashes import Hashes
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens
 
@@ -28,12 +29,14 @@ class SignIn:
         challenges: Challenges,
         sessions: Sessions,
         failed_attempts: FailedAttempts,
+        hashes: Hashes,
         seconds: Callable[[], float] = time.time,
     ) -> None:
         self._site = site
         self._challenges = challenges
         self._sessions = sessions
         self._failed_attempts = failed_attempts
+        self._hashes = hashes
         self._seconds = seconds
 
     def with_password(self, username: str, password: str, source_address: str) -> SignedIn | Challenge:
@@ -112,7 +115,8 @@ class SignIn:
         return self._start_session(username, tokens, now)
 
     def _start_session(self, username: str, tokens: Tokens, now: int) -> SignedIn:
-        return self._sessions.start(signed_in_user.read(self._site, tokens.access_token, username), tokens, now)
+        user = signed_in_user.read(self._site, tokens.access_token, username)
+        return self._sessions.start(user, tokens, now, user_hash=self._hashes.user(user.login))
 
     def _now(self) -> int:
         return int(self._seconds())

@@ -75,7 +75,7 @@ def find_handle(request: Request, fields: Mapping[str, str]) -> tuple[Handle, Tr
 def signed_in(result: SignedIn, transport: Transport, site_url: str) -> Response:
     """Return 200 with the access token, its site, the user, and the handle as `transport` requires."""
     session = result.session
-    log.log_user(session.user.login)  # the site's name for the user, not the one that was typed
+    log.log_user(session.user_hash)
     now = int(time.time())
     body: dict[str, Any] = {
         "status": "signed_in",
