@@ -22,6 +22,12 @@ def test_user_and_expiry_are_read() -> None:
     assert claims.expires_at(token) == 1_800_000_000
 
 
+def test_numbers_as_text_are_read() -> None:
+    payload = base64.urlsafe_b64encode(b'{"user": {"type": "HumanUser", "id": "24"}, "exp": "1800000000"}').decode()
+    assert claims.user(f"a.{payload}.c") == ("HumanUser", 24)
+    assert claims.expires_at(f"a.{payload}.c") == 1_800_000_000
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -30,7 +36,10 @@ def test_user_and_expiry_are_read() -> None:
         None,
         {"user": None, "exp": None},
         {"user": {"type": "HumanUser"}, "exp": "soon"},
-        {"user": {"type": "HumanUser", "id": "24"}, "exp": True},
+        {"user": {"type": "HumanUser", "id": "24a"}, "exp": True},
+        {"user": {"type": "HumanUser", "id": ""}, "exp": "-1"},
+        {"user": {"type": "HumanUser", "id": "9" * 5000}, "exp": "9" * 5000},
+        {"user": {"type": "HumanUser", "id": 24.0}},
         {"user": {"type": 1, "id": True}, "exp": -1},
         {"exp": float("inf")},
         {"exp": float("nan")},

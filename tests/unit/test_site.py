@@ -8,6 +8,7 @@ import json
 import logging
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,9 +22,11 @@ from shotgrid_login.errors import (
     OtpRequired,
     PasswordSignInDisabled,
     SiteError,
+    SiteMoved,
+    SiteRejectsGateway,
     SiteUnavailable,
 )
-from shotgrid_login.site import RefreshTokenRejected, Site, Tokens
+from shotgrid_login.site import RefreshTokenRejected, SessionTokenRejected, Site, Tokens
 from shotgrid_login.site_connection import SiteConnection
 from shotgrid_login.users import User
 from tests.support.replay import http, receive_request, replaying
@@ -80,6 +83,11 @@ def test_recorded_success_returns_its_tokens_unchanged() -> None:
     assert "accept: application/json" in replay.head
 
 
+def test_lifetime_as_text_is_read() -> None:
+    with replaying(http(200, RECORDED_TOKENS.replace("600", '"600"'))) as replay:
+        assert Site(replay.url).refresh_token("x").expires_in == 600
+
+
 def test_code_is_sent_as_auth_token() -> None:
     with replaying(http(200, RECORDED_TOKENS.replace("600", "3600"))) as replay:
         assert Site(replay.url).password("a", "b", "123456").expires_in == 3600
@@ -131,7 +139,12 @@ def test_refresh_sends_only_the_refresh_token() -> None:
         (200, "[" * 10_000, SiteError),
         (200, " " * 70_000, SiteError),
         (200, RECORDED_TOKENS[:-20], SiteError),
-        (200, RECORDED_TOKENS.replace("600", '"600"'), SiteError),
+        (200, RECORDED_TOKENS.replace("600", '"600 s"'), SiteError),
+        (200, RECORDED_TOKENS.replace("600", '"٦٠٠"'), SiteError),
+        (200, RECORDED_TOKENS.replace("600", '"-600"'), SiteError),
+        (200, RECORDED_TOKENS.replace("600", '""'), SiteError),
+        (200, RECORDED_TOKENS.replace("600", "1" + "0" * 5000), SiteError),
+        (200, RECORDED_TOKENS.replace("600", f'"{"1" * 5000}"'), SiteError),
         (200, RECORDED_TOKENS.replace("600", "true"), SiteError),
         (200, RECORDED_TOKENS.replace("600", "0"), SiteError),
         (200, RECORDED_TOKENS.replace("600", "-1"), SiteError),
@@ -160,9 +173,14 @@ def test_each_response_to_a_password_raises_its_outcome(status: int, body: str, 
         (400, _error(102, "Unauthorized"), RefreshTokenRejected),
         (400, _error(103, "whatever the code"), RefreshTokenRejected),
         (400, "a proxy's words", SiteError),
+        (403, _error(102, "User is deactivated", 403), RefreshTokenRejected),
+        (403, '{"errors":[{"code":null}]}', RefreshTokenRejected),
         (403, "", SiteError),
-        (403, _error(102, "not from this address", 403), SiteError),
+        (403, "{}", SiteError),
+        (404, _error(104, "Not Found", 404), SiteError),
         (404, "", SiteError),
+        (301, "", SiteError),
+        (301, _error(102, "in the envelope", 301), SiteError),
         (200, "{}", SiteError),
         (503, "", SiteUnavailable),
     ],
@@ -172,10 +190,75 @@ def test_each_response_to_a_refresh_token_raises_its_outcome(status: int, body: 
         Site(replay.url).refresh_token("x")
 
 
-def test_refresh_with_an_html_page_of_status_401_is_a_site_error() -> None:
-    page = http(401, "<html>sign in to the proxy</html>", ["content-type: text/html"])
+def test_rejected_session_token_has_the_same_statuses() -> None:
+    for status in (400, 401, 403):
+        rejected = http(status, _error(102, "Can't authenticate session token ending with 'abcd'", status))
+        with replaying(rejected) as replay, pytest.raises(SessionTokenRejected):
+            Site(replay.url).session_token("x")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_refresh_with_an_html_page_is_a_site_error(status: int) -> None:
+    """A proxy or an IP allow list sends such a page. It says nothing about the session."""
+    page = http(status, "<html>not from here</html>", ["content-type: text/html"])
     with replaying(page) as replay, pytest.raises(SiteError):
         Site(replay.url).refresh_token("x")
+
+
+def _each_call(site: Site) -> Iterator[Callable[[], object]]:
+    launcher = AppSessionLauncher(site.connection)
+    yield lambda: site.password("a", "b")
+    yield lambda: site.refresh_token("x")
+    yield lambda: site.session_token("x")
+    yield lambda: site.user("HumanUser", 24, "t")
+    yield site.sign_in_methods
+    yield lambda: launcher.request("an app", "a machine")
+    yield lambda: launcher.poll("an-id")
+
+
+@pytest.mark.parametrize("status", [301, 308])
+@pytest.mark.parametrize("media_type", ["text/html", "application/json"])
+def test_permanent_redirect_to_another_host_means_that_the_site_has_moved(status: int, media_type: str) -> None:
+    headers = ["location: https://new-name.shotgrid.example/api/v1", f"content-type: {media_type}"]
+    with replaying(*[http(status, "{}", headers)] * 7) as replay:
+        site = Site(replay.url)
+        for call in _each_call(site):
+            with pytest.raises(SiteMoved) as caught:
+                call()
+            assert "the site has moved" in caught.value.reason
+            assert "has moved" in caught.value.detail
+            assert "new-name" not in f"{caught.value.reason} {caught.value.detail}"
+        assert len(replay.requests) == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [
+        (301, "/api/v1/auth/access_token/"),  # the same host
+        (301, "http://127.0.0.1/api"),
+        (301, "https://[invalid"),
+        (301, ""),
+        (302, "https://identity-provider.example/"),  # for this one request
+        (307, "https://elsewhere.example/"),
+    ],
+)
+def test_other_redirect_does_not_mean_that_the_site_has_moved(status: int, location: str) -> None:
+    response = http(status, "", [f"location: {location}"])
+    with replaying(response) as replay, pytest.raises((SiteError, SiteUnavailable)) as caught:
+        Site(replay.url).refresh_token("x")
+    assert not isinstance(caught.value, SiteMoved)
+    assert "has moved" not in caught.value.detail
+
+
+def test_403_page_means_that_the_site_rejects_the_gateway() -> None:
+    page = http(403, "<html>Your IP address 203.0.113.7 is not allowed</html>", ["content-type: text/html; charset=u"])
+    with replaying(*[page] * 7) as replay:
+        for call in _each_call(Site(replay.url)):
+            with pytest.raises(SiteRejectsGateway) as caught:
+                call()
+            assert "IP allow list" in caught.value.reason
+            assert "IP allow list" in caught.value.detail
+            assert "203.0.113.7" not in f"{caught.value.reason} {caught.value.detail}"
 
 
 def test_redirect_is_not_followed() -> None:
@@ -324,6 +407,7 @@ def test_user_record_is_read_with_the_users_own_token() -> None:
     ("body", "expected"),
     [
         (_attributes(name=None, email=None), _record("a_username", "", "", "Artist")),
+        (_row(id="24"), _record("a_username", "Ann Username", "ann@studio.example", "Artist")),
         (
             _attributes(name="Ann\r\nx-injected: 1"),
             _record("a_username", "", "ann@studio.example", "Artist"),
@@ -362,6 +446,9 @@ def test_usable_fields_of_a_user_record_are_kept(body: str, expected: User) -> N
     ("status", "body"),
     [
         (200, _row(id=25)),
+        (200, _row(id="25")),
+        (200, _row(id="24a")),
+        (200, _row(id=True)),
         (200, _row(type="ApiUser")),
         (200, _row(attributes={"name": "Ann"})),
         (200, _attributes(login="")),
@@ -414,7 +501,17 @@ def test_slow_user_record_is_unavailable_after_its_own_limit(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [("102", 102), ("null", 0), ('"102"', 102), ('"a_username"', 0), ("true", 0), ("107", 107), ("[]", 0)],
+    [
+        ("102", 102),
+        ("null", 0),
+        ('"102"', 102),
+        ('"1e2"', 0),
+        ("-102", 0),
+        ('"a_username"', 0),
+        ("true", 0),
+        ("107", 107),
+        ("[]", 0),
+    ],
 )
 def test_rejection_reports_the_sites_error_code_if_it_is_a_number(code: str, expected: int) -> None:
     body = f'{{"errors":[{{"code":{code}}}]}}'

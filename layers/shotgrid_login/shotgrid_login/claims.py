@@ -10,27 +10,25 @@ import base64
 import json
 from typing import Any
 
+from shotgrid_login.users import whole_number
+
 # The end of the year 9999. Larger values cannot be converted to a date, and JSON allows infinite numbers.
 _LATEST = 253_402_300_800
 
 
 def user(access_token: str) -> tuple[str, int] | None:
     """Return entity type and id of the claim `user`, such as `("HumanUser", 24)`; None if it is missing or invalid."""
-    claim = _claims(access_token).get("user")
-    if not isinstance(claim, dict):
-        return None
-    entity_type, entity_id = claim.get("type"), claim.get("id")
-    if not isinstance(entity_type, str) or isinstance(entity_id, bool) or not isinstance(entity_id, int):
-        return None
-    return entity_type, entity_id
+    match _claims(access_token).get("user"):
+        case {"type": str(entity_type), "id": claim} if (entity_id := whole_number(claim)) is not None:
+            return entity_type, entity_id
+    return None
 
 
 def expires_at(token: str) -> int | None:
     """Return the claim `exp` (RFC 7519, section 4.1.4) in epoch seconds; None if it is missing or invalid."""
     claim = _claims(token).get("exp")
-    if isinstance(claim, bool) or not isinstance(claim, int | float) or not 0 < claim < _LATEST:
-        return None
-    return int(claim)
+    seconds = claim if isinstance(claim, float) else whole_number(claim)
+    return int(seconds) if seconds is not None and 0 < seconds < _LATEST else None
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -216,11 +216,27 @@ class SiteError(LoginError):
     status = 502
     code = "site_error"
     title = "Unexpected response from the site"
+    text = "The ShotGrid site returned an unexpected response."
 
     def __init__(self, reason: str, *, is_forgivable: bool = False) -> None:
-        super().__init__("The ShotGrid site returned an unexpected response.")
+        super().__init__(self.text)
         self.reason = reason
         self.is_forgivable = is_forgivable
+
+
+class SiteRejectsGateway(SiteError):
+    """The site returned a 403 page, as sites with an IP allow list do for addresses that are not in the list."""
+
+    text = (
+        "The ShotGrid site does not accept requests from this sign-in service: its IP allow list may not have the"
+        " service's address. An administrator has to add it."
+    )
+
+
+class SiteMoved(SiteError):
+    """The site redirects permanently to another host: it was renamed or migrated."""
+
+    text = "The ShotGrid site has moved. An administrator has to set its new address in this sign-in service."
 
 
 class SiteUnavailable(LoginError):

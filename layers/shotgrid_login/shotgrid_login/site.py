@@ -19,7 +19,7 @@ from shotgrid_login.errors import (
 )
 from shotgrid_login.sign_in_methods import SignInMethods
 from shotgrid_login.site_connection import HTML_PAGE, SiteConnection, is_no_verdict, json_object
-from shotgrid_login.users import User, usable_text
+from shotgrid_login.users import User, usable_text, whole_number
 
 RESPONSE_SECONDS = 13  # for a whole response of the token endpoint, however slowly its parts arrive
 ABOUT_SECONDS = 4  # for the description of the site: a page waits for it and can go on without it
@@ -42,11 +42,11 @@ class Tokens:
 
 
 class RefreshTokenRejected(Exception):
-    """The site has ended the session: it returned 401, or 400 with its error envelope."""
+    """The site has ended the session: it returned 401, or 400 or 403 with its error envelope."""
 
 
 class SessionTokenRejected(Exception):
-    """The site issues no tokens for a session token: it returned 401, or 400 with its error envelope."""
+    """The site issues no tokens for a session token: it returned 401, or 400 or 403 with its error envelope."""
 
 
 class Site:
@@ -117,16 +117,12 @@ class Site:
             params={"fields": "login,name,email,permission_rule_set"},
             headers={"Authorization": f"Bearer {access_token}"},
         )
-        if status != 200:
-            raise SiteError(f"user: status {status}")
-        return _user(body, entity_id)
+        return _user(json_object(status, body, "user: "), entity_id)
 
     def sign_in_methods(self) -> SignInMethods:
         """Return how users can sign in, as the site reports it; raises `SiteError`, `SiteUnavailable`."""
         status, body = self.connection.call("GET", "/api/v1", ABOUT_SECONDS)
-        if status != 200:
-            raise SiteError(f"about: status {status}")
-        match body:
+        match json_object(status, body, "about: "):
             case {"data": dict(about)}:
                 return SignInMethods.from_about(about)
             case _:
@@ -144,19 +140,17 @@ def _error_code(status: int, body: Any) -> int | None:
     errors = body.get("errors")
     if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
         return None
-    code = errors[0].get("code")
-    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 6:
-        return int(code)
-    return code if isinstance(code, int) and not isinstance(code, bool) else 0
+    return whole_number(errors[0].get("code")) or 0
 
 
 def _is_rejection(status: int, body: Any) -> bool:
     """Whether the site rejects a refresh token or a session token."""
     # The recorded rejection is a bare 401 whose body is not known. So a 401 also counts without the site's error
-    # envelope, unless it is an HTML page: then it comes from a proxy in between and not from the site.
+    # envelope, unless it is an HTML page: then it comes from a proxy in between and not from the site. A 403 in the
+    # envelope is one too: otherwise every page of this user would try again for ever.
     if status == 401:
         return body is not HTML_PAGE
-    return status == 400 and _error_code(status, body) is not None
+    return _error_code(status, body) is not None
 
 
 def _tokens(status: int, body: Any) -> Tokens:
@@ -172,19 +166,19 @@ def _tokens(status: int, body: Any) -> Tokens:
             raise SiteError(f"no {name}", is_forgivable=is_forgivable)
     if str(tokens.get("token_type", "")).lower() != "bearer":
         raise SiteError("token_type is not Bearer", is_forgivable=is_forgivable)
-    expires_in = tokens.get("expires_in")
-    if isinstance(expires_in, bool) or not isinstance(expires_in, int) or expires_in <= 0:
+    expires_in = whole_number(tokens.get("expires_in"))
+    if not expires_in:
         raise SiteError("expires_in is not a number of seconds", is_forgivable=is_forgivable)
     return Tokens(tokens["access_token"], tokens["refresh_token"], expires_in)
 
 
-def _user(body: Any, entity_id: int) -> User:
+def _user(body: dict[str, Any], entity_id: int) -> User:
     match body:
         case {"data": {"type": "HumanUser", "id": row_id, "attributes": {"login": str(login), **attributes}} as row}:
             pass
         case _:
             raise SiteError("not a user record")
-    if row_id != entity_id or not usable_text(login):
+    if whole_number(row_id) != entity_id or not usable_text(login):
         raise SiteError("the record is of another user or has no login")
     match row.get("relationships"):
         case {"permission_rule_set": {"data": {"name": group}}}:

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from shotgrid_login.errors import SiteError, SiteUnavailable
+from shotgrid_login.errors import SiteError, SiteMoved, SiteRejectsGateway, SiteUnavailable
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 10  # for each part of a response
@@ -46,6 +47,7 @@ class NotJson:
 
 HTML_PAGE = NotJson("an HTML page")
 GARBAGE = NotJson("not JSON")
+MOVED = NotJson("a permanent redirect to another host")
 
 
 class SiteConnection:
@@ -61,7 +63,7 @@ class SiteConnection:
     def call(self, method: str, path: str, seconds: float, **request: Any) -> tuple[int, Any]:
         """Send one request and return the status and the parsed body.
 
-        The body is `HTML_PAGE` or `GARBAGE` if it is not JSON. `request` has arguments of `requests.request`.
+        The body is `HTML_PAGE`, `GARBAGE` or `MOVED` if it is not JSON. `request` has arguments of `requests.request`.
 
         Raises:
             SiteError: the response is too large.
@@ -90,8 +92,13 @@ class SiteConnection:
 def json_object(status: int, body: Any, subject: str = "", *, is_forgivable: bool = False) -> dict[str, Any]:
     """Return the JSON object of a response with status 200.
 
-    Raises `SiteError`, with a reason that begins with `subject`, for any other response.
+    Raises `SiteError`, with a reason that begins with `subject`, for any other response. Raises `SiteMoved` and
+    `SiteRejectsGateway` if an administrator has to act.
     """
+    if body is MOVED:
+        raise SiteMoved(f"{subject}the site has moved to another host", is_forgivable=is_forgivable)
+    if status == 403 and body is HTML_PAGE:
+        raise SiteRejectsGateway(f"{subject}a 403 page, as of an IP allow list", is_forgivable=is_forgivable)
     if status != 200:
         reason = f"status {status}"
     elif isinstance(body, NotJson):
@@ -199,12 +206,23 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _parsed(response: requests.Response, body: bytes) -> Any:
+    if response.status_code in (301, 308) and _is_elsewhere(response):
+        return MOVED
     if "html" in response.headers.get("content-type", "").lower():
         return HTML_PAGE
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         return GARBAGE
+
+
+def _is_elsewhere(response: requests.Response) -> bool:
+    """Whether a redirect leads to another host. The host itself is text from the site: it is not kept."""
+    try:
+        target = urlsplit(response.headers.get("location", "")).hostname
+    except ValueError:
+        return False
+    return target is not None and target != urlsplit(response.url).hostname
 
 
 def _retry_after(response: requests.Response) -> int:

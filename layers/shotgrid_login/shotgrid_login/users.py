@@ -49,6 +49,14 @@ class User:
         return cls(str(row["user_type"]), int(row["user_id"]), str(row["login"]), *optional)
 
 
+def whole_number(value: Any) -> int | None:
+    """Return a whole number from 0 to twelve digits, which a site may send as text; for anything else return None."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12:
+        return int(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and 0 <= value < 10**12 else None
+
+
 def usable_text(value: Any) -> str:
     """Return a value that is one line of text of at most `LONGEST_TEXT` characters; for anything else return ""."""
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
