@@ -18,6 +18,7 @@ BIN := $(VENV)/bin
 SAM := .venv/sam/bin
 NODE := tests/node
 CLIENT := .venv/sg-python-api
+CHECKOV := .venv/checkov
 
 PYTEST = $(BIN)/python -m pytest -n 2 $(ARGS)
 INSTALL = @$(PYTHON) tests/local/install.py $@ $<
@@ -53,12 +54,14 @@ unit: $(VENV)/test.installed ## run the unit tests and the tests of the fake sit
 integration: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run unit and the tests on local AWS
 	$(PYTEST) tests/unit tests/site tests/integration
 
-lint: $(VENV)/test.installed .venv/sam/installed ## check code, types and templates
+lint: $(VENV)/test.installed .venv/sam/installed $(CHECKOV)/installed ## check code, types and templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml functions layers ops
 	SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint
 	$(SAM)/cfn-lint template.yaml docs/examples/*.yaml
+	CKV_SKIP_PACKAGE_UPDATE_CHECK=true $(CHECKOV)/bin/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 
 rehearsal: $(VENV)/test.installed .venv/sam/installed $(CLIENT)/installed ## rehearse two changes of a site and print a table for each
 	@$(BIN)/python -m tests.rehearsal
@@ -85,6 +88,7 @@ requirements: $(VENV)/test.installed ## write each requirements.txt from its .in
 	$(COMPILE) --python-version 3.11 --universal tests/requirements.in -o tests/requirements.txt
 	$(COMPILE) --python-version 3.11 --universal \
 	  tests/requirements-sg-python-api.in -o tests/requirements-sg-python-api.txt
+	$(COMPILE) --python-version 3.11 --universal tests/requirements-checkov.in -o tests/requirements-checkov.txt
 
 ci: ## run everything that must pass before a change is merged
 	@.ci/run
@@ -104,6 +108,9 @@ $(VENV)/test.installed: tests/requirements.txt
 
 $(CLIENT)/installed: tests/requirements-sg-python-api.txt
 	$(INSTALL) "an independent Python client into $(CLIENT) (about 1 second)"
+
+$(CHECKOV)/installed: tests/requirements-checkov.txt
+	$(INSTALL) "Checkov into $(CHECKOV) (about 5 seconds)"
 
 $(NODE)/node_modules/installed: $(NODE)/package-lock.json $(VENV)/test.installed
 	@echo "Installing the tests' JavaScript packages into $(NODE)/node_modules (about 10 seconds)"
