@@ -46,7 +46,6 @@ def _load() -> dict[str, File]:
             # A weak tag, because API Gateway may compress the file (RFC 9110, 8.8.3).
             "etag": f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"',
             "cache-control": "no-cache",
-            "x-content-type-options": "nosniff",
         }
         if "/" not in name:
             # Pages of other origins import these files. Browsers do not run a module without the first header.
@@ -59,7 +58,6 @@ def _load() -> dict[str, File]:
             headers |= {
                 "content-security-policy": "; ".join(_policy()),
                 "cross-origin-opener-policy": "same-origin",
-                "referrer-policy": "no-referrer",
             }
         files[f"/{name}"] = File(text, headers)
     if example := files.pop("/example/index.html", None):

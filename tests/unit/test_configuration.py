@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from shotgrid_login.configuration import Configuration, ConfigurationError, StartSettings, hash_key_arn
 from tests.support.lambda_events import ENVIRONMENT
+from tests.support.template import template
 
 
 def test_valid_environment_is_read() -> None:
@@ -14,6 +17,25 @@ def test_valid_environment_is_read() -> None:
     assert configuration.allowed_origins == {"https://a.example", "http://localhost:8000"}
     assert configuration.serves_example
     assert (configuration.session_seconds, configuration.idle_seconds) == (43_200, 7_200)
+
+
+@pytest.mark.parametrize(
+    ("url", "normalized"),
+    [
+        ("https://studio.shotgrid.autodesk.com", "https://studio.shotgrid.autodesk.com"),
+        ("HTTPS://Studio.ShotGrid.Autodesk.com:443/", "https://studio.shotgrid.autodesk.com"),
+        ("https://site.example:0443", "https://site.example"),
+        ("https://site.example:80", "https://site.example:80"),
+        ("https://site.example:8443/", "https://site.example:8443"),
+        ("HTTP://LocalHost:80", "http://localhost"),
+        ("http://127.0.0.1:8001", "http://127.0.0.1:8001"),
+    ],
+)
+def test_address_of_the_site_is_normalized(url: str, normalized: str) -> None:
+    configuration = Configuration.from_environment({**ENVIRONMENT, "SHOTGRID_SITE_URL": url})
+    assert configuration.site_url == normalized
+    assert configuration.site_host == normalized.partition("://")[2]
+    assert re.fullmatch(template()["Parameters"]["ShotGridSiteUrl"]["AllowedPattern"], url)
 
 
 def test_allowed_origins_can_be_empty() -> None:
@@ -39,6 +61,13 @@ def test_missing_hash_key_is_named() -> None:
         ("SHOTGRID_SITE_URL", "https://site.example/api"),
         ("SHOTGRID_SITE_URL", "https://user:password@site.example"),
         ("SHOTGRID_SITE_URL", "https://site.example\n.evil.example"),
+        ("SHOTGRID_SITE_URL", "HTTP://studio.shotgrid.autodesk.com"),
+        ("SHOTGRID_SITE_URL", "https://site.example:0"),
+        ("SHOTGRID_SITE_URL", "https://site.example:65536"),
+        ("SHOTGRID_SITE_URL", "https://site.example:"),
+        ("SHOTGRID_SITE_URL", "https://site.example:٤٤٣"),
+        ("SHOTGRID_SITE_URL", "https://ſite.example"),
+        ("SHOTGRID_SITE_URL", "https://site.example//"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "https://a.example,null"),
         ("ALLOWED_ORIGINS", "https://a.example/"),

@@ -145,7 +145,6 @@ def test_random_request_never_raises_and_foreign_origin_is_rejected(
         ("http://gateway.example", 403),
         ("https://gateway.example.evil.example", 403),
         ("https://", 403),
-        ("null", 403),
     ],
 )
 def test_page_of_the_gateway_itself_is_allowed(origin: str, status: int) -> None:
@@ -161,62 +160,132 @@ def test_missing_domain_name_allows_no_origin() -> None:
     assert echo(request, Context())["statusCode"] == 403
 
 
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+def test_page_without_an_origin_gets_its_own_message_and_cannot_read_it(method: str) -> None:
+    response = echo(event(httpMethod=method, headers={"origin": "null"}, body='{"username": "a"}'), Context())
+    problem = json.loads(response["body"])
+    assert (response["statusCode"], problem["code"]) == (403, "origin_not_allowed")
+    assert "has no origin" in problem["detail"]
+    assert not [name for name in response["headers"] if name.startswith("access-control-")]
+
+
+def test_preflight_allows_the_headers_of_tracing_libraries() -> None:
+    headers = {
+        "origin": ORIGIN,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "baggage,content-type,sentry-trace,traceparent,tracestate",
+    }
+    response = echo(event(httpMethod="OPTIONS", headers=headers), Context())
+    assert response["statusCode"] == 204
+    allowed = response["headers"]["access-control-allow-headers"].split(", ")
+    assert set(allowed) == {"authorization", *headers["access-control-request-headers"].split(",")}
+
+
+SECURITY_HEADERS = {
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+@pytest.mark.parametrize(
+    ("handler", "changes", "status"),
+    [
+        (echo, {"body": '{"username": "a"}'}, 200),
+        (echo, {"httpMethod": "OPTIONS", "headers": {"origin": ORIGIN}}, 204),
+        (echo, {"body": "{}"}, 400),
+        (reject_code, {}, 401),
+        (echo, {"headers": {"origin": "https://evil.example"}}, 403),
+        (fail, {"body": '{"username": "a"}'}, 500),
+    ],
+)
+def test_every_response_has_the_security_headers(handler: Any, changes: dict[str, Any], status: int) -> None:
+    response = handler(event(**changes), Context())
+    assert response["statusCode"] == status
+    assert response["headers"].items() >= SECURITY_HEADERS.items()
+
+
 @http.endpoint("POST", frozenset({ORIGIN}))
-def show_cookie(request: http.Request) -> http.Response:
-    return http.Response(200, "shown", {"cookie": request.cookie})
+def show_cookies(request: http.Request) -> http.Response:
+    return http.Response(200, "shown", {cookie.SESSION: request.cookie, cookie.BROWSER: request.browser_cookie})
 
 
-def send_cookies(*cookie_headers: str) -> dict[str, Any]:
-    """Return the response of `show_cookie` to a page that sends these `Cookie` headers."""
+def send_cookies(*cookie_headers: str, handler: Any = show_cookies) -> dict[str, Any]:
+    """Return the response to a page that sends these `Cookie` headers."""
     headers = {"Origin": ORIGIN, "Cookie": cookie_headers[-1]}
     many = {"Origin": [ORIGIN], "Cookie": list(cookie_headers)}
-    return show_cookie(event(headers=headers, multiValueHeaders=many), Context())
+    response: dict[str, Any] = handler(event(headers=headers, multiValueHeaders=many), Context())
+    return response
 
 
-@pytest.mark.parametrize("space", ["", " ", "\t", " \t "])
-def test_cookie_with_spaces_and_tabs_around_it_is_read(space: str) -> None:
-    response = send_cookies(f"a=b;{space}{cookie.SESSION}{space}={space}value{space}; c=d")
-    assert json.loads(response["body"]) == {"cookie": "value"}
+def set_cookies(response: dict[str, Any]) -> list[str]:
     assert "set-cookie" not in response["headers"]
+    return list(response["multiValueHeaders"].get("set-cookie", []))
+
+
+NAMES = [cookie.SESSION, cookie.BROWSER]
+
+
+def shown(response: dict[str, Any], name: str) -> Any:
+    return json.loads(response["body"])[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("space", ["", " ", "\t", " \t "])
+def test_cookie_with_spaces_and_tabs_around_it_is_read(name: str, space: str) -> None:
+    response = send_cookies(f"a=b;{space}{name}{space}={space}value{space}; c=d")
+    assert shown(response, name) == "value"
+    assert set_cookies(response) == []
 
 
 # White space to Python's `strip`, but part of the name to a browser, which therefore does not protect the cookie.
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("prefix", [*"\u2000\u00a0\u0085\u3000\u2028\u1680\x0b\x0c\x1c\x1f\n\r", "\u200b", "_", "\x00"])
-def test_cookie_whose_name_only_looks_like_ours_is_ignored(prefix: str) -> None:
-    for name in (f"{prefix}{cookie.SESSION}", f"{cookie.SESSION}{prefix}", f" {prefix} {cookie.SESSION}"):
-        assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
+def test_cookie_whose_name_only_looks_like_ours_is_ignored(name: str, prefix: str) -> None:
+    for other in (f"{prefix}{name}", f"{name}{prefix}", f" {prefix} {name}"):
+        response = send_cookies(f"{other}=value")
+        assert shown(response, name) is None
+        assert set_cookies(response) == []
 
 
-@pytest.mark.parametrize(
-    "name", [cookie.SESSION.lower(), cookie.SESSION.upper(), f'"{cookie.SESSION}"', cookie.SESSION[1:]]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_cookie_with_another_spelling_of_the_name_is_ignored(name: str) -> None:
-    assert json.loads(send_cookies(f"{name}=value")["body"]) == {"cookie": None}
+    for other in (name.lower(), name.upper(), f'"{name}"', name[1:], f"{name}x"):
+        assert shown(send_cookies(f"{other}=value"), name) is None
 
 
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "cookie_headers",
-    [
-        (f"{cookie.SESSION}=first; {cookie.SESSION}=second",),
-        (f"{cookie.SESSION}=first", f"{cookie.SESSION}=second"),
-        (f"{cookie.SESSION}=first", f"a=b; {cookie.SESSION}="),
-    ],
+    "cookie_headers", [("{0}=first; {0}=second",), ("{0}=first", "{0}=second"), ("{0}=first", "a=b; {0}=")]
 )
-def test_two_different_cookies_count_as_none_and_are_cleared(cookie_headers: tuple[str, ...]) -> None:
-    response = send_cookies(*cookie_headers)
-    assert json.loads(response["body"]) == {"cookie": None}
-    assert response["headers"]["set-cookie"] == cookie.clear_session_header()["set-cookie"]
+def test_two_different_cookies_count_as_none_and_are_cleared(name: str, cookie_headers: tuple[str, ...]) -> None:
+    response = send_cookies(*(header.format(name) for header in cookie_headers))
+    assert shown(response, name) is None
+    assert set_cookies(response) == [f"{name}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict"]
 
 
-def test_the_same_cookie_twice_is_read_once() -> None:
-    response = send_cookies(f"{cookie.SESSION}=value", f"{cookie.SESSION}=value")
-    assert json.loads(response["body"]) == {"cookie": "value"}
-    assert "set-cookie" not in response["headers"]
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_cookie_twice_is_read_once(name: str) -> None:
+    response = send_cookies(f"{name}=value", f"{name}=value")
+    assert shown(response, name) == "value"
+    assert set_cookies(response) == []
+
+
+@http.endpoint("POST", frozenset({ORIGIN}))
+def sign_in(request: http.Request) -> http.Response:
+    return http.Response(200, "signed_in", {}, cookie.set_header(cookie.SESSION, "new", 60))
+
+
+def test_new_cookie_is_set_while_the_other_one_is_cleared() -> None:
+    conflicts = "; ".join(f"{name}={value}" for name in NAMES for value in ("first", "second"))
+    response = send_cookies(conflicts, handler=sign_in)
+    assert [line.partition(";")[0] for line in set_cookies(response)] == [f"{cookie.SESSION}=new", f"{cookie.BROWSER}="]
 
 
 def test_two_different_cookies_without_an_origin_are_rejected() -> None:
     cookies = f"{cookie.SESSION}=first; {cookie.SESSION}=second"
-    assert show_cookie(event(headers={"cookie": cookies}), Context())["statusCode"] == 403
+    assert show_cookies(event(headers={"cookie": cookies}), Context())["statusCode"] == 403
 
 
 @http.public
@@ -228,4 +297,4 @@ def test_response_that_caches_can_store_clears_no_cookie() -> None:
     cookies = f"{cookie.SESSION}=first; {cookie.SESSION}=second"
     response = send_file(event(httpMethod="GET", headers={"cookie": cookies}), Context())
     assert response["statusCode"] == 200
-    assert "set-cookie" not in response["headers"]
+    assert set_cookies(response) == []

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 # https, except for localhost: user names and passwords are sent to the site.
-_SITE_URL = re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?|http://(localhost|127\.0\.0\.1)(:\d{1,5})?")
+_SITE_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 _ORIGIN = re.compile(
     r"https://[a-z0-9.-]+(:\d{1,5})?|http://([a-z0-9-]+\.)*localhost(:\d{1,5})?|http://127\.0\.0\.1(:\d{1,5})?"
 )
@@ -55,7 +56,7 @@ class Configuration:
     """The settings of a deployment.
 
     Attributes:
-        site_url: root of the ShotGrid site, without a final slash.
+        site_url: root of the ShotGrid site, as an origin (RFC 6454, serialized): lower case, without a default port.
         allowed_origins: origins (RFC 6454, serialized) of the pages that can call the gateway.
         session_seconds: how long a session lasts, even if it is used.
         idle_seconds: how long a session lasts without a refresh.
@@ -127,10 +128,16 @@ def _boolean(environment: Mapping[str, str], name: str) -> bool:
 
 
 def _site_url(environment: Mapping[str, str]) -> str:
-    value = _required(environment, "SHOTGRID_SITE_URL").removesuffix("/")
-    if not _SITE_URL.fullmatch(value):
+    value = _required(environment, "SHOTGRID_SITE_URL").lower().removesuffix("/")
+    url = urlsplit(value) if _SITE_URL.fullmatch(value) else None
+    try:
+        port = url.port if url else 0
+    except ValueError:  # above 65535
+        port = 0
+    if not url or port == 0:
         raise ConfigurationError("SHOTGRID_SITE_URL must be https://HOST without a path (http for localhost only)")
-    return value
+    # Browsers write addresses in this form, and pages compare the address with those that they call.
+    return f"{url.scheme}://{url.hostname}" + ("" if port in (None, _DEFAULT_PORTS[url.scheme]) else f":{port}")
 
 
 def _origins(environment: Mapping[str, str]) -> frozenset[str]:

@@ -31,6 +31,11 @@ def set_header(name: str, value: str, max_age: int) -> dict[str, str]:
     return {"set-cookie": f"{name}={value}; Max-Age={max_age}; Path=/; Secure; HttpOnly; SameSite=Strict"}
 
 
+def clear_header(name: str) -> dict[str, str]:
+    """Return the response header that makes the browser delete a cookie."""
+    return set_header(name, "", 0)
+
+
 def clear_session_header() -> dict[str, str]:
     """Return the response header that makes the browser delete the session cookie."""
-    return set_header(SESSION, "", 0)
+    return clear_header(SESSION)

@@ -34,6 +34,19 @@ MAX_FORM_FIELDS = 20
 # How long a browser caches the response to a preflight. Seconds.
 PREFLIGHT_SECONDS = 600
 
+# What pages send to follow a request through several services (W3C Trace Context and Baggage, and Sentry). The gateway
+# ignores these headers, but without this permission browsers send no request at all.
+_TRACING_HEADERS = "traceparent, tracestate, baggage, sentry-trace"
+
+# For every response. A page replaces the content security policy with its own. Browsers ignore the first header over
+# http. It has no `includeSubDomains`, because the gateway does not own the names under its host.
+_SECURITY_HEADERS = {
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
 _FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
 
 # The fields that a route accepts: the longest value in characters, by name.
@@ -71,7 +84,7 @@ class Request:
         # The host that the client connected to. A page cannot choose it. Local API Gateway does not send it.
         self._own_origin = f"https://{context['domainName']}" if context.get("domainName") else None
         self.authorizer: Mapping[str, Any] = context.get("authorizer") or {}
-        self._cookies = cookie.read(cookie.SESSION, self._cookie_headers())
+        self._cookies = {name: cookie.read(name, self._cookie_headers()) for name in (cookie.SESSION, cookie.BROWSER)}
         self.used_cookie = False
 
     @property
@@ -83,6 +96,11 @@ class Request:
     def sec_fetch_site(self) -> str | None:
         """How the calling page is related to the gateway's host, as the browser reports it (Fetch Metadata)."""
         return self._headers.get("sec-fetch-site")
+
+    @property
+    def has_cookie_access(self) -> bool:
+        """Whether the browser gives the page its cookies (Storage Access Headers). It does not in frames on other sites."""
+        return self._headers.get("sec-fetch-storage-access") not in ("none", "inactive")
 
     @property
     def page_host(self) -> str:
@@ -101,18 +119,22 @@ class Request:
     @property
     def cookie(self) -> str | None:
         """The value of the session cookie; None if there is none, or two different values."""
-        return next(iter(self._cookies)) if len(self._cookies) == 1 else None
+        return self._cookie(cookie.SESSION)
 
     @property
     def browser_cookie(self) -> str | None:
         """The value of the cookie that identifies the browser; None if there is none, or two different values."""
-        values = cookie.read(cookie.BROWSER, self._cookie_headers())
-        return next(iter(values)) if len(values) == 1 else None
+        return self._cookie(cookie.BROWSER)
 
     @property
-    def has_conflicting_cookies(self) -> bool:
-        """Whether the session cookie came with different values."""
-        return len(self._cookies) > 1
+    def has_session_cookie(self) -> bool:
+        """Whether the request has the session cookie, with one value or several."""
+        return bool(self._cookies[cookie.SESSION])
+
+    @property
+    def conflicting_cookies(self) -> list[str]:
+        """The names of the gateway's cookies that came with different values."""
+        return [name for name, values in self._cookies.items() if len(values) > 1]
 
     def require_page(self) -> None:
         """Raise `OriginNotAllowed` if the caller is not a page in a browser."""
@@ -129,8 +151,8 @@ class Request:
         """Whether the URL has a query string."""
         return bool(self._event.get("multiValueQueryStringParameters") or self._event.get("queryStringParameters"))
 
-    def fields(self, required: Fields, optional: Fields) -> dict[str, str]:
-        """Return the fields of a JSON body. Each value is text and not blank.
+    def fields(self, required: Fields, optional: Fields, flags: frozenset[str] = frozenset()) -> dict[str, str]:
+        """Return the fields of a JSON body. Each value is text and not blank. `flags` are there if their value is true.
 
         Raises:
             InvalidRequest: the body is not a JSON object, or a field is missing, unknown, too long or not text. The
@@ -152,13 +174,17 @@ class Request:
             if name not in values:
                 raise InvalidRequest(f"{name}: missing")
         accepted = {**required, **optional}
+        names = [*accepted, *sorted(flags)]
         for name, value in values.items():
-            if name not in accepted:
+            if name in flags and not isinstance(value, bool):
+                raise InvalidRequest(f"{name}: must be true or false")
+            if name not in names:
                 # The name is repeated only if it looks like one: the caller may have swapped names and values.
                 unknown = name if _FIELD_NAME.fullmatch(name) else "a field"
-                raise InvalidRequest(f"{unknown}: unknown; accepted fields: {', '.join(accepted)}")
-            _check(name, value, accepted[name])
-        return values
+                raise InvalidRequest(f"{unknown}: unknown; accepted fields: {', '.join(names)}")
+            if name in accepted:
+                _check(name, value, accepted[name])
+        return {name: value for name, value in values.items() if value is not False}
 
     def form(self, accepted: Fields) -> dict[str, str]:
         """Return the accepted fields of a form (RFC 6749, appendix B). Other fields are ignored.
@@ -190,6 +216,10 @@ class Request:
     @property
     def _media_type(self) -> str:
         return self._headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def _cookie(self, name: str) -> str | None:
+        values = self._cookies[name]
+        return next(iter(values)) if len(values) == 1 else None
 
     def _cookie_headers(self) -> list[str]:
         """Return every `Cookie` header: HTTP/2 allows several (RFC 9113, 8.2.3); `headers` has only the last one."""
@@ -276,6 +306,11 @@ def _lambda_handler(handler: Handler, allowed_origins: frozenset[str], error_res
 
 
 def _checked(request: Request, method: str, allowed_origins: frozenset[str], handler: Handler) -> Response:
+    if request.origin == "null":
+        raise OriginNotAllowed(
+            "The page has no origin: it is a file, or in a sandboxed frame without allow-same-origin. Open it from a"
+            " web server."
+        )
     if not request.is_from(allowed_origins):
         raise OriginNotAllowed("The page's origin is not in AllowedOrigins of this gateway.")
     if request.method == "OPTIONS":
@@ -284,14 +319,14 @@ def _checked(request: Request, method: str, allowed_origins: frozenset[str], han
             "preflight",
             headers={
                 "access-control-allow-methods": method,
-                "access-control-allow-headers": "authorization, content-type",
+                "access-control-allow-headers": f"authorization, content-type, {_TRACING_HEADERS}",
                 "access-control-max-age": str(PREFLIGHT_SECONDS),
                 "vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
             },
         )
     if request.has_query:
         raise InvalidRequest("Query strings are not allowed; never put credentials in a URL.")
-    if (request.cookie is not None or request.has_conflicting_cookies) and request.origin is None and method != "GET":
+    if request.has_session_cookie and request.origin is None and method != "GET":
         raise OriginNotAllowed("The request has a cookie but no Origin header.")
     return handler(request)
 
@@ -306,11 +341,10 @@ def _documented(error: Exception) -> LoginError:
 
 
 def _proxy_response(request: Request, response: Response, allowed_origins: frozenset[str]) -> dict[str, Any]:
-    headers = {
+    headers = _SECURITY_HEADERS | {
         "cache-control": "no-store",
         "content-type": "application/json",
         "vary": "Origin",
-        "x-content-type-options": "nosniff",
         "x-request-id": request.request_id,
     }
     if request.origin is not None and request.is_from(allowed_origins):
@@ -320,13 +354,21 @@ def _proxy_response(request: Request, response: Response, allowed_origins: froze
             "access-control-expose-headers": "retry-after, x-request-id",
         }
     headers |= response.headers
+    set_cookies = [headers.pop("set-cookie")] if "set-cookie" in headers else []
     # Only in a response that no cache stores: a cache would clear the cookie of every user that it serves.
-    if request.has_conflicting_cookies and headers["cache-control"] == "no-store":
-        headers = cookie.clear_session_header() | headers
+    if headers["cache-control"] == "no-store":
+        for name in request.conflicting_cookies:
+            if not any(line.startswith(f"{name}=") for line in set_cookies):
+                set_cookies += cookie.clear_header(name).values()
     body = response.body
     if not isinstance(body, str):
         body = "" if body is None else json.dumps(body, ensure_ascii=False)
-    return {"statusCode": response.status, "headers": headers, "body": body}
+    return {
+        "statusCode": response.status,
+        "headers": headers,
+        "multiValueHeaders": {"set-cookie": set_cookies} if set_cookies else {},
+        "body": body,
+    }
 
 
 def _check(name: str, value: object, longest: int) -> None:
