@@ -1,4 +1,7 @@
-"""POST /api/v1/auth/access_token: a copy of the site's token endpoint, for pages that change only the URL."""
+"""POST /api/v1/auth/access_token: a copy of the site's token endpoint, for pages that change only the URL.
+
+Sites have it under `/api/v1.1` too, and so has the gateway.
+"""
 
 from shotgrid_login import gateway, http, log, token_endpoint
 from shotgrid_login.sessions import Handle
@@ -15,6 +18,8 @@ def handler(request: http.Request) -> http.Response:
     if isinstance(grant, token_endpoint.RefreshGrant):
         result = refresh.refresh(Handle.parse(grant.refresh_token))
     else:
-        result = sign_in.in_one_step(grant.username, grant.password, grant.auth_token, request.source_address)
+        result = sign_in.in_one_step(
+            grant.username, grant.password, grant.auth_token, request.source_address, grant.session_uuid
+        )
     log.log_user(result.session.user_hash)
     return token_endpoint.success(result)

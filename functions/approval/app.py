@@ -8,13 +8,17 @@ CHALLENGE = {"challenge": 2000}
 
 configuration = gateway.configuration()
 sign_in = gateway.browser_sign_in()
+sessions = gateway.sessions()
 
 
 @http.endpoint("POST", configuration.allowed_origins)
 def handler(request: http.Request) -> http.Response:
-    """Accept `challenge` and optionally `transport`, which must be the transport of the start."""
+    """Accept `challenge`, and optionally `transport` and the `refresh_token` of the session to replace.
+
+    The transport must be the one of the start.
+    """
     request.require_page()
-    fields = request.fields(required=CHALLENGE, optional=transport.TRANSPORT_FIELD)
+    fields = request.fields(required=CHALLENGE, optional=transport.SIGN_IN_FIELDS)
     challenge = sign_in.open_challenge(fields["challenge"], request.browser_cookie or "")
     started = transport.Transport(challenge.transport)
     transport.check_unchanged(fields, started)
@@ -22,4 +26,5 @@ def handler(request: http.Request) -> http.Response:
     if isinstance(result, Pending):
         body = {"status": "approval_pending", "interval": PAGE_INTERVAL, "expires_in": result.expires_in}
         return http.Response(202, "approval_pending", body)
+    transport.end_replaced(request, fields, sessions, result)
     return transport.signed_in(result, started, configuration.site_url)

@@ -7,13 +7,15 @@ CHALLENGE_AND_CODE = {"challenge": 7000, "code": 64}
 
 configuration = gateway.configuration()
 sign_in = gateway.sign_in()
+sessions = gateway.sessions()
 
 
 @http.endpoint("POST", configuration.allowed_origins)
 def handler(request: http.Request) -> http.Response:
-    """Accept `challenge`, `code` and optionally `transport`."""
-    fields = request.fields(required=CHALLENGE_AND_CODE, optional=transport.TRANSPORT_FIELD)
+    """Accept `challenge`, `code`, and optionally `transport` and the `refresh_token` of the session to replace."""
+    fields = request.fields(required=CHALLENGE_AND_CODE, optional=transport.SIGN_IN_FIELDS)
     chosen = transport.choose(request, fields)
     challenge = sign_in.open_challenge(fields["challenge"])
     result = sign_in.with_code(challenge, fields["code"], request.source_address)
+    transport.end_replaced(request, fields, sessions, result)
     return transport.signed_in(result, chosen, configuration.site_url)

@@ -3,7 +3,7 @@
 from shotgrid_login import gateway, http, transport
 
 # A token that the site has rejected before it expired. The longest value in characters.
-REJECTED_TOKEN = {"refused_access_token": 4096}
+REJECTED_TOKEN = {"refused_access_token": 7000}
 
 configuration = gateway.configuration()
 refresh = gateway.refresh()
@@ -23,4 +23,4 @@ def handler(request: http.Request) -> http.Response:
         return http.Response(200, "signed_out", {"status": "signed_out"})
     handle, used_transport = found
     result = refresh.refresh(handle, fields.get("refused_access_token"))
-    return transport.signed_in(result, used_transport, configuration.site_url)
+    return transport.signed_in(result, used_transport, configuration.site_url, held=handle)

@@ -58,9 +58,8 @@ class Flows:
         failed_attempts = FailedAttempts(state, hashes)
         self.now = time.time()
         self.site = Site(gateway.site.url)
-        self.sessions = Sessions(
-            state, Bearers(Table(dynamodb, gateway.outputs["BearersTable"])), sealer, 43_200, 7_200
-        )
+        self.bearers = Bearers(Table(dynamodb, gateway.outputs["BearersTable"]))
+        self.sessions = Sessions(state, self.bearers, sealer, 43_200, 7_200)
         self.sign_in = SignIn(
             self.site, Challenges(state, sealer), self.sessions, failed_attempts, hashes, self.seconds
         )
@@ -152,3 +151,17 @@ def test_declined_sign_in_in_the_browser_has_ended(gateway: Gateway, flows: Flow
     gateway.site.decline(started.approval_url)
     with pytest.raises(ApprovalEnded):
         flows.browser_sign_in.finish(flows.browser_sign_in.open_challenge(started.challenge, ""))
+
+
+def test_end_of_a_rotated_session_deletes_the_new_bearer(gateway: Gateway) -> None:
+    # The second delete finds no row, so its response does not have the bearers of the deleted one.
+    flows = Flows(gateway)
+    user = gateway.new_user()
+    first = flows.sign_in.with_password(user.login, user.password, "192.0.2.77")
+    assert isinstance(first, SignedIn)
+    flows.now += 560
+    second = flows.refresh.refresh(first.handle)
+    flows.sessions.end(first.session)
+    assert flows.bearers.find(second.api_token, int(flows.now)) is None
+    with pytest.raises(SessionEnded):
+        flows.sessions.find(first.session.session_id, int(flows.now))

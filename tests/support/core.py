@@ -12,14 +12,14 @@ from typing import Any
 
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import Approvals
-from shotgrid_login.bearers import Bearers
+from shotgrid_login.bearers import Bearer, Bearers, bearer_id
 from shotgrid_login.browser_sign_in import BrowserSignIn
 from shotgrid_login.challenges import Challenges
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
-from shotgrid_login.sessions import Sessions, SignedIn
+from shotgrid_login.sessions import INDEX, Handle, Sessions, SignedIn
 from shotgrid_login.sign_in import SignIn
 from shotgrid_login.site import Site
 from shotgrid_login.table import Table
@@ -55,12 +55,18 @@ class Storage:
     @classmethod
     def create(cls, aws: LocalAws) -> Storage:
         dynamodb, kms = aws.client("dynamodb"), aws.client("kms")
-        for name in ("core-state", "core-bearers"):
+        for name, keys in (("core-state", ("id", "user_key")), ("core-bearers", ("id",))):
+            index = {
+                "IndexName": INDEX,
+                "KeySchema": [{"AttributeName": "user_key", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
             dynamodb.create_table(
                 TableName=name,
                 BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
                 KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                **({"GlobalSecondaryIndexes": [index]} if "user_key" in keys else {}),
             )
         key_arn = kms.create_key()["KeyMetadata"]["Arn"]
         hash_key_arn = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
@@ -135,3 +141,25 @@ class Core:
 
     def has_session(self, result: SignedIn) -> bool:
         return self.storage.state.get(f"session#{result.session.session_id}") is not None
+
+    def bearers_of(self, result: SignedIn) -> set[str]:
+        """Return the ids of all bearers of a session, from the whole table."""
+        rows = self.storage.bearers.scan("")
+        return {str(row["id"]) for row in rows if row["session_id"] == result.session.session_id}
+
+    def make_legacy(self, result: SignedIn) -> Handle:
+        """Turn a session into one that a version before 2.0 has written, and return the handle that it gave out."""
+        session_id = result.session.session_id
+        opened = self.sessions.recognize(result.handle, result.session, self.clock.now)[1]
+        handle = Handle(session_id, secrets.token_bytes(32))
+        secret = str(handle).partition(".")[2]
+        values = {"access": opened.access_token, "refresh": opened.refresh_token, "secret": secret}
+        row = self.session_row(result)
+        for name in ("generation", "handle_key", "user_key", "user_hash", "user_read_at", "confirmed", "forced_at"):
+            del row[name]
+        del row["waiters"]
+        bearer = bearer_id(result.access_token)
+        self.bearers.put(bearer, Bearer(session_id, result.session.access_expires_at, result.session.user))
+        sealed = self.storage.sealer.seal(values, {"purpose": "session", "session": session_id})
+        self.storage.state.put(row | {"sealed": sealed, "secret_hash": handle.hash, "bearers": bearer})
+        return handle

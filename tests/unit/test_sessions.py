@@ -10,7 +10,7 @@ import pytest
 
 from shotgrid_login.bearers import bearer_id
 from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
-from shotgrid_login.sessions import IDLE_RESOLUTION, PREVIOUS_HANDLE_SECONDS, Handle, HandleState, SignedIn
+from shotgrid_login.sessions import GRACE_SECONDS, IDLE_RESOLUTION, MAX_WAITERS, Handle, HandleState, SignedIn
 from shotgrid_login.site import Tokens
 from shotgrid_login.users import User
 from tests.support.core import IDLE_SECONDS, SESSION_SECONDS, Core
@@ -26,22 +26,37 @@ def tokens(core: Core, *, lifetime: int = 24 * 3600, expires_in: int = 600) -> T
 
 
 def start(core: Core, **claims: int) -> SignedIn:
-    return core.sessions.start(USER, tokens(core, **claims), core.clock.now)
+    return core.sessions.start(USER, tokens(core, **claims), core.clock.now, user_hash="0123456789abcdef")
+
+
+def try_to_rotate(core: Core, signed_in: SignedIn, user: User | None = None) -> SignedIn | None:
+    now = core.clock.now
+    return core.sessions.rotate(signed_in.session, signed_in.handle, user, tokens(core), now, now)
 
 
 def rotate(core: Core, signed_in: SignedIn) -> SignedIn:
-    rotated = core.sessions.rotate(signed_in.session, tokens(core), core.clock.now, core.clock.now)
+    rotated = try_to_rotate(core, signed_in)
     assert rotated is not None
     return rotated
 
 
-def has_bearer(core: Core, access_token: str) -> bool:
-    return core.bearers.find(access_token, core.clock.now) is not None
+def has_bearer(core: Core, signed_in: SignedIn) -> bool:
+    return core.bearers.find(signed_in.api_token, core.clock.now) is not None
+
+
+def made_up(session_id: str) -> Handle:
+    """Return a handle that no session has issued."""
+    return Handle.issue(session_id, secrets.token_bytes(32), secrets.token_bytes(32))
 
 
 def state(core: Core, handle: Handle) -> HandleState:
     session = core.sessions.find(handle.session_id, core.clock.now)
-    return core.sessions.state_of(handle, session, core.clock.now)
+    return core.sessions.recognize(handle, session, core.clock.now)[0]
+
+
+def confirm(core: Core, signed_in: SignedIn) -> None:
+    """Note that the page has received its handle, as its next refresh does."""
+    core.sessions.note_use(signed_in.session, core.clock.now, confirms=True)
 
 
 # ---- rows of the state table ---------------------------------------------------------------------------------
@@ -60,18 +75,22 @@ def test_new_session_is_found_with_its_user_and_limits(core: Core) -> None:
 
 def test_row_has_no_token_and_no_secret_in_the_clear(core: Core) -> None:
     new_tokens = tokens(core)
-    signed_in = core.sessions.start(USER, new_tokens, core.clock.now)
+    signed_in = core.sessions.start(USER, new_tokens, core.clock.now, user_hash="0123456789abcdef")
     row = repr(core.session_row(signed_in))
-    for secret in (new_tokens.access_token, new_tokens.refresh_token, signed_in.handle.secret):
+    secret_texts = (new_tokens.access_token, new_tokens.refresh_token, signed_in.api_token, str(signed_in.handle)[23:])
+    for secret in secret_texts:
         assert secret not in row
+    assert repr(signed_in.handle.secret)[2:-1] not in row
     assert core.session_row(signed_in)["expires_at"] == signed_in.session.expires_at  # time to live
 
 
 def test_repr_has_no_secret(core: Core) -> None:
     signed_in = start(core)
-    shown = repr(signed_in) + repr(core.sessions.unseal(signed_in.session))
-    for secret in (signed_in.access_token, signed_in.handle.secret):
+    opened = core.sessions.recognize(signed_in.handle, signed_in.session, core.clock.now)[1]
+    shown = repr(signed_in) + repr(opened)
+    for secret in (signed_in.access_token, signed_in.api_token, opened.refresh_token, str(signed_in.handle)[23:]):
         assert secret not in shown
+    assert "secret=" not in shown
 
 
 @pytest.mark.parametrize("limit", [SESSION_SECONDS, IDLE_SECONDS])
@@ -103,11 +122,24 @@ def test_short_lived_access_token_is_fresh_for_half_of_its_life(core: Core, expi
     assert start(core, expires_in=expires_in).session.fresh_until - core.clock.now == fresh
 
 
+def test_tokens_above_4_kb_can_be_sealed_also_if_they_grow_at_a_refresh(core: Core) -> None:
+    large = Tokens("a" * 3000, "r" * 3000, 600)
+    first = core.sessions.start(USER, large, core.clock.now, user_hash="")
+    opened = core.sessions.recognize(first.handle, first.session, core.clock.now)[1]
+    assert (opened.access_token, opened.refresh_token) == (large.access_token, large.refresh_token)
+    small = start(core)
+    grown = core.sessions.rotate(small.session, small.handle, None, large, core.clock.now, core.clock.now)
+    assert grown is not None
+    assert core.sessions.recognize(grown.handle, grown.session, core.clock.now)[1].access_token == large.access_token
+
+
 def test_tokens_that_are_too_large_to_seal_are_a_site_error(core: Core) -> None:
+    huge = Tokens("a" * 60_000, "r" * 60_000, 600)
     with pytest.raises(SiteError):
-        core.sessions.start(USER, Tokens("a" * 3000, "r" * 1100, 600), core.clock.now)
+        core.sessions.start(USER, huge, core.clock.now, user_hash="")
+    first = start(core)
     with pytest.raises(SiteError):
-        core.sessions.rotate(start(core).session, Tokens("ä" * 2000, "r" * 200, 600), core.clock.now, core.clock.now)
+        core.sessions.rotate(first.session, first.handle, None, huge, core.clock.now, core.clock.now)
 
 
 def test_session_of_a_version_without_names_can_be_read(core: Core) -> None:
@@ -133,7 +165,7 @@ def test_sealed_value_moved_to_another_session_cannot_be_opened(core: Core) -> N
     )
     moved = core.sessions.find(attacker.session.session_id, core.clock.now)
     with pytest.raises(SessionUnreadable):
-        core.sessions.unseal(moved)
+        core.sessions.recognize(attacker.handle, moved, core.clock.now)
 
 
 # ---- handles -------------------------------------------------------------------------------------------------
@@ -152,15 +184,38 @@ def test_handle_is_parsed_from_its_text(core: Core) -> None:
     assert Handle.parse(str(handle)) == handle
 
 
-def test_previous_handle_works_for_thirty_seconds_and_counts_as_replayed_after(core: Core) -> None:
+def test_other_spelling_of_a_handle_is_not_a_handle(core: Core) -> None:
+    text = str(start(core).handle)
+    # The last character has two bits that base64 ignores.
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    other = text[:-1] + letters[letters.index(text[-1]) + 1]
+    with pytest.raises(SessionEnded):
+        Handle.parse(other)
+
+
+def test_handle_that_rotated_works_in_its_grace_period_and_counts_as_replayed_after(core: Core) -> None:
     first = start(core)
     second = rotate(core, first)
+    confirm(core, second)
     assert state(core, second.handle) is HandleState.CURRENT
-    core.clock.advance(PREVIOUS_HANDLE_SECONDS)
+    core.clock.advance(GRACE_SECONDS)
     assert state(core, first.handle) is HandleState.PREVIOUS
     core.clock.advance(1)
     assert state(core, first.handle) is HandleState.REPLAYED
-    assert PREVIOUS_HANDLE_SECONDS == 30
+
+
+def test_grace_period_outlasts_the_calls_of_a_page() -> None:
+    # Three calls of 35 s, with pauses of 5 s (`shotgrid-login.js`).
+    assert GRACE_SECONDS > 3 * 35 + 2 * 5
+
+
+def test_handle_that_rotated_works_until_its_successor_is_used(core: Core) -> None:
+    first = start(core)
+    second = rotate(core, first)  # the response is lost
+    core.clock.advance(IDLE_SECONDS - 1)
+    assert state(core, first.handle) is HandleState.PREVIOUS
+    confirm(core, second)
+    assert state(core, first.handle) is HandleState.REPLAYED
 
 
 def test_older_handle_counts_as_replayed_at_once(core: Core) -> None:
@@ -169,16 +224,44 @@ def test_older_handle_counts_as_replayed_at_once(core: Core) -> None:
     assert state(core, first.handle) is HandleState.REPLAYED
 
 
-def test_handle_that_was_never_issued_is_told_apart(core: Core) -> None:
+def test_previous_handle_gets_siblings_of_which_one_can_rotate(core: Core) -> None:
+    first = start(core)
+    second = rotate(core, first)
+    opened = core.sessions.recognize(first.handle, second.session, core.clock.now)[1]
+    sibling = core.sessions.result(second.session, first.handle, HandleState.PREVIOUS, opened)
+    assert (sibling.access_token, sibling.api_token) == (second.access_token, second.api_token)
+    assert sibling.handle != second.handle
+    assert state(core, sibling.handle) is state(core, second.handle) is HandleState.CURRENT
+    third = rotate(core, sibling)
+    assert state(core, third.handle) is HandleState.CURRENT
+    assert state(core, sibling.handle) is HandleState.PREVIOUS
+    assert state(core, second.handle) is HandleState.REPLAYED
+
+
+def test_handle_that_was_never_issued_is_told_apart_without_a_kms_call(core: Core) -> None:
     signed_in = start(core)
-    assert state(core, Handle.next_of(signed_in.session.session_id)) is HandleState.NOT_ISSUED
+    core.storage.state.update(
+        f"session#{signed_in.session.session_id}", "SET sealed = :none", "attribute_exists(id)", {"none": b"none"}
+    )
+    with pytest.raises(SessionEnded) as caught:
+        state(core, made_up(signed_in.session.session_id))
+    assert type(caught.value) is SessionEnded
+    with pytest.raises(SessionUnreadable):
+        state(core, signed_in.handle)
 
 
-def test_retired_handle_of_another_session_counts_as_never_issued(core: Core) -> None:
+def test_handle_made_with_the_key_in_the_row_is_not_valid(core: Core) -> None:
+    signed_in = start(core)
+    key = core.session_row(signed_in)["handle_key"]
+    forged = Handle.issue(signed_in.session.session_id, key, key)
+    assert state(core, forged) is HandleState.REPLAYED
+
+
+def test_handle_of_another_session_counts_as_never_issued(core: Core) -> None:
     first, other = start(core), start(core)
     rotate(core, first)
-    crossed = Handle(other.session.session_id, first.handle.secret)
-    assert state(core, crossed) is HandleState.NOT_ISSUED
+    with pytest.raises(SessionEnded):
+        state(core, Handle(other.session.session_id, first.handle.secret))
 
 
 # ---- activity ------------------------------------------------------------------------------------------------
@@ -187,7 +270,7 @@ def test_retired_handle_of_another_session_counts_as_never_issued(core: Core) ->
 def test_activity_moves_the_idle_limit(core: Core) -> None:
     signed_in = start(core)
     core.clock.advance(IDLE_SECONDS - 1)
-    moved = core.sessions.note_activity(signed_in.session, core.clock.now)
+    moved = core.sessions.note_use(signed_in.session, core.clock.now, confirms=False)
     assert moved.idle_expires_at == core.clock.now + IDLE_SECONDS
     core.clock.advance(IDLE_SECONDS - 1)
     assert core.sessions.find(signed_in.session.session_id, core.clock.now) == moved
@@ -196,13 +279,22 @@ def test_activity_moves_the_idle_limit(core: Core) -> None:
 def test_activity_within_a_minute_writes_nothing(core: Core) -> None:
     signed_in = start(core)
     core.clock.advance(IDLE_RESOLUTION)
-    assert core.sessions.note_activity(signed_in.session, core.clock.now) is signed_in.session
+    assert core.sessions.note_use(signed_in.session, core.clock.now, confirms=False) is signed_in.session
 
 
 def test_activity_never_moves_the_idle_limit_back(core: Core) -> None:
     signed_in = start(core)
-    newer = core.sessions.note_activity(signed_in.session, core.clock.now + 600)
-    assert core.sessions.note_activity(signed_in.session, core.clock.now + 300) == newer
+    newer = core.sessions.note_use(signed_in.session, core.clock.now + 600, confirms=False)
+    later = core.sessions.note_use(newer, core.clock.now + 300, confirms=True)
+    assert later.idle_expires_at == newer.idle_expires_at
+
+
+def test_activity_is_not_noted_in_a_session_that_was_rotated_since_it_was_read(core: Core) -> None:
+    first = start(core)
+    second = rotate(core, first)
+    noted = core.sessions.note_use(first.session, core.clock.now, confirms=True)
+    assert noted == second.session
+    assert not noted.is_confirmed
 
 
 def test_activity_of_an_ended_session_does_not_bring_it_back(core: Core) -> None:
@@ -210,7 +302,7 @@ def test_activity_of_an_ended_session_does_not_bring_it_back(core: Core) -> None
     core.sessions.end(signed_in.session)
     core.clock.advance(3600)
     with pytest.raises(SessionEnded):
-        core.sessions.note_activity(signed_in.session, core.clock.now)
+        core.sessions.note_use(signed_in.session, core.clock.now, confirms=False)
     assert not core.has_session(signed_in)
 
 
@@ -257,6 +349,19 @@ def test_lease_is_released_only_by_its_holder(core: Core) -> None:
     assert core.session_row(signed_in)["lease"] == ""
 
 
+def test_a_few_callers_can_wait_for_each_lease(core: Core) -> None:
+    signed_in = start(core)
+    now = core.clock.now
+    for _ in range(2):
+        assert core.sessions.take_lease(signed_in.session, now + 20, now)
+        waiting = core.sessions.find(signed_in.session.session_id, now)
+        with ThreadPoolExecutor(8) as pool:
+            joined = list(pool.map(lambda _, session=waiting: core.sessions.join_waiters(session), range(8)))
+        assert sum(joined) == MAX_WAITERS
+        core.sessions.release_lease(signed_in.session.session_id, waiting.lease)
+        assert core.sessions.join_waiters(waiting)  # the lease is over, so there is nothing to wait for
+
+
 # ---- rotation ------------------------------------------------------------------------------------------------
 
 
@@ -265,17 +370,19 @@ def test_rotation_keeps_the_absolute_limit_and_the_previous_bearer(core: Core) -
     core.expire_access_token()
     second = rotate(core, first)
     assert second.session.expires_at == first.session.expires_at
-    assert has_bearer(core, first.access_token)  # it is valid for another minute, and another tab may use it
-    assert has_bearer(core, second.access_token)
-    unsealed = core.sessions.unseal(core.sessions.find(first.session.session_id, core.clock.now))
-    assert (unsealed.access_token, unsealed.handle_secret) == (second.access_token, second.handle.secret)
+    assert has_bearer(core, first)  # it is valid for another minute, and another tab may use it
+    assert has_bearer(core, second)
+    found = core.sessions.find(first.session.session_id, core.clock.now)
+    current, opened = core.sessions.recognize(second.handle, found, core.clock.now)
+    assert current is HandleState.CURRENT
+    assert (opened.access_token, opened.api_token) == (second.access_token, second.api_token)
 
 
 def test_rotation_of_a_fresh_token_deletes_its_bearer(core: Core) -> None:
     first = start(core)
     second = rotate(core, first)  # the site has rejected a token that was still fresh
-    assert not has_bearer(core, first.access_token)
-    assert has_bearer(core, second.access_token)
+    assert not has_bearer(core, first)
+    assert has_bearer(core, second)
 
 
 def test_rotation_lists_at_most_two_bearers(core: Core) -> None:
@@ -289,20 +396,32 @@ def test_rotation_lists_at_most_two_bearers(core: Core) -> None:
 def test_rotation_of_an_ended_session_stores_nothing(core: Core) -> None:
     signed_in = start(core)
     core.sessions.end(signed_in.session)
-    new = tokens(core)
-    assert core.sessions.rotate(signed_in.session, new, core.clock.now, core.clock.now) is None
+    assert try_to_rotate(core, signed_in) is None
     assert not core.has_session(signed_in)
-    assert not has_bearer(core, new.access_token)
+    assert not core.bearers_of(signed_in)
 
 
 def test_rotation_of_an_old_version_keeps_the_newer_one(core: Core) -> None:
     first = start(core)
+    core.expire_access_token()
     second = rotate(core, first)
-    late = tokens(core)
-    assert core.sessions.rotate(first.session, late, core.clock.now, core.clock.now) is None
-    assert core.session_row(first)["secret_hash"] == second.session.secret_hash
-    assert not has_bearer(core, late.access_token)
-    assert has_bearer(core, second.access_token)
+    assert try_to_rotate(core, first) is None
+    assert core.session_row(first)["generation"] == second.session.generation
+    assert core.bearers_of(first) == set(second.session.bearers)
+
+
+def test_rotation_stores_a_user_that_was_read_again(core: Core) -> None:
+    first = start(core)
+    demoted = User("HumanUser", 24, "a_username", "Ann Username", "ann@studio.example", "Vendor")
+    core.clock.advance(1000)
+    second = try_to_rotate(core, first, demoted)
+    assert second is not None
+    assert (second.session.user, second.session.user_read_at) == (demoted, core.clock.now)
+    bearer = core.bearers.find(second.api_token, core.clock.now)
+    assert bearer is not None
+    assert bearer.user == demoted
+    core.clock.advance(1000)
+    assert rotate(core, second).session.user_read_at == second.session.user_read_at
 
 
 def test_rotation_after_the_lease_expired_keeps_its_tokens(core: Core) -> None:
@@ -322,8 +441,8 @@ def test_end_deletes_the_row_and_every_bearer(core: Core) -> None:
     second = rotate(core, first)
     core.sessions.end(second.session)
     assert not core.has_session(first)
-    assert not has_bearer(core, first.access_token)
-    assert not has_bearer(core, second.access_token)
+    assert not has_bearer(core, first)
+    assert not has_bearer(core, second)
 
 
 def test_end_of_a_session_that_was_rotated_since_it_was_read_deletes_the_new_bearer(core: Core) -> None:
@@ -332,7 +451,7 @@ def test_end_of_a_session_that_was_rotated_since_it_was_read_deletes_the_new_bea
     second = rotate(core, first)
     core.sessions.end(first.session)
     assert not core.has_session(first)
-    assert not has_bearer(core, second.access_token)
+    assert not has_bearer(core, second)
 
 
 def test_end_unless_rotated_keeps_a_rotated_session(core: Core) -> None:
@@ -351,25 +470,63 @@ def test_sign_out_works_with_every_handle_of_the_session(core: Core, rotations: 
     current = first
     for _ in range(rotations):
         current = rotate(core, current)
-    core.sessions.sign_out(first.handle, core.clock.now)
+    core.sessions.sign_out(first.handle)
     assert not core.has_session(first)
-    assert not has_bearer(core, current.access_token)
+    assert not has_bearer(core, current)
 
 
 def test_sign_out_with_a_handle_that_was_never_issued_does_nothing(core: Core) -> None:
     signed_in, other = start(core), start(core)
-    core.sessions.sign_out(Handle.next_of(signed_in.session.session_id), core.clock.now)
-    core.sessions.sign_out(Handle(signed_in.session.session_id, other.handle.secret), core.clock.now)
-    core.sessions.sign_out(Handle.new(), core.clock.now)
+    core.sessions.sign_out(made_up(signed_in.session.session_id))
+    core.sessions.sign_out(Handle(signed_in.session.session_id, other.handle.secret))
+    core.sessions.sign_out(made_up("x" * 22))
     assert core.has_session(signed_in)
-    assert has_bearer(core, signed_in.access_token)
+    assert has_bearer(core, signed_in)
 
 
 def test_sessions_of_one_user_are_independent(core: Core) -> None:
     desk, laptop = start(core), start(core)
-    core.sessions.sign_out(desk.handle, core.clock.now)
+    core.sessions.sign_out(desk.handle)
     assert core.has_session(laptop)
-    assert has_bearer(core, laptop.access_token)
+    assert has_bearer(core, laptop)
+
+
+def test_sign_out_everywhere_ends_all_sessions_of_the_user_and_no_other(core: Core) -> None:
+    user = User("HumanUser", secrets.randbelow(10**9), "everywhere")
+    sessions = [core.sessions.start(user, tokens(core), core.clock.now, user_hash="") for _ in range(3)]
+    sessions[1] = rotate(core, sessions[1])
+    other = start(core)
+    core.sessions.sign_out(sessions[0].handle, everywhere=True)
+    for ended in sessions:
+        assert not core.has_session(ended)
+        assert not core.bearers_of(ended)
+    assert core.has_session(other)
+    assert has_bearer(core, other)
+
+
+# ---- rows of versions before 2.0 -----------------------------------------------------------------------------
+
+
+def test_session_of_an_older_version_goes_on_with_its_next_site_call(core: Core) -> None:
+    user = core.new_user()
+    new = core.signed_in(user)
+    handle, previous = core.make_legacy(new), made_up(new.session.session_id)
+    assert state(core, handle) is HandleState.CURRENT
+    with pytest.raises(SessionEnded):
+        state(core, previous)
+    second = core.refresh().refresh(handle)
+    assert core.fake_site.requests_for(user, "refresh_token") == 1
+    assert core.bearers.find(second.api_token, core.clock.now) is not None
+    assert "secret_hash" not in core.session_row(second)
+    again = core.refresh().refresh(handle)  # another tab, or a lost response
+    assert again.access_token == second.access_token
+    assert core.refresh().refresh(again.handle).access_token == second.access_token
+
+
+def test_sign_out_ends_a_session_of_an_older_version(core: Core) -> None:
+    new = core.signed_in()
+    core.sessions.sign_out(core.make_legacy(new))
+    assert not core.has_session(new)
 
 
 # ---- bearers -------------------------------------------------------------------------------------------------
@@ -377,15 +534,20 @@ def test_sessions_of_one_user_are_independent(core: Core) -> None:
 
 def test_bearer_has_the_user_and_the_session_until_it_expires(core: Core) -> None:
     signed_in = start(core)
-    bearer = core.bearers.find(signed_in.access_token, core.clock.now)
+    bearer = core.bearers.find(signed_in.api_token, core.clock.now)
     assert bearer is not None
     assert (bearer.user, bearer.session_id) == (USER, signed_in.session.session_id)
     assert bearer.expires_at == core.clock.now + 600
     core.clock.advance(600)  # its row is still there: DynamoDB deletes late
-    assert core.storage.bearers.get(bearer_id(signed_in.access_token)) is not None
-    assert core.bearers.find(signed_in.access_token, core.clock.now) is None
+    assert core.storage.bearers.get(bearer_id(signed_in.api_token)) is not None
+    assert core.bearers.find(signed_in.api_token, core.clock.now) is None
+
+
+def test_token_of_the_site_is_not_a_bearer(core: Core) -> None:
+    assert core.bearers.find(start(core).access_token, core.clock.now) is None
 
 
 def test_bearers_table_has_no_token(core: Core) -> None:
     signed_in = start(core)
-    assert signed_in.access_token not in repr(core.storage.bearers.get(bearer_id(signed_in.access_token)))
+    assert len(signed_in.api_token) == 43
+    assert signed_in.api_token not in repr(core.storage.bearers.get(bearer_id(signed_in.api_token)))

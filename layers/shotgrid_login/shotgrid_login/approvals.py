@@ -87,10 +87,12 @@ class Approval:
 
 @dataclass(frozen=True)
 class Result:
-    """The secrets of a session that an approval started."""
+    """The secrets of a session that an approval started, and the session's first generation."""
 
     handle: Handle
     access_token: str = field(repr=False)
+    api_token: str = field(repr=False)
+    generation: str
 
 
 class Approvals:
@@ -231,7 +233,12 @@ class Approvals:
 
     def finish(self, approval: Approval, signed_in: SignedIn, now: int) -> bool:
         """Replace the session token by the session's handle. Returns whether the sign-in is finished by this call."""
-        values = {"handle": str(signed_in.handle), "access_token": signed_in.access_token}
+        values = {
+            "handle": str(signed_in.handle),
+            "access_token": signed_in.access_token,
+            "api_token": signed_in.api_token,
+            "generation": signed_in.session.generation,
+        }
         sealed = self._sealer.seal(values, _row_context(approval.approval_id))
         try:
             self._table.update(
@@ -255,7 +262,12 @@ class Approvals:
     def result(self, approval: Approval) -> Result:
         """Open the session's secrets that `finish` sealed; raises `ApprovalEnded` if they cannot be opened."""
         opened = self._open(approval)
-        return Result(Handle.parse(str(opened["handle"])), str(opened["access_token"]))
+        return Result(
+            Handle.parse(str(opened["handle"])),
+            str(opened["access_token"]),
+            str(opened["api_token"]),
+            str(opened["generation"]),
+        )
 
     def end(self, approval: Approval) -> bool:
         """Delete the row, with the session token if it has one. Returns whether this caller still had the lease."""

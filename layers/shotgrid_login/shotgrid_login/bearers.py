@@ -1,12 +1,13 @@
-"""Bearers: the access tokens of signed-in users, known only by their SHA-256.
+"""Bearers: the tokens that open the studio's own APIs, known only by their SHA-256.
 
-Only the site can verify its tokens. So a bearer is valid if this gateway issued it to a page and has not ended
-its session. The authorizer reads this table and nothing else.
+A bearer is not the site's token: an API that leaks its bearers gives no access to the site (RFC 9700, 2.3). It is valid
+if this gateway issued it and has not ended its session. The authorizer reads this table and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 
 from shotgrid_login.table import Table
@@ -15,16 +16,21 @@ from shotgrid_login.users import User
 
 @dataclass(frozen=True)
 class Bearer:
-    """Whose access token it is. `expires_at` is in epoch seconds."""
+    """Whose bearer it is. `expires_at` is in epoch seconds."""
 
     session_id: str
     expires_at: int
     user: User
 
 
-def bearer_id(access_token: str) -> str:
-    """Return the SHA-256 of an access token, in hexadecimal digits."""
-    return hashlib.sha256(access_token.encode()).hexdigest()
+def new_bearer() -> str:
+    """Return the text of a new bearer: 43 URL-safe characters with 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def bearer_id(bearer: str) -> str:
+    """Return the SHA-256 of a bearer, in hexadecimal digits. The bearer has full entropy, so a plain hash is safe."""
+    return hashlib.sha256(bearer.encode()).hexdigest()
 
 
 class Bearers:
@@ -48,12 +54,12 @@ class Bearers:
         """Delete a bearer, if it exists."""
         self._table.delete(row_id)
 
-    def find(self, access_token: str, now: int) -> Bearer | None:
-        """Look up an access token with one consistent read, so that sign-in and sign-out take effect at once.
+    def find(self, bearer: str, now: int) -> Bearer | None:
+        """Look up a bearer with one consistent read, so that sign-in and sign-out take effect at once.
 
         Returns None for an expired bearer too, because DynamoDB deletes expired rows late.
         """
-        row = self._table.get(bearer_id(access_token))
+        row = self._table.get(bearer_id(bearer))
         if row is None or int(row["expires_at"]) <= now:
             return None
         return Bearer(str(row["session_id"]), int(row["expires_at"]), User.from_row(row))

@@ -202,15 +202,15 @@ class BrowserSignIn:
         return signed_in
 
     def _repeated(self, approval: Approval) -> SignedIn:
-        """Return the session that this approval started, unless it has ended or its handle was rotated since."""
+        """Return the session that this approval started, unless it has ended or was rotated since."""
         result = self._approvals.result(approval)
         try:
             session = self._sessions.find(result.handle.session_id, self._now())
         except SessionEnded:
             raise ApprovalEnded from None
-        if session.secret_hash != result.handle.secret_hash:
+        if session.generation != result.generation:
             raise ApprovalEnded
-        return SignedIn(session, result.access_token, result.handle)
+        return SignedIn(session, result.access_token, result.api_token, result.handle)
 
     def _check_offered(self) -> None:
         if not self._offers_it:

@@ -99,7 +99,7 @@ class Request:
 
     @property
     def has_cookie_access(self) -> bool:
-        """Whether the browser gives the page its cookies (Storage Access Headers). It does not in frames on other sites."""
+        """Whether the page gets its cookies (Storage Access Headers). Pages in frames on other sites do not."""
         return self._headers.get("sec-fetch-storage-access") not in ("none", "inactive")
 
     @property

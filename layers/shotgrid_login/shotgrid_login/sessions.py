@@ -1,14 +1,18 @@
-"""Sessions: one row for each signed-in session, and the handle that identifies it.
+"""Sessions: one row for each signed-in session, and the handles that identify it.
 
-The page holds a handle, `<session id>.<secret>`. The row has the hash of the secret. Everything in the row that could
-be misused is sealed to it: the site's tokens, and the current secret, which `refresh` returns again.
+The page holds a handle, `<session id>.<secret>`. Each rotation starts a *generation*: new tokens of the site, a new
+bearer, and a new handle. The key that makes the handles of a generation is sealed in the row with the tokens. So the
+table alone contains nothing that works as a handle, and a handle without its row neither.
 
-Each rotation retires a secret. The previous secret still works for a short time. Any older secret that comes back was
-copied, so it ends the session (RFC 9700, section 4.14.2).
+After a rotation, the handle that rotated still works for a short time, for a lost response or a second tab. Each use
+of it returns another handle of the new generation, a *sibling*. Every other handle that is not of the current
+generation was copied, so it ends the session (RFC 9700, section 4.14.2). That also finds a copy that keeps pace with
+its owner: owner and copy then hold siblings, one of them rotates, and the other sibling is no longer valid.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -19,7 +23,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from shotgrid_login import claims
-from shotgrid_login.bearers import Bearer, Bearers, bearer_id
+from shotgrid_login.bearers import Bearer, Bearers, bearer_id, new_bearer
 from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
 from shotgrid_login.sealing import SealBroken, Sealer, TooLargeToSeal
 from shotgrid_login.table import ConditionFailed, Row, Table
@@ -28,8 +32,9 @@ from shotgrid_login.users import User
 if TYPE_CHECKING:
     from shotgrid_login.site import Tokens
 
-# How long the previous handle still works, for a lost response or a second tab. Seconds.
-PREVIOUS_HANDLE_SECONDS = 30
+# How long the handle that rotated still works after that, if its successor was used. A page waits 35 s for a response
+# and calls three times with pauses of up to 5 s (`shotgrid-login.js`). Seconds.
+GRACE_SECONDS = 120
 
 # A stored access token that is valid for longer than this is returned again, without a call to the site. Seconds. If
 # the site's tokens live less than twice as long, half of their life is used, or no token would be returned twice.
@@ -38,15 +43,26 @@ FRESH_MARGIN = 60
 # Activity is stored only if it moves the idle limit by more than this, so that most reads do not write. Seconds.
 IDLE_RESOLUTION = 60
 
+# How many callers can wait for one call to the site. All others have to come back.
+MAX_WAITERS = 5
+
+# The index that finds the sessions of a user (template.yaml).
+INDEX = "sessions-of-user"
+
 _HANDLE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
+
+# The parts of a handle's secret. Bytes.
+_RANDOM = 12
+_ISSUED = 8  # shows that the handle was issued for this session, also long after its generation
+_CURRENT = 12  # shows that it is of the current generation
 
 
 class HandleState(Enum):
     """The state of a handle in its session."""
 
     CURRENT = "current"
-    PREVIOUS = "previous"  # retired by the last rotation, and still in its grace period
-    REPLAYED = "replayed"  # retired, and its grace period is over
+    PREVIOUS = "previous"  # it made the last rotation, and its successor was not used yet or the grace period goes on
+    REPLAYED = "replayed"  # issued for this session, and no longer valid
     NOT_ISSUED = "not issued"
 
 
@@ -55,17 +71,13 @@ class Handle:
     """The gateway's own refresh token, which the page holds. Its session id is not secret."""
 
     session_id: str
-    secret: str = field(repr=False)
+    secret: bytes = field(repr=False)
 
     @classmethod
-    def new(cls) -> Handle:
-        """Return the first handle of a new session. The session id has 128 random bits."""
-        return cls.next_of(secrets.token_urlsafe(16))
-
-    @classmethod
-    def next_of(cls, session_id: str) -> Handle:
-        """Return a new handle of an existing session. Its secret has 256 random bits."""
-        return cls(session_id, secrets.token_urlsafe(32))
+    def issue(cls, session_id: str, key: bytes, generation_key: bytes) -> Handle:
+        """Return a new handle of a session and its current generation."""
+        random = secrets.token_bytes(_RANDOM)
+        return cls(session_id, random + _mac(key, random, _ISSUED) + _mac(generation_key, random, _CURRENT))
 
     @classmethod
     def parse(cls, text: str) -> Handle:
@@ -73,15 +85,28 @@ class Handle:
         match = _HANDLE.fullmatch(text)
         if not match:
             raise SessionEnded
-        return cls(match[1], match[2])
+        handle = cls(match[1], base64.urlsafe_b64decode(match[2] + "="))
+        if str(handle) != text:  # another spelling of the same bytes
+            raise SessionEnded
+        return handle
 
     def __str__(self) -> str:
-        return f"{self.session_id}.{self.secret}"
+        return f"{self.session_id}.{_text(self.secret)}"
 
     @property
-    def secret_hash(self) -> bytes:
+    def hash(self) -> bytes:
         """SHA-256 of the secret. The secret has full entropy, so a plain hash is safe."""
-        return hashlib.sha256(self.secret.encode()).digest()
+        return hashlib.sha256(_text(self.secret).encode()).digest()
+
+    def is_issued_with(self, key: bytes) -> bool:
+        """Whether the session with this key has issued the handle, in any generation."""
+        return hmac.compare_digest(self.secret[_RANDOM : _RANDOM + _ISSUED], _mac(key, self.secret[:_RANDOM], _ISSUED))
+
+    def is_of_generation(self, generation_key: bytes) -> bool:
+        """Whether the handle is of the generation with this key."""
+        return hmac.compare_digest(
+            self.secret[_RANDOM + _ISSUED :], _mac(generation_key, self.secret[:_RANDOM], _CURRENT)
+        )
 
 
 @dataclass(frozen=True)
@@ -89,19 +114,29 @@ class Session:
     """A session's row, without its key. Times are epoch seconds.
 
     Attributes:
-        sealed: the site's tokens and the current secret, as KMS ciphertext.
-        secret_hash: hash of the current handle's secret. Each rotation changes it, so it identifies the version.
-        previous_hash: hash of the previous handle's secret; empty before the first rotation.
-        previous_until: end of the previous handle's grace period.
+        user_hash: the hash of the user's login that logs contain; empty in rows of versions before 2.0.
+        user_read_at: when the site last returned the user's record; 0 if it never did.
+        sealed: the content of `Secrets`, as KMS ciphertext.
+        handle_key: recognizes the handles that were issued for this session. It does not make a handle valid.
+        generation: a random id that each rotation changes, so it identifies the version of the row.
+        is_confirmed: whether a handle of this generation was used.
+        previous_hash: hash of the handle that made the last rotation; empty before the first rotation.
+        previous_until: end of that handle's grace period.
         fresh_until: until when the stored access token is returned again.
-        bearers: ids of the access tokens that the authorizer may still accept, the current one first.
+        forced_at: when the site was last called although the access token was fresh.
+        bearers: ids of the bearers that the authorizer may still accept, the current one first.
         lease: id of the refresh that is calling the site now; empty if there is none.
+        legacy_hash: only in rows of versions before 2.0: hash of the current handle's secret.
     """
 
     session_id: str
     user: User
+    user_hash: str
+    user_read_at: int
     sealed: bytes = field(repr=False)
-    secret_hash: bytes
+    handle_key: bytes = field(repr=False)
+    generation: str
+    is_confirmed: bool
     previous_hash: bytes
     previous_until: int
     signed_in_at: int
@@ -109,27 +144,36 @@ class Session:
     idle_expires_at: int
     access_expires_at: int
     fresh_until: int
+    forced_at: int
     bearers: tuple[str, ...]
     lease: str
     lease_until: int
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """A session with the two secrets that the page receives."""
-
-    session: Session
-    access_token: str = field(repr=False)
-    handle: Handle
+    legacy_hash: bytes = b""
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """The content of `Session.sealed`."""
+    """The secrets of a session's current generation.
+
+    Attributes:
+        api_token: the bearer for the studio's own APIs; empty in rows of versions before 2.0.
+        generation_key: makes the handles of this generation.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
-    handle_secret: str = field(repr=False)
+    api_token: str = field(repr=False)
+    generation_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session with the secrets that the page receives."""
+
+    session: Session
+    access_token: str = field(repr=False)
+    api_token: str = field(repr=False)
+    handle: Handle
 
 
 class Sessions:
@@ -145,20 +189,25 @@ class Sessions:
     def __init__(
         self, table: Table, bearers: Bearers, sealer: Sealer | None, session_seconds: int, idle_seconds: int
     ) -> None:
-        """Take the state table. Only `start`, `rotate` and `unseal` need the `sealer`."""
+        """Take the state table. Only `start`, `rotate`, `recognize` and `result` need the `sealer`."""
         self._table = table
         self._bearers = bearers
         self._sealer = sealer
         self._session_seconds = session_seconds
         self._idle_seconds = idle_seconds
 
-    def start(self, user: User, tokens: Tokens, now: int) -> SignedIn:
-        """Write a new session; raises `SiteError` if the tokens are too large to seal."""
-        handle = Handle.new()
-        session = self._build(handle, user, tokens, signed_in_at=now, now=now)
+    def start(self, user: User, tokens: Tokens, now: int, *, user_hash: str) -> SignedIn:
+        """Write a new session; raises `SiteError` if the tokens are too large to seal.
+
+        `user_hash` is the hash of the user's login for logs (`hashes.Hashes.user`).
+        """
+        handle_key = secrets.token_bytes(32)
+        session, generation = self._build(
+            secrets.token_urlsafe(16), handle_key, user, tokens, user_hash=user_hash, signed_in_at=now, now=now
+        )
         self._write_bearer(session)
         self._table.put(_to_row(session))
-        return SignedIn(session, tokens.access_token, handle)
+        return self._signed_in(session, generation)
 
     def find(self, session_id: str, now: int) -> Session:
         """Read a session; raises `SessionEnded` if it does not exist or has expired."""
@@ -170,38 +219,42 @@ class Sessions:
             raise SessionEnded
         return session
 
-    def state_of(self, handle: Handle, session: Session, now: int) -> HandleState:
-        """Return the state of a handle. Needs one more read if it is neither the current nor the previous handle."""
-        if hmac.compare_digest(handle.secret_hash, session.secret_hash):
-            return HandleState.CURRENT
-        if hmac.compare_digest(handle.secret_hash, session.previous_hash):
-            return HandleState.PREVIOUS if now <= session.previous_until else HandleState.REPLAYED
-        retired = self._table.get(_retired_id(handle.secret_hash))
-        if retired is not None and retired["session_id"] == session.session_id:
-            return HandleState.REPLAYED
-        return HandleState.NOT_ISSUED
+    def recognize(self, handle: Handle, session: Session, now: int) -> tuple[HandleState, Secrets]:
+        """Return the state of a handle that the session has issued, and the session's secrets. Needs one KMS call.
 
-    def unseal(self, session: Session) -> Secrets:
-        """Open the session's secrets with one KMS call; raises `SessionUnreadable`."""
-        try:
-            opened = self._keyed.open(session.sealed, _context(session.session_id))
-        except SealBroken:
-            raise SessionUnreadable from None
-        return Secrets(str(opened["access"]), str(opened["refresh"]), str(opened["secret"]))
+        Raises `SessionEnded` for a handle that was never issued, and `SessionUnreadable`.
+        """
+        if not self._is_issued(handle, session):
+            raise SessionEnded
+        opened = self._unseal(session)
+        if self._is_current(handle, session, opened):
+            return HandleState.CURRENT, opened
+        # An unconfirmed successor may never have reached the page.
+        in_grace = not session.is_confirmed or now <= session.previous_until
+        if hmac.compare_digest(handle.hash, session.previous_hash) and in_grace:
+            return HandleState.PREVIOUS, opened
+        return HandleState.REPLAYED, opened
 
-    def note_activity(self, session: Session, now: int) -> Session:
-        """Move the idle limit of a session that is used; raises `SessionEnded`."""
+    def note_use(self, session: Session, now: int, *, confirms: bool) -> Session:
+        """Note that a session is used, and return it; raises `SessionEnded`.
+
+        `confirms`: whether the caller has a handle of the current generation. If another caller has rotated the session
+        in the meantime, nothing is noted, and the returned session has another generation.
+        """
         idle_expires_at = self._idle_limit(now, session.access_expires_at, session.expires_at)
-        if idle_expires_at - session.idle_expires_at <= IDLE_RESOLUTION:
+        if idle_expires_at - session.idle_expires_at <= IDLE_RESOLUTION and (session.is_confirmed or not confirms):
             return session
+        condition, values = _unchanged(session)
         try:
             row = self._table.update(
                 _row_id(session.session_id),
-                "SET idle_expires_at = :idle_expires_at",
-                # The session has not ended since it was read: an update would create an incomplete row. And no other
-                # call has already moved the limit further.
-                "attribute_exists(id) AND idle_expires_at < :idle_expires_at",
-                {"idle_expires_at": idle_expires_at},
+                "SET idle_expires_at = :idle_expires_at, confirmed = :confirmed",
+                condition,
+                values
+                | {
+                    "idle_expires_at": max(idle_expires_at, session.idle_expires_at),
+                    "confirmed": int(session.is_confirmed or confirms),
+                },
             )
         except ConditionFailed as failed:
             if failed.row is None:
@@ -209,21 +262,48 @@ class Sessions:
             row = failed.row
         return _from_row(row)
 
-    def take_lease(self, session: Session, until: int, now: int) -> str | None:
-        """Return a lease to call the site for this version of the session; None if another caller has it."""
+    def take_lease(self, session: Session, until: int, now: int, *, is_forced: bool = False) -> str | None:
+        """Return a lease to call the site for this version of the session; None if another caller has it.
+
+        `is_forced`: the stored access token is fresh, and the site has rejected it.
+        """
         lease = secrets.token_urlsafe(16)
+        condition, values = _unchanged(session)
         try:
             self._table.update(
                 _row_id(session.session_id),
-                "SET lease = :lease, lease_until = :until",
+                "SET lease = :lease, lease_until = :until, waiters = :zero, forced_at = :forced_at",
                 # The session was not rotated since it was read: then its access token would be new. And no other
                 # lease is valid: an expired one belongs to a function that crashed.
-                "secret_hash = :secret_hash AND (lease = :none OR lease_until <= :now OR lease = :lease)",
-                {"lease": lease, "until": until, "secret_hash": session.secret_hash, "none": "", "now": now},
+                f"{condition} AND (lease = :none OR lease_until <= :now OR lease = :lease)",
+                values
+                | {
+                    "lease": lease,
+                    "until": until,
+                    "none": "",
+                    "now": now,
+                    "zero": 0,
+                    "forced_at": now if is_forced else session.forced_at,
+                },
             )
         except ConditionFailed:
             return None
         return lease
+
+    def join_waiters(self, session: Session) -> bool:
+        """Count a caller that waits for the holder of the lease. Returns False if there are enough of them."""
+        try:
+            self._table.update(
+                _row_id(session.session_id),
+                "ADD waiters :one",
+                # Counted by the database, so that parallel callers cannot exceed the limit. A new lease starts at zero.
+                "lease = :lease AND waiters < :most",
+                {"lease": session.lease, "one": 1, "most": MAX_WAITERS},
+            )
+        except ConditionFailed as failed:
+            # The lease is over: then there is nothing to wait for, and the caller goes on.
+            return failed.row is None or failed.row["lease"] != session.lease
+        return True
 
     def release_lease(self, session_id: str, lease: str) -> None:
         """Give the lease back, because the site did not decide."""
@@ -231,114 +311,146 @@ class Sessions:
         with contextlib.suppress(ConditionFailed):
             self._table.update(_row_id(session_id), "SET lease = :none", "lease = :lease", {"lease": lease, "none": ""})
 
-    def rotate(self, session: Session, tokens: Tokens, requested_at: int, now: int) -> SignedIn | None:
-        """Store new tokens under a new handle. `requested_at` is when the site was called for them.
+    def rotate(
+        self, session: Session, handle: Handle, user: User | None, tokens: Tokens, requested_at: int, now: int
+    ) -> SignedIn | None:
+        """Start a new generation, for the caller with `handle`. `requested_at` is when the site was called.
 
-        Returns None if the session has ended, or another caller has rotated it since it was read. These tokens are
-        then lost.
+        `user` is the user's record if the site has just returned it. Returns None if the session has ended, or another
+        caller has rotated it since it was read. These tokens are then lost.
 
-        The previous access token stays a bearer until it expires, because another tab may be using it. If it is still
-        fresh, the site has rejected it, and it stops being a bearer.
+        The previous bearer stays valid until it expires, because another tab may be using it. If the previous access
+        token is still fresh, the site has rejected it, and its bearer ends.
         """
-        handle = Handle.next_of(session.session_id)
         rejected = session.bearers if session.fresh_until > requested_at else ()
-        rotated = self._build(
-            handle,
-            session.user,
+        rotated, generation = self._build(
+            session.session_id,
+            session.handle_key or secrets.token_bytes(32),
+            user or session.user,
             tokens,
+            user_hash=session.user_hash,
+            user_read_at=now if user else session.user_read_at,
             signed_in_at=session.signed_in_at,
             now=requested_at,
-            previous_hash=session.secret_hash,
-            previous_until=now + PREVIOUS_HANDLE_SECONDS,
+            previous_hash=handle.hash,
+            previous_until=now + GRACE_SECONDS,
             previous_bearers=() if rejected else session.bearers[:1],
+            forced_at=session.forced_at,
         )
         self._write_bearer(rotated)
-        # Written before the session row. A handle that is listed as retired and still current counts as current.
-        self._table.put(
-            {
-                "id": _retired_id(session.secret_hash),
-                "session_id": session.session_id,
-                "expires_at": session.signed_in_at + self._session_seconds,
-            }
-        )
         for row_id in rejected:
             self._bearers.delete(row_id)
+        condition, values = _unchanged(session)
         try:
             self._table.put(
                 _to_row(rotated),
                 # A session that was signed out in the meantime stays ended. A session that another caller rotated after
                 # our lease expired keeps that caller's tokens. An expired lease alone does not discard our tokens: if
                 # the site retires refresh tokens, no other caller could get new ones.
-                "secret_hash = :read OR secret_hash = :written",
-                {"read": session.secret_hash, "written": rotated.secret_hash},
+                f"{condition} OR generation = :written",
+                values | {"written": rotated.generation},
             )
         except ConditionFailed:
             self._bearers.delete(rotated.bearers[0])
             return None
-        return SignedIn(rotated, tokens.access_token, handle)
+        return self._signed_in(rotated, generation)
 
-    def sign_out(self, handle: Handle, now: int) -> None:
-        """End the session of a handle, which may also be one of its retired handles. Does nothing if there is none."""
+    def result(self, session: Session, handle: Handle, state: HandleState, opened: Secrets) -> SignedIn:
+        """Return what the page with a current or previous handle receives. A previous handle gets a new sibling."""
+        if state is HandleState.PREVIOUS:
+            handle = Handle.issue(session.session_id, session.handle_key, opened.generation_key)
+        return SignedIn(session, opened.access_token, opened.api_token, handle)
+
+    def sign_out(self, handle: Handle, *, everywhere: bool = False) -> None:
+        """End the session of a handle that it has issued, also long ago. Does nothing if there is none.
+
+        `everywhere` ends all other sessions of its user, too.
+        """
         row = self._table.get(_row_id(handle.session_id))
         if row is None:
             return
         session = _from_row(row)
-        if self.state_of(handle, session, now) is not HandleState.NOT_ISSUED:
-            self.end(session)
+        if not self._is_issued(handle, session):
+            return
+        if everywhere:
+            self._end_all_of(session.user)
+        self.end(session)
 
     def end(self, session: Session) -> None:
         """End a session and its bearers, even if it was rotated since it was read."""
-        self._end(session, "", None)
+        latest: Session | None = session
+        while latest is not None:
+            latest = self._end(latest)
 
     def end_unless_rotated(self, session: Session) -> bool:
         """End a session whose refresh token the site rejected, unless a newer token is stored.
 
         Returns whether the session has ended.
         """
-        # Another caller may have exchanged the rejected token for a new one in the meantime.
-        return self._end(session, "attribute_not_exists(id) OR secret_hash = :read", {"read": session.secret_hash})
+        return self._end(session) is None
 
-    def _end(self, session: Session, condition: str, values: Row | None) -> bool:
+    def _end_all_of(self, user: User) -> None:
+        for row_id in self._table.ids(INDEX, "user_key", _user_key(user)):
+            row = self._table.get(row_id)
+            if row is not None:
+                self.end(_from_row(row))
+
+    def _end(self, session: Session) -> Session | None:
+        """End this version of a session. Returns the newer version, unended, if another caller has rotated it."""
         for bearer in session.bearers:
             self._bearers.delete(bearer)
+        condition, values = _unchanged(session)
         try:
-            row = self._table.delete(_row_id(session.session_id), condition, values)
-        except ConditionFailed:
-            return False
-        for bearer in _from_row(row).bearers if row else ():
-            if bearer not in session.bearers:
-                self._bearers.delete(bearer)
-        return True
+            # A rotated row lists a bearer that was not deleted above. A missing row: another caller or this write has
+            # already ended the session.
+            self._table.delete(_row_id(session.session_id), f"attribute_not_exists(id) OR {condition}", values)
+        except ConditionFailed as failed:
+            return _from_row(failed.row) if failed.row else None
+        return None
+
+    def _is_issued(self, handle: Handle, session: Session) -> bool:
+        if session.handle_key and handle.is_issued_with(session.handle_key):
+            return True
+        # Handles of versions before 2.0 do not show that they were issued.
+        return any(hmac.compare_digest(handle.hash, known) for known in (session.legacy_hash, session.previous_hash))
+
+    def _is_current(self, handle: Handle, session: Session, opened: Secrets) -> bool:
+        if session.legacy_hash:
+            return hmac.compare_digest(handle.hash, session.legacy_hash)
+        return handle.is_of_generation(opened.generation_key)
 
     def _build(
         self,
-        handle: Handle,
+        session_id: str,
+        handle_key: bytes,
         user: User,
         tokens: Tokens,
         *,
+        user_hash: str,
         signed_in_at: int,
         now: int,
+        user_read_at: int | None = None,
         previous_hash: bytes = b"",
         previous_until: int = 0,
         previous_bearers: tuple[str, ...] = (),
-    ) -> Session:
+        forced_at: int = 0,
+    ) -> tuple[Session, Secrets]:
         expires_at = signed_in_at + self._session_seconds
         site_expires_at = claims.expires_at(tokens.refresh_token)
         if site_expires_at is not None:
             expires_at = min(expires_at, site_expires_at)
         access_expires_at = min(now + tokens.expires_in, expires_at)
-        try:
-            sealed = self._keyed.seal(
-                {"access": tokens.access_token, "refresh": tokens.refresh_token, "secret": handle.secret},
-                _context(handle.session_id),
-            )
-        except TooLargeToSeal as error:
-            raise SiteError(f"tokens too large to seal: {error}") from None
-        return Session(
-            session_id=handle.session_id,
+        generation = Secrets(tokens.access_token, tokens.refresh_token, new_bearer(), secrets.token_bytes(32))
+        session = Session(
+            session_id=session_id,
             user=user,
-            sealed=sealed,
-            secret_hash=handle.secret_hash,
+            user_hash=user_hash,
+            # Without the record, a user has only a login, and the next rotation reads it again.
+            user_read_at=(now if user.name or user.email else 0) if user_read_at is None else user_read_at,
+            sealed=self._seal(session_id, generation),
+            handle_key=handle_key,
+            generation=secrets.token_urlsafe(16),
+            is_confirmed=False,
             previous_hash=previous_hash,
             previous_until=previous_until,
             signed_in_at=signed_in_at,
@@ -346,9 +458,39 @@ class Sessions:
             idle_expires_at=self._idle_limit(now, access_expires_at, expires_at),
             access_expires_at=access_expires_at,
             fresh_until=min(now + tokens.expires_in - min(FRESH_MARGIN, tokens.expires_in // 2), expires_at),
-            bearers=(bearer_id(tokens.access_token), *previous_bearers),
+            forced_at=forced_at,
+            bearers=(bearer_id(generation.api_token), *previous_bearers),
             lease="",
             lease_until=0,
+        )
+        return session, generation
+
+    def _signed_in(self, session: Session, generation: Secrets) -> SignedIn:
+        handle = Handle.issue(session.session_id, session.handle_key, generation.generation_key)
+        return SignedIn(session, generation.access_token, generation.api_token, handle)
+
+    def _seal(self, session_id: str, opened: Secrets) -> bytes:
+        values = {
+            "access": opened.access_token,
+            "refresh": opened.refresh_token,
+            "api": opened.api_token,
+            "key": _text(opened.generation_key),
+        }
+        try:
+            return self._keyed.seal(values, _context(session_id))
+        except TooLargeToSeal as error:
+            raise SiteError(f"tokens too large to seal: {error}") from None
+
+    def _unseal(self, session: Session) -> Secrets:
+        try:
+            opened = self._keyed.open(session.sealed, _context(session.session_id))
+        except SealBroken:
+            raise SessionUnreadable from None
+        return Secrets(
+            str(opened["access"]),
+            str(opened["refresh"]),
+            str(opened.get("api", "")),
+            base64.urlsafe_b64decode(str(opened.get("key", "")) + "="),
         )
 
     def _idle_limit(self, now: int, access_expires_at: int, expires_at: int) -> int:
@@ -365,24 +507,44 @@ class Sessions:
         return self._sealer
 
 
+def _mac(key: bytes, message: bytes, length: int) -> bytes:
+    return hmac.digest(key, message, "sha256")[:length]
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
 def _row_id(session_id: str) -> str:
     return f"session#{session_id}"
 
 
-def _retired_id(secret_hash: bytes) -> str:
-    return f"retired#{secret_hash.hex()}"
+def _user_key(user: User) -> str:
+    return f"{user.type}:{user.id}"
 
 
 def _context(session_id: str) -> dict[str, str]:
     return {"purpose": "session", "session": session_id}
 
 
+def _unchanged(session: Session) -> tuple[str, dict[str, str | int | bytes]]:
+    """Return the condition, with its values, that the row exists and was not rotated since it was read."""
+    if session.legacy_hash:
+        return "secret_hash = :version", {"version": session.legacy_hash}
+    return "generation = :version", {"version": session.generation}
+
+
 def _to_row(session: Session) -> Row:
     return {
         "id": _row_id(session.session_id),
+        "user_key": _user_key(session.user),
         **session.user.to_row(),
+        "user_hash": session.user_hash,
+        "user_read_at": session.user_read_at,
         "sealed": session.sealed,
-        "secret_hash": session.secret_hash,
+        "handle_key": session.handle_key,
+        "generation": session.generation,
+        "confirmed": int(session.is_confirmed),
         "previous_hash": session.previous_hash,
         "previous_until": session.previous_until,
         "signed_in_at": session.signed_in_at,
@@ -390,36 +552,45 @@ def _to_row(session: Session) -> Row:
         "idle_expires_at": session.idle_expires_at,
         "access_expires_at": session.access_expires_at,
         "fresh_until": session.fresh_until,
+        "forced_at": session.forced_at,
         "bearers": " ".join(session.bearers),
         "lease": session.lease,
         "lease_until": session.lease_until,
+        "waiters": 0,
     }
 
 
 def _from_row(row: Row) -> Session:
-    def text(name: str) -> str:
-        return str(row[name])
+    # Rows of versions before 2.0 have `secret_hash`, and none of the attributes with a default here.
+    def text(name: str, default: str | None = None) -> str:
+        return str(row[name] if default is None else row.get(name, default))
 
-    def number(name: str) -> int:
-        return int(row[name])
+    def number(name: str, default: int | None = None) -> int:
+        return int(row[name] if default is None else row.get(name, default))
 
     def data(name: str) -> bytes:
-        value = row[name]
+        value = row.get(name)
         return value if isinstance(value, bytes) else b""
 
     return Session(
         session_id=text("id").removeprefix("session#"),
         user=User.from_row(row),
+        user_hash=text("user_hash", ""),
+        user_read_at=number("user_read_at", 0),
         sealed=data("sealed"),
-        secret_hash=data("secret_hash"),
+        handle_key=data("handle_key"),
+        generation=text("generation", ""),
+        is_confirmed=bool(number("confirmed", 1)),
         previous_hash=data("previous_hash"),
         previous_until=number("previous_until"),
         signed_in_at=number("signed_in_at"),
         expires_at=number("expires_at"),
         idle_expires_at=number("idle_expires_at"),
         access_expires_at=number("access_expires_at"),
-        fresh_until=number("fresh_until"),
+        fresh_until=number("fresh_until") if "generation" in row else 0,  # the rows of old versions have no bearer
+        forced_at=number("forced_at", 0),
         bearers=tuple(text("bearers").split()),
         lease=text("lease"),
         lease_until=number("lease_until"),
+        legacy_hash=data("secret_hash"),
     )

@@ -1,4 +1,4 @@
-"""Who has just signed in: the claims of the new access token, and the user's record at the site."""
+"""Who has signed in: the claims of the new access token, and the user's record at the site."""
 
 from __future__ import annotations
 
@@ -22,3 +22,12 @@ def read(site: Site, access_token: str, login: str) -> User:
     except (SiteError, SiteUnavailable) as error:
         log.logger.warning("user_unknown", extra={"reason": error.reason})
         return User(*identity, usable_text(login))
+
+
+def read_again(site: Site, access_token: str, user: User) -> User | None:
+    """Return the current record of a user; None if the site does not return it, and then the known record stays."""
+    try:
+        return site.user(user.type, user.id, access_token)
+    except (SiteError, SiteUnavailable) as error:
+        log.logger.warning("user_unknown", extra={"reason": error.reason})
+        return None

@@ -7,7 +7,7 @@ after days, so the reader of a row must check its `expires_at` too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -43,6 +43,27 @@ class Table:
         response = self._dynamodb.get_item(TableName=self._name, Key=_key(row_id), ConsistentRead=True)
         return _row(response.get("Item"))
 
+    def ids(self, index: str, attribute: str, value: str) -> list[str]:
+        """Return the ids of the rows with this value, from an index with that key. It can be a second late."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=index,
+            KeyConditionExpression=f"{attribute} = :value",
+            ExpressionAttributeValues={":value": _serialize(value)},
+            ProjectionExpression="id",
+        )
+        return [str(row["id"]) for row in _rows(pages)]
+
+    def scan(self, prefix: str) -> Iterator[Row]:
+        """Read all rows whose id begins with `prefix`. It reads the whole table, so no function does this."""
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._name,
+            ConsistentRead=True,
+            FilterExpression="begins_with(id, :prefix)",
+            ExpressionAttributeValues={":prefix": _serialize(prefix)},
+        )
+        return _rows(pages)
+
     def put(self, row: Row, condition: str = "", values: Row | None = None) -> None:
         """Write a whole row if the condition is true; raises `ConditionFailed`."""
         self._write("put_item", {"Item": {name: _serialize(value) for name, value in row.items()}}, condition, values)
@@ -75,6 +96,12 @@ class Table:
 
 def _key(row_id: str) -> dict[str, Any]:
     return {"id": _serialize(row_id)}
+
+
+def _rows(pages: Any) -> Iterator[Row]:
+    for page in pages:
+        for attributes in page["Items"]:
+            yield _row(attributes) or {}
 
 
 def _row(attributes: Mapping[str, Any] | None) -> Row | None:

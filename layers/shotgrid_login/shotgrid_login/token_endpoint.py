@@ -1,11 +1,13 @@
 """The gateway's copy of the site's token endpoint: the same form, the same JSON, the same error envelope.
 
 `docs/site-contract.md` describes the shapes. Two things differ: the `refresh_token` is the gateway's handle, and
-scripts are rejected. Fields that OAuth clients add, such as `client_id` and `scope`, are ignored.
+scripts are rejected. Fields that OAuth clients add, such as `client_id`, are ignored, and so is `scope` unless it
+requests to act as another user.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ from shotgrid_login.errors import (
     SessionEnded,
     UnsupportedMediaType,
 )
-from shotgrid_login.http import Request, Response
+from shotgrid_login.http import MAX_BODY_BYTES, Request, Response
 from shotgrid_login.sessions import SignedIn
 from shotgrid_login.site import CANNOT_AUTHENTICATE, OTP_MISSING
 
@@ -30,8 +32,17 @@ FIELDS = {
     "username": LONGEST_CREDENTIAL,
     "password": LONGEST_CREDENTIAL,
     "auth_token": 64,
-    "refresh_token": 128,
+    "session_uuid": 64,
+    "scope": MAX_BODY_BYTES,
+    # A handle has fewer characters. A page that was signed in by the site itself sends the site's refresh token, a JWT.
+    "refresh_token": 4096,
 }
+
+# Sites write a UUID.
+_SESSION_UUID = re.compile(r"[A-Za-z0-9_-]+")
+
+# A script that acts as a user (`site-contract.md`, "extra fields"). The site has no such grant for users.
+_SUDO = "sudo_as_login:"
 
 # The site's error code for an invalid request.
 INVALID_REQUEST = 103
@@ -39,11 +50,17 @@ INVALID_REQUEST = 103
 
 @dataclass(frozen=True)
 class PasswordGrant:
-    """A sign-in. `auth_token` is the two-factor code, if there is one."""
+    """A sign-in.
+
+    Attributes:
+        auth_token: the two-factor code, if there is one.
+        session_uuid: the window of the site that opened the page, if there is one. It is for the site.
+    """
 
     username: str
     password: str = field(repr=False)
     auth_token: str | None = field(repr=False)
+    session_uuid: str | None
 
 
 @dataclass(frozen=True)
@@ -56,11 +73,16 @@ class RefreshGrant:
 def parse_grant(form: Mapping[str, str], site_url: str) -> PasswordGrant | RefreshGrant:
     """Return the grant that a form requests; raises `InvalidRequest` if it is missing, incomplete or not supported."""
     match form.get("grant_type"):
+        case "password" | "refresh_token" if _is_sudo(form.get("scope", "")):
+            raise InvalidRequest(f"scope: {_SUDO} is only for scripts. They call the site directly.")
         case "password":
             if not form.get("username") or not form.get("password"):
                 raise InvalidRequest("Missing or invalid authentication arguments: username and password are required.")
+            session_uuid = form.get("session_uuid") or None
+            if session_uuid and not _SESSION_UUID.fullmatch(session_uuid):
+                raise InvalidRequest("session_uuid: must be letters, digits, dashes and underscores")
             # A page may send the field before the site requires a code.
-            return PasswordGrant(form["username"], form["password"], form.get("auth_token") or None)
+            return PasswordGrant(form["username"], form["password"], form.get("auth_token") or None, session_uuid)
         case "refresh_token":
             if not form.get("refresh_token"):
                 raise InvalidRequest("Missing or invalid authentication arguments: refresh_token is required.")
@@ -76,11 +98,16 @@ def parse_grant(form: Mapping[str, str], site_url: str) -> PasswordGrant | Refre
             raise InvalidRequest("Unsupported grant_type: this gateway supports password and refresh_token.")
 
 
+def _is_sudo(scope: str) -> bool:
+    return any(part.lower().startswith(_SUDO) for part in scope.split())
+
+
 def success(result: SignedIn) -> Response:
     """Return a response like the site's. `expires_in` is in seconds."""
     body = {
         "token_type": "Bearer",
         "access_token": result.access_token,
+        "api_token": result.api_token,
         "expires_in": max(0, result.session.access_expires_at - int(time.time())),
         "refresh_token": str(result.handle),
     }

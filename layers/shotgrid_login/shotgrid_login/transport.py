@@ -13,13 +13,15 @@ from enum import Enum
 from typing import Any
 
 from shotgrid_login import cookie, log
-from shotgrid_login.errors import InvalidRequest, OriginNotAllowed
+from shotgrid_login.errors import InvalidRequest, OriginNotAllowed, SessionEnded
 from shotgrid_login.http import Request, Response
-from shotgrid_login.sessions import Handle, SignedIn
+from shotgrid_login.sessions import Handle, Sessions, SignedIn
 
-# The fields of this module, for the routes that accept them (`http.Fields`: longest value in characters).
+# The fields of this module, for the routes that accept them (`http.Fields`: longest value in characters). A handle has
+# 66 characters. Longer texts, such as the site's own refresh tokens, count as handles of ended sessions.
 TRANSPORT_FIELD = {"transport": 16}
-HANDLE_FIELD = {"refresh_token": 128}
+HANDLE_FIELD = {"refresh_token": 4096}
+SIGN_IN_FIELDS = TRANSPORT_FIELD | HANDLE_FIELD
 
 
 class Transport(Enum):
@@ -36,7 +38,8 @@ def choose(request: Request, fields: Mapping[str, str]) -> Transport:
         InvalidRequest: neither "cookie" nor "token", or a cookie that the browser would reject.
         OriginNotAllowed: a cookie for a caller that is not a page.
     """
-    same_site = request.sec_fetch_site in ("same-origin", "same-site")
+    # In a frame of a page on another site, browsers drop the cookie although the frame is on the gateway's site.
+    same_site = request.sec_fetch_site in ("same-origin", "same-site") and request.has_cookie_access
     requested = fields.get("transport")
     if requested is None:
         return Transport.COOKIE if same_site and request.origin else Transport.TOKEN
@@ -48,7 +51,9 @@ def choose(request: Request, fields: Mapping[str, str]) -> Transport:
         if request.origin is None:
             raise OriginNotAllowed("The cookie is only for pages in browsers, and this request has no Origin header.")
         if request.sec_fetch_site is not None and not same_site:
-            raise InvalidRequest('transport: a page on another site cannot keep the cookie; use "token"')
+            raise InvalidRequest(
+                'transport: a page on another site, or in a frame of one, cannot keep the cookie; use "token"'
+            )
     return transport
 
 
@@ -72,8 +77,23 @@ def find_handle(request: Request, fields: Mapping[str, str]) -> tuple[Handle, Tr
     return None
 
 
-def signed_in(result: SignedIn, transport: Transport, site_url: str) -> Response:
-    """Return 200 with the access token, its site, the user, and the handle as `transport` requires."""
+def end_replaced(request: Request, fields: Mapping[str, str], sessions: Sessions, new: SignedIn) -> None:
+    """End the session whose handle came with a request that has just signed a user in: no page uses it any more."""
+    try:
+        found = find_handle(request, fields)
+    except SessionEnded:
+        return  # the text is not a handle, so there is no session to end
+    # A repeated request can already have the handle of the new session.
+    if found is not None and found[0].session_id != new.session.session_id:
+        sessions.sign_out(found[0])
+
+
+def signed_in(result: SignedIn, transport: Transport, site_url: str, held: Handle | None = None) -> Response:
+    """Return 200 with the tokens, their site, the user, and the handle as `transport` requires.
+
+    `held` is the handle that the page already has. Its cookie is not set again: the response could be late, and would
+    replace a newer cookie of another tab.
+    """
     session = result.session
     log.log_user(session.user_hash)
     now = int(time.time())
@@ -81,16 +101,17 @@ def signed_in(result: SignedIn, transport: Transport, site_url: str) -> Response
         "status": "signed_in",
         "token_type": "Bearer",
         "access_token": result.access_token,
+        "api_token": result.api_token,
         "expires_in": max(0, session.access_expires_at - now),
         "site_url": site_url,
         "user": session.user.public,
         "session": session_times(session.expires_at, session.idle_expires_at),
     }
     headers = {}
-    if transport is Transport.COOKIE:
-        headers = cookie.set_header(cookie.SESSION, str(result.handle), max(0, session.expires_at - now))
-    else:
+    if transport is Transport.TOKEN:
         body["refresh_token"] = str(result.handle)
+    elif result.handle != held:
+        headers = cookie.set_header(cookie.SESSION, str(result.handle), max(0, session.expires_at - now))
     return Response(200, "signed_in", body, headers)
 
 
