@@ -94,6 +94,12 @@ def test_code_is_sent_as_auth_token() -> None:
     assert replay.form["auth_token"] == ["123456"]
 
 
+def test_session_uuid_is_passed_on() -> None:
+    with replaying(http(200, RECORDED_TOKENS)) as replay:
+        Site(replay.url).password("a", "b", session_uuid="4ee5e8a6-0000")
+    assert replay.form["session_uuid"] == ["4ee5e8a6-0000"]
+
+
 def test_refresh_sends_only_the_refresh_token() -> None:
     with replaying(http(200, RECORDED_TOKENS)) as replay:
         Site(replay.url).refresh_token("the refresh token")

@@ -159,6 +159,8 @@ def test_only_the_session_route_requires_a_bearer() -> None:
         "OPTIONS /auth/refresh": None,
         "POST /api/v1/auth/access_token": None,
         "OPTIONS /api/v1/auth/access_token": None,
+        "POST /api/v1.1/auth/access_token": None,
+        "OPTIONS /api/v1.1/auth/access_token": None,
         "POST /auth/logout": None,
         "OPTIONS /auth/logout": None,
         "GET /auth/session": [{"ShotGridBearer": []}],
@@ -183,6 +185,10 @@ def test_pages_can_read_the_responses_that_api_gateway_creates() -> None:
         assert headers["vary"] == "'Origin'"
         assert headers["cache-control"] == "'no-store'"
         assert headers["x-request-id"] == "context.requestId"
+        assert headers["strict-transport-security"] == "'max-age=31536000'"
+        assert headers["x-content-type-options"] == "'nosniff'"
+        assert headers["referrer-policy"] == "'no-referrer'"
+        assert headers["content-security-policy"] == "'default-src 'none'; frame-ancestors 'none''"
         (body,) = response["responseTemplates"].values()
         problem = json.loads(body.replace("$context.requestId", "id"))
         assert problem.keys() >= {"code", "title", "detail", "request_id"}
@@ -263,7 +269,12 @@ def test_every_parameter_has_a_description_a_limit_and_a_safe_default() -> None:
     [
         (
             "ShotGridSiteUrl",
-            ["https://studio.shotgrid.autodesk.com", "https://site.example:8443/", "http://localhost:8001"],
+            [
+                "https://studio.shotgrid.autodesk.com",
+                "https://site.example:8443/",
+                "http://localhost:8001",
+                "HTTPS://Studio.ShotGrid.com:443/",
+            ],
             [
                 "http://studio.shotgrid.autodesk.com",
                 "https://a.example/path",

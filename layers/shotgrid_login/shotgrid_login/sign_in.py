@@ -52,15 +52,19 @@ class SignIn:
         except OtpRequired:
             return self._challenges.issue(username, password, self._now())
 
-    def in_one_step(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
+    def in_one_step(
+        self, username: str, password: str, code: str | None, source_address: str, session_uuid: str | None = None
+    ) -> SignedIn:
         """Return the new session of a caller that sends password and code together, as with the site's own endpoint.
+
+        `session_uuid` is for the site: the window of the site that opened the page.
 
         Raises:
             OtpRequired: the site requires a code, or rejected this one.
             InvalidCredentials: the site rejected user name and password, or perhaps only the code.
             PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
-        return self._sign_in(username, password, code and _without_space(code), source_address)
+        return self._sign_in(username, password, code and _without_space(code), source_address, session_uuid)
 
     def open_challenge(self, challenge: str) -> OpenedChallenge:
         """Open the text of a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
@@ -96,11 +100,13 @@ class SignIn:
         self._challenges.use_up(challenge)
         return self._start_session(challenge.username, tokens, now)
 
-    def _sign_in(self, username: str, password: str, code: str | None, source_address: str) -> SignedIn:
+    def _sign_in(
+        self, username: str, password: str, code: str | None, source_address: str, session_uuid: str | None = None
+    ) -> SignedIn:
         now = self._now()
         attempt = self._failed_attempts.count(username, source_address, now)
         try:
-            tokens = self._site.password(username, password, code)
+            tokens = self._site.password(username, password, code, session_uuid)
         except OtpRequired:
             if code is None:  # not a guess: the site has judged no code, and may not have looked at the password
                 self._failed_attempts.forgive(attempt)

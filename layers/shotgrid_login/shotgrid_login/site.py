@@ -59,8 +59,12 @@ class Site:
         """Take the site's root, without a final slash."""
         self.connection = SiteConnection(url, seconds)
 
-    def password(self, username: str, password: str, auth_token: str | None = None) -> Tokens:
+    def password(
+        self, username: str, password: str, auth_token: str | None = None, session_uuid: str | None = None
+    ) -> Tokens:
         """Sign in with a password, and with a code if there is one.
+
+        `session_uuid` is what the page sent under this name, if anything (`site-contract.md`, "extra fields").
 
         Raises:
             OtpRequired: the site requires a code; with `auth_token`, it rejected the code (some sites return 102 then).
@@ -72,6 +76,8 @@ class Site:
         grant = {"grant_type": "password", "username": username, "password": password}
         if auth_token is not None:
             grant["auth_token"] = auth_token
+        if session_uuid is not None:
+            grant["session_uuid"] = session_uuid
         status, body = self._post_grant(grant)
         code = _error_code(status, body)
         if code is None:
