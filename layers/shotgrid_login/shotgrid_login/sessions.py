@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -150,6 +151,10 @@ class Session:
     lease_until: int
     legacy_hash: bytes = b""
 
+    def has_expired(self, now: int) -> bool:
+        """Whether the session is over although its row is still there."""
+        return self.expires_at <= now or self.idle_expires_at <= now
+
 
 @dataclass(frozen=True)
 class Secrets:
@@ -215,9 +220,13 @@ class Sessions:
         if row is None:
             raise SessionEnded
         session = _from_row(row)
-        if session.expires_at <= now or session.idle_expires_at <= now:
+        if session.has_expired(now):
             raise SessionEnded
         return session
+
+    def all(self) -> Iterator[Session]:
+        """Read all sessions, also expired ones that DynamoDB has not deleted yet. Only for `shotgrid-login sessions`."""
+        return map(_from_row, self._table.scan(_row_id("")))
 
     def recognize(self, handle: Handle, session: Session, now: int) -> tuple[HandleState, Secrets]:
         """Return the state of a handle that the session has issued, and the session's secrets. Needs one KMS call.
@@ -262,15 +271,15 @@ class Sessions:
             row = failed.row
         return _from_row(row)
 
-    def take_lease(self, session: Session, until: int, now: int, *, is_forced: bool = False) -> str | None:
-        """Return a lease to call the site for this version of the session; None if another caller has it.
+    def take_lease(self, session: Session, until: int, now: int, *, is_forced: bool = False) -> Session | None:
+        """Return the session with a lease to call the site for this version; None if another caller has it.
 
         `is_forced`: the stored access token is fresh, and the site has rejected it.
         """
         lease = secrets.token_urlsafe(16)
         condition, values = _unchanged(session)
         try:
-            self._table.update(
+            row = self._table.update(
                 _row_id(session.session_id),
                 "SET lease = :lease, lease_until = :until, waiters = :zero, forced_at = :forced_at",
                 # The session was not rotated since it was read: then its access token would be new. And no other
@@ -288,7 +297,7 @@ class Sessions:
             )
         except ConditionFailed:
             return None
-        return lease
+        return _from_row(row)
 
     def join_waiters(self, session: Session) -> bool:
         """Count a caller that waits for the holder of the lease. Returns False if there are enough of them."""
@@ -305,11 +314,16 @@ class Sessions:
             return failed.row is None or failed.row["lease"] != session.lease
         return True
 
-    def release_lease(self, session_id: str, lease: str) -> None:
-        """Give the lease back, because the site did not decide."""
+    def release_lease(self, session: Session) -> None:
+        """Give the lease of `take_lease` back, because the site did not decide."""
         # The session may have ended, or the lease may have expired and belong to another caller now.
         with contextlib.suppress(ConditionFailed):
-            self._table.update(_row_id(session_id), "SET lease = :none", "lease = :lease", {"lease": lease, "none": ""})
+            self._table.update(
+                _row_id(session.session_id),
+                "SET lease = :none",
+                "lease = :lease",
+                {"lease": session.lease, "none": ""},
+            )
 
     def rotate(
         self, session: Session, handle: Handle, user: User | None, tokens: Tokens, requested_at: int, now: int
