@@ -47,6 +47,8 @@ _BUILD_FOLDER = ROOT / ".aws-sam"
 _BUILT_TEMPLATE = _BUILD_FOLDER / "build" / "template.yaml"
 _BUILD_RECORD = _BUILD_FOLDER / "record.json"  # the digest of the inputs, and the time of the built template
 
+_GUARDED_MINISTACK = Path(__file__).with_name("guard.py")
+
 # The longest time for the start of MiniStack, on a loaded machine. Seconds.
 START_SECONDS = 120
 
@@ -78,12 +80,15 @@ class LocalAws:
             "BIND_HOST": "127.0.0.1",
             "CLOUDTRAIL_RECORDING": str(int(self._record_calls)),
             "GATEWAY_PORT": str(self.port),
+            # Listeners of services that no stack here uses. MQTT would listen on all addresses.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
         }
         # MiniStack starts a process for each function. In a process group of their own, all are stopped together.
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, "-P", str(_GUARDED_MINISTACK)],  # -P: do not import modules of its folder
                 env=environment,
                 cwd=self._directory.name,
                 stdin=subprocess.DEVNULL,
@@ -208,12 +213,13 @@ class LocalAws:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
-            with (
-                contextlib.suppress(urllib.error.URLError, OSError),
-                urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=2),
-            ):
+            try:
+                with urllib.request.urlopen(self.endpoint, timeout=2):
+                    raise AssertionError("local AWS accepted a request without a signature")
+            except urllib.error.HTTPError:  # the response of the guard to a request without a signature
                 return
-            time.sleep(0.05)
+            except OSError:
+                time.sleep(0.05)
         raise SetupFailed(f"MiniStack did not start:\n{self.log.read_text()[-4000:]}")
 
 

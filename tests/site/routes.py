@@ -233,9 +233,24 @@ class _StandIn:
         self._state = state
 
     def add_to(self, app: Flask) -> None:
+        app.before_request(self._reject_pages)
         app.add_url_rule("/stand-in/code/<login>", view_func=self._code)
         app.add_url_rule("/stand-in/switches", view_func=self._switches, methods=["GET", "PUT"])
         app.add_url_rule("/stand-in/asked", view_func=self._requests)
+
+    def _reject_pages(self) -> Response | None:
+        """Reject requests of web pages, which cannot choose these headers. The developer can open the URLs.
+
+        The host is compared, because a name of an attacker can resolve to this machine (DNS rebinding).
+        """
+        if not request.path.startswith("/stand-in"):
+            return None
+        port = request.environ["SERVER_PORT"]
+        is_own_host = request.host in (f"127.0.0.1:{port}", f"localhost:{port}")
+        is_from_page = "origin" in request.headers or request.headers.get("sec-fetch-mode", "navigate") != "navigate"
+        if is_own_host and not is_from_page:
+            return None
+        return text_response("Web pages cannot use the routes under /stand-in.\n", 403)
 
     def _code(self, login: str) -> Response:
         if login not in self._state.accounts:

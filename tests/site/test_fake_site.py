@@ -157,3 +157,32 @@ def test_shown_code_is_valid_until_it_is_used(site: FakeSite) -> None:
 def test_unknown_switch_is_rejected_by_name(site: FakeSite) -> None:
     response = requests.put(f"{site.url}/stand-in/switches", json={"two_facter": True}, timeout=10)
     assert (response.status_code, response.text) == (400, "unknown switches: two_facter\n")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.localhost"},
+        {"origin": "null"},
+        {"sec-fetch-mode": "no-cors"},
+        {"sec-fetch-mode": "cors", "sec-fetch-site": "same-origin"},
+        {"host": "evil.example:PORT"},
+        {"host": "127.0.0.1:1"},
+        {"host": "localhost"},
+    ],
+)
+def test_web_page_cannot_use_the_routes_that_only_the_fake_site_has(site: FakeSite, headers: dict[str, str]) -> None:
+    site.add_user("a", "b")
+    port = site.url.rpartition(":")[2]
+    sent = {name: value.replace("PORT", port) for name, value in headers.items()}
+    for method, path in (("GET", "code/a"), ("GET", "switches"), ("PUT", "switches"), ("GET", "asked")):
+        body = {"two_factor": True} if method == "PUT" else None
+        response = requests.request(method, f"{site.url}/stand-in/{path}", json=body, headers=sent, timeout=10)
+        assert response.status_code == 403, path
+    assert not site.switches.two_factor
+
+
+def test_developer_can_open_the_routes_that_only_the_fake_site_has(site: FakeSite) -> None:
+    site.add_user("a", "b")
+    headers = {"host": f"localhost:{site.url.rpartition(':')[2]}", "sec-fetch-mode": "navigate"}
+    assert requests.get(f"{site.url}/stand-in/code/a", headers=headers, timeout=10).text == site.code("a")
