@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import jwt
 import pytest
@@ -341,11 +342,11 @@ def test_no_lease_is_given_for_an_ended_session(core: Core) -> None:
 
 def test_lease_is_released_only_by_its_holder(core: Core) -> None:
     signed_in = start(core)
-    lease = core.sessions.take_lease(signed_in.session, core.clock.now + 20, core.clock.now)
-    assert lease
-    core.sessions.release_lease(signed_in.session.session_id, "another lease")
-    assert core.session_row(signed_in)["lease"] == lease
-    core.sessions.release_lease(signed_in.session.session_id, lease)
+    leased = core.sessions.take_lease(signed_in.session, core.clock.now + 20, core.clock.now)
+    assert leased
+    core.sessions.release_lease(replace(leased, lease="another lease"))
+    assert core.session_row(signed_in)["lease"] == leased.lease
+    core.sessions.release_lease(leased)
     assert core.session_row(signed_in)["lease"] == ""
 
 
@@ -353,13 +354,13 @@ def test_a_few_callers_can_wait_for_each_lease(core: Core) -> None:
     signed_in = start(core)
     now = core.clock.now
     for _ in range(2):
-        assert core.sessions.take_lease(signed_in.session, now + 20, now)
-        waiting = core.sessions.find(signed_in.session.session_id, now)
+        leased = core.sessions.take_lease(signed_in.session, now + 20, now)
+        assert leased
         with ThreadPoolExecutor(8) as pool:
-            joined = list(pool.map(lambda _, session=waiting: core.sessions.join_waiters(session), range(8)))
+            joined = list(pool.map(core.sessions.join_waiters, [leased] * 8))
         assert sum(joined) == MAX_WAITERS
-        core.sessions.release_lease(signed_in.session.session_id, waiting.lease)
-        assert core.sessions.join_waiters(waiting)  # the lease is over, so there is nothing to wait for
+        core.sessions.release_lease(leased)
+        assert core.sessions.join_waiters(leased)  # the lease is over, so there is nothing to wait for
 
 
 # ---- rotation ------------------------------------------------------------------------------------------------

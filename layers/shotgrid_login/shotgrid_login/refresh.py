@@ -111,12 +111,12 @@ class Refresh:
                 raise SiteUnavailable("another refresh of the session failed")
             else:
                 now = self._now()
-                lease = self._sessions.take_lease(session, now + LEASE_SECONDS, now, is_forced=is_forced)
-                if lease:
-                    return self._call_site(handle, session, opened, lease)
+                leased = self._sessions.take_lease(session, now + LEASE_SECONDS, now, is_forced=is_forced)
+                if leased is not None:
+                    return self._call_site(handle, leased, opened)
             session = self._sessions.find(stale.session_id, self._now())
 
-    def _call_site(self, handle: Handle, session: Session, opened: Secrets, lease: str) -> SignedIn:
+    def _call_site(self, handle: Handle, session: Session, opened: Secrets) -> SignedIn:
         requested_at = self._now()
         try:
             tokens = self._site.refresh_token(opened.refresh_token)
@@ -130,7 +130,7 @@ class Refresh:
             rotated = None
         except Exception:
             # The site did not decide. Release the lease, so that the next caller does not wait until it expires.
-            self._sessions.release_lease(session.session_id, lease)
+            self._sessions.release_lease(session)
             raise
         if rotated is not None:
             return rotated

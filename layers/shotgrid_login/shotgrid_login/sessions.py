@@ -225,11 +225,11 @@ class Sessions:
         return session
 
     def all(self) -> Iterator[Session]:
-        """Read all sessions, also expired ones that DynamoDB has not deleted yet. Only for `shotgrid-login sessions`."""
+        """Read all sessions, also expired ones that DynamoDB has not deleted yet. Only for operators."""
         return map(_from_row, self._table.scan(_row_id("")))
 
     def recognize(self, handle: Handle, session: Session, now: int) -> tuple[HandleState, Secrets]:
-        """Return the state of a handle that the session has issued, and the session's secrets. Needs one KMS call.
+        """Return the state of a handle that the session has issued, and the session's secrets, with one KMS call.
 
         Raises `SessionEnded` for a handle that was never issued, and `SessionUnreadable`.
         """
