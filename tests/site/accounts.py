@@ -198,7 +198,8 @@ class Accounts:
 
     def _by_password(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
         user = self.sign_in(form.get("username"), form.get("password"), form.get("auth_token"), switches)
-        return self._tokens(user, "user", switches, self._new_session(user))
+        _check_active(switches)
+        return self._tokens(user, "user", switches, self._new_session(user), window=form.get("session_uuid"))
 
     def _by_script_key(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
         script = self.script(form.get("client_id", ""), form.get("client_secret", ""))
@@ -213,6 +214,7 @@ class Accounts:
             login, session = self._refresh_tokens.get(token, ("", ""))
             if session not in self._sessions or _is_expired(token):
                 raise Rejected("Unauthorized", status=401, code=102)
+            _check_active(switches)
             if session_token := self._sessions[session][1]:
                 self._check_refresh(session_token, switches)
             if switches.retires_refresh_tokens:
@@ -232,6 +234,7 @@ class Accounts:
     def _by_session_token(self, form: Mapping[str, str], switches: Switches) -> dict[str, Any]:
         session_token = form.get("session_token", "")
         account = self.holder(session_token)
+        _check_active(switches)
         _check_licence(switches)
         with self._lock:
             self._web_sessions.mints[session_token] += 1
@@ -399,10 +402,16 @@ class Accounts:
         session: str,
         *,
         sudo_as_login: str | None = None,
+        window: str | None = None,
     ) -> dict[str, Any]:
-        """Return new tokens of a session, as the token endpoint sends them."""
+        """Return new tokens of a session, as the token endpoint sends them.
+
+        `window` is the field `session_uuid` of the request. That its value becomes the claim is a guess.
+        """
         now = int(time.time())
-        claims: dict[str, Any] = {"iss": HOST, "aud": HOST, "iat": now, "session_uuid": session}
+        claims: dict[str, Any] = {"iss": HOST, "aud": HOST, "iat": now, "session_uuid": window or session}
+        if switches.token_padding:
+            claims["padding"] = secrets.token_hex(switches.token_padding)[: switches.token_padding * 3 // 4]
         if auth_type == "session_token":
             claims["session_uuid"] = None  # probed
         access_token = jwt.encode(
@@ -410,7 +419,10 @@ class Accounts:
             | {
                 "exp": now + switches.expires_in,
                 "jti": str(uuid.uuid4()),
-                "user": {"type": account.type, "id": account.id},
+                "user": {
+                    "type": account.type,
+                    "id": str(account.id) if switches.numbers_as_text else account.id,
+                },
                 "sudo_as_login": sudo_as_login,
                 "auth_type": auth_type,
             },
@@ -442,6 +454,12 @@ def _code_of_method(user: Account | None, switches: Switches) -> int | None:
         return None
     codes = {"by_user": IDENTITY if user else 102, "always_110": IDENTITY, "always_102": 102}
     return codes[switches.identity_rejection]
+
+
+def _check_active(switches: Switches) -> None:
+    """Raise `Rejected` for a deactivated user. Unknown: which status real sites send."""
+    if switches.deactivated:
+        raise Rejected("User is deactivated", status=int(switches.deactivated), code=102)
 
 
 def _check_licence(switches: Switches) -> None:

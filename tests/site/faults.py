@@ -19,11 +19,12 @@ GARBAGE: dict[str, tuple[int, str, str]] = {
     "not_an_object": (200, "application/json", "[1]"),
     "missing_access_token": (200, "application/json", '{"token_type":"Bearer","expires_in":600,"refresh_token":"r"}'),
     "missing_refresh_token": (200, "application/json", '{"token_type":"Bearer","expires_in":600,"access_token":"a"}'),
-    "expires_in_text": (
+    "expires_in_words": (
         200,
         "application/json",
-        '{"token_type":"Bearer","access_token":"a","expires_in":"600","refresh_token":"r"}',
+        '{"token_type":"Bearer","access_token":"a","expires_in":"600 seconds","refresh_token":"r"}',
     ),
+    "ip_allow_list": (403, "text/html", "<html><body>Your address 127.0.0.1 is not allowed</body></html>"),
     "nested": (200, "application/json", "[" * 20_000),
     "huge": (200, "application/json", " " * 200_000),
     "teapot": (418, "application/json", "{}"),
@@ -41,6 +42,7 @@ LAUNCHER_GARBAGE: dict[str, tuple[int, str, str]] = {
 }
 HOLD_SECONDS = 60  # a forgotten `hold` ends after this time
 RETRY_AFTER_SECONDS = 7  # of `429_retry_after`
+NEW_ADDRESS = "https://new-name.studio.example"  # of `moved`
 
 # The values of each switch that has names as its values.
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -49,6 +51,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "declined": ("not_found", "pending", "forbidden", "denied"),
     "approval_url": ("own", "missing", "vendor_domain", "relative", "http", "other_host", "javascript", "userinfo"),
     "licence_ended": ("no", "401", "400"),
+    "deactivated": ("", "400", "401", "403"),
     "identity_rejection": ("by_user", "always_110", "always_102"),
     "page_coop": ("", "same-origin"),
     "page_framing": ("SAMEORIGIN", ""),
@@ -72,9 +75,15 @@ class Switches:
             `/api/v1` does not have the key. `something_new` is a method that no client knows.
         expires_in: the lifetime of an access token in seconds.
         fault: what the token endpoint and the Python API do instead of responding. Empty means no fault.
-            A name in `GARBAGE`: send that response. `redirect`: send a redirect. A number from 400: send that status.
+            A name in `GARBAGE`: send that response (`ip_allow_list`: the 403 page of a site with such a list).
+            `redirect`: send a redirect. `moved`: send the permanent redirect of a renamed site. A number from 400: send
+            that status.
             `drop`: close the connection at once. `drop_response`: handle the request, then close the connection.
             `delay:SECONDS`: wait, then respond. `hold`: wait until `release` is called, then respond.
+        numbers_as_text: the site sends the numbers of tokens, claims, rows and errors as text. Unknown.
+        token_padding: how many characters its tokens are longer. Real ones have about 415 (probed).
+        deactivated: the status, with an error body, for every grant of a deactivated user, refresh included. "" is for
+            an active user. Unknown.
         data_fault: the same for the data routes.
         user_fault: the same for a user who reads their own row. The gateway reads it to learn who has signed in.
         request_fault: the same for the start of an approval request. A name in `LAUNCHER_GARBAGE` is possible too, and
@@ -116,6 +125,9 @@ class Switches:
     authentication_method: str = "default"
     expires_in: int = 600
     fault: str = ""
+    numbers_as_text: bool = False
+    token_padding: int = 0
+    deactivated: str = ""
     data_fault: str = ""
     user_fault: str = ""
     cors_on_errors: bool = True
@@ -172,6 +184,8 @@ class Faults:
             hang_up()
         elif fault == "redirect":
             raise ResponseInstead(Response(status=302, headers={"location": f"{request.host_url}api/v1"}))
+        elif fault == "moved":
+            raise ResponseInstead(Response(status=301, headers={"location": f"{NEW_ADDRESS}{request.path}"}))
         elif fault.startswith("delay:"):
             self._closing.wait(float(fault.removeprefix("delay:")))
         elif fault.isdigit():

@@ -34,7 +34,16 @@ def json_response(body: Any, status: int = 200) -> Response:
     return response
 
 
-def error_response(rejected: Rejected) -> Response:
+def with_text_numbers(body: Any) -> Any:
+    """Return JSON values with every number as text."""
+    if isinstance(body, dict):
+        return {name: with_text_numbers(value) for name, value in body.items()}
+    if isinstance(body, list):
+        return [with_text_numbers(value) for value in body]
+    return str(body) if isinstance(body, int | float) and not isinstance(body, bool) else body
+
+
+def error_response(rejected: Rejected, *, numbers_as_text: bool = False) -> Response:
     """Return an error of the REST API (recorded)."""
     error = {
         "id": secrets.token_hex(16),
@@ -45,7 +54,8 @@ def error_response(rejected: Rejected) -> Response:
         "detail": rejected.detail,
         "meta": None,
     }
-    return json_response({"errors": [error]}, rejected.status)
+    body = {"errors": [error]}
+    return json_response(with_text_numbers(body) if numbers_as_text else body, rejected.status)
 
 
 def text_response(text: str, status: int = 200) -> Response:

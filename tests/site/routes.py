@@ -18,7 +18,13 @@ from tests.site.errors import Rejected
 from tests.site.faults import Switches
 from tests.site.internal_api import PREFIX, InternalApi, check_claims, message
 from tests.site.pages import Pages
-from tests.site.responses import ResponseInstead, error_response, json_response, text_response
+from tests.site.responses import (
+    ResponseInstead,
+    error_response,
+    json_response,
+    text_response,
+    with_text_numbers,
+)
 from tests.site.rest import Data, Request, entity_type
 from tests.site.state import State
 
@@ -59,7 +65,9 @@ class _Api:
 
     def add_to(self, app: Flask) -> None:
         app.add_url_rule("/api/v1", view_func=self._about)
-        app.add_url_rule("/api/v1/auth/access_token", view_func=self._access_token, methods=["POST"])
+        for version in ("v1", "v1.1"):
+            path = f"/api/{version}/auth/access_token"
+            app.add_url_rule(path, path, self._access_token, methods=["POST"])
         app.add_url_rule("/api/v1/entity/<plural>", view_func=self._list_rows)
         app.add_url_rule("/api/v1/entity/<plural>/<int:row_id>", view_func=self._read_row)
         app.add_url_rule("/api/v1/entity/<plural>/_search", view_func=self._search, methods=["POST"])
@@ -105,9 +113,10 @@ class _Api:
         state.faults.apply_before(switches.fault)
         check_claims(expired=switches.saml_claims_expired and grant != "client_credentials")
         try:
-            response = json_response(state.tokens(grant, form, switches))
+            tokens = state.tokens(grant, form, switches)
+            response = json_response(with_text_numbers(tokens) if switches.numbers_as_text else tokens)
         except Rejected as rejected:
-            response = error_response(rejected)
+            response = error_response(rejected, numbers_as_text=switches.numbers_as_text)
         state.count_response(login, grant)
         state.faults.apply_after(switches.fault)
         return response
@@ -189,7 +198,8 @@ class _Api:
         data = Data(state.rows(), state.show.today)
         sent = Request(request.path, request.args.to_dict(), request.mimetype, request.get_data())
         try:
-            response = json_response(body(data, sent))
+            found = body(data, sent)
+            response = json_response(with_text_numbers(found) if switches.numbers_as_text else found)
         except Rejected as rejected:
             response = error_response(rejected)
         state.faults.apply_after(fault)

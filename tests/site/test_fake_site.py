@@ -159,6 +159,65 @@ def test_unknown_switch_is_rejected_by_name(site: FakeSite) -> None:
     assert (response.status_code, response.text) == (400, "unknown switches: two_facter\n")
 
 
+def test_token_endpoint_has_a_second_path(site: FakeSite) -> None:
+    site.add_user("a", "b")
+    form = {"grant_type": "password", "username": "a", "password": "b", "session_uuid": "window-7"}
+    response = requests.post(f"{site.url}/api/v1.1/auth/access_token", data=form, timeout=10)
+    assert response.status_code == 200
+    claims = jwt.decode(response.json()["access_token"], options={"verify_signature": False})
+    assert claims["session_uuid"] == "window-7"
+
+
+def test_numbers_can_be_text(site: FakeSite) -> None:
+    user = site.add_user("a", "b", two_factor=True, numbers_as_text=True)
+    missing = request_tokens(site, "password", username="a", password="b").json()["errors"][0]
+    assert (missing["status"], missing["code"]) == ("400", "106")
+    signed_in = request_tokens(site, "password", username="a", password="b", auth_token=site.code("a")).json()
+    assert signed_in["expires_in"] == "600"
+    claims = jwt.decode(signed_in["access_token"], options={"verify_signature": False})
+    assert claims["user"] == {"type": "HumanUser", "id": str(user.id)}
+    bearer = {"authorization": f"Bearer {signed_in['access_token']}"}
+    row = requests.get(f"{site.url}/api/v1/entity/human_users/{user.id}", headers=bearer, timeout=10).json()
+    assert row["data"]["id"] == str(user.id)
+
+
+@pytest.mark.parametrize("padding", [0, 2600])
+def test_tokens_can_be_longer(site: FakeSite, padding: int) -> None:
+    site.add_user("a", "b", token_padding=padding)
+    tokens = request_tokens(site, "password", username="a", password="b").json()
+    for name in ("access_token", "refresh_token"):
+        assert padding < len(tokens[name]) < padding + 600
+
+
+@pytest.mark.parametrize("status", ["400", "401", "403"])
+def test_deactivated_user_is_rejected_for_every_grant(site: FakeSite, status: str) -> None:
+    user = site.add_user("a", "b")
+    session_token = site.new_session_token(user)
+    refresh_token = request_tokens(site, "password", username="a", password="b").json()["refresh_token"]
+    site.switch(user, deactivated=status)
+    for response in (
+        request_tokens(site, "password", username="a", password="b"),
+        request_tokens(site, "refresh_token", refresh_token=refresh_token),
+        request_tokens(site, "session_token", session_token=session_token),
+    ):
+        assert (response.status_code, error(response)["code"]) == (int(status), 102)
+
+
+def test_moved_site_redirects_to_its_new_host(site: FakeSite) -> None:
+    site.switch(fault="moved")
+    form = {"grant_type": "password", "username": "a", "password": "b"}
+    url = f"{site.url}/api/v1/auth/access_token"
+    response = requests.post(url, data=form, timeout=10, allow_redirects=False)
+    assert response.status_code == 301
+    assert response.headers["location"] == "https://new-name.studio.example/api/v1/auth/access_token"
+
+
+def test_site_with_an_ip_allow_list_sends_a_page(site: FakeSite) -> None:
+    site.switch(fault="ip_allow_list")
+    response = request_tokens(site, "password", username="a", password="b")
+    assert (response.status_code, response.headers["content-type"]) == (403, "text/html; charset=utf-8")
+
+
 @pytest.mark.parametrize(
     "headers",
     [
