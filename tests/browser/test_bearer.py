@@ -1,4 +1,4 @@
-"""`login.fetch`: which origins receive the bearer, and which requests are sent twice."""
+"""`login.fetch`: which origins receive which token, and which requests are sent twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route
 
 from tests.site.fake_site import Account
 from tests.support.browser import Monitor
-from tests.support.client import Gateway, until
+from tests.support.client import Gateway, expire_access_token, until
 from tests.support.pages import Form, run
 
 pytestmark = pytest.mark.usefixtures("signed_in_form")
@@ -80,39 +80,68 @@ def _serve() -> Iterator[Api]:
     running.server.server_close()
 
 
-def test_bearer_is_sent_to_the_site_and_to_added_origins_only(
+def test_site_receives_its_token_and_added_origins_receive_the_api_token(
     page: Page, user: Account, monitor: Monitor, gateway: Gateway, api: Api, other_api: Api
 ) -> None:
     monitor.bearer_origins.add(api.origin)
     code = """
       login.addOrigin(values.added);
-      await login.fetch(`${login.site}/api/v1/entity/projects`);
+      await login.fetch(`${login.site}/api/v1/entity/shots`);
       await login.fetch(new Request(`${values.added}/a`, { headers: { "x-own": "kept" } }));
       await login.fetch(new URL(`${values.other}/b`));
       await login.fetch("/");
-      return login.accessToken();
+      return [await login.accessToken(), await login.apiToken()];
     """
-    token = run(page, code, added=api.origin, other=other_api.origin)
-    assert api.requests == [("GET", "/a", f"Bearer {token}")]
+    access_token, api_token = run(page, code, added=api.origin, other=other_api.origin)
+    assert access_token in gateway.site.secrets
+    assert api_token not in gateway.site.secrets
+    (shots,) = monitor.requests_to("/api/v1/entity/shots")
+    assert shots.headers["authorization"] == f"Bearer {access_token}"
+    assert api.requests == [("GET", "/a", f"Bearer {api_token}")]
     assert other_api.requests == [("GET", "/b", None)]
     (own,) = monitor.requests_to("/")
     assert "authorization" not in own.headers
     assert gateway.site.reads_by(user) == 2  # one by the page itself
 
 
-def test_redirect_to_another_origin_is_followed_without_the_bearer(
+def test_redirect_of_a_request_with_a_token_is_not_followed(
     page: Page, monitor: Monitor, api: Api, other_api: Api
 ) -> None:
     monitor.bearer_origins.add(api.origin)
     api.redirects_to = f"{other_api.origin}/there"
-    run(page, "login.addOrigin(values.added); await login.fetch(`${values.added}/moved`);", added=api.origin)
-    assert [(path, authorization is None) for _, path, authorization in api.requests] == [("/moved", False)]
+    fetch = "login.addOrigin(values.added); return (await login.fetch(`${values.added}/moved`, values.init)).type;"
+    for init in ({}, {"redirect": "follow"}):
+        assert run(page, fetch, added=api.origin, init=init) == "TypeError"
+    assert run(page, fetch, added=api.origin, init={"redirect": "manual"}) == "opaqueredirect"
+    assert len(api.requests) == 3
+    assert other_api.requests == []
+    monitor.expect("net::ERR_FAILED")
+
+
+def test_redirect_of_a_request_without_a_token_is_followed(page: Page, api: Api, other_api: Api) -> None:
+    api.redirects_to = f"{other_api.origin}/there"
+    assert run(page, "return (await login.fetch(values.url)).status;", url=f"{api.origin}/moved") == 200
     assert other_api.requests == [("GET", "/there", None)]
 
 
 def test_invalid_origin_is_rejected(page: Page) -> None:
     for origin in INVALID_ORIGINS:
         assert run(page, "login.addOrigin(values.origin)", origin=origin) == "TypeError", origin
+
+
+def test_request_that_an_api_rejects_is_repeated_with_a_new_api_token(
+    page: Page, monitor: Monitor, gateway: Gateway, api: Api
+) -> None:
+    monitor.bearer_origins.add(api.origin)
+    token = run(page, "return login.apiToken();")
+    (cookie,) = page.context.cookies()
+    expire_access_token(gateway, cookie["value"])  # the API knows that before the page does
+    code = "login.addOrigin(values.added); return (await login.fetch(`${values.added}/rejected`)).status;"
+    assert run(page, code, added=api.origin) == 401
+    new_token = run(page, "return login.apiToken();")
+    assert [authorization for *_, authorization in api.requests] == [f"Bearer {token}", f"Bearer {new_token}"]
+    assert new_token != token
+    monitor.expect_status(401, "/rejected")
 
 
 def test_request_that_an_api_rejects_despite_a_valid_token_is_not_repeated(
@@ -208,6 +237,7 @@ def test_fetch_after_sign_out_sends_no_request(
     reads = gateway.site.reads_by(user)
     assert run(page, f"await login.fetch('{gateway.site.url}/api/v1/entity/shots');") == "signed_out"
     assert run(page, "return login.accessToken();") == "signed_out"
+    assert run(page, "return login.apiToken();") == "signed_out"
     assert run(page, "return [login.user, login.site, login.state];") == [None, None, "signed_out"]
     assert gateway.site.reads_by(user) == reads
 

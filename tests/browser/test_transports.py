@@ -39,7 +39,7 @@ class HostedPage:
     def post(self, route: str, body: Any, credentials: str = "include") -> dict[str, Any]:
         url = f"http://{self._gateway.host}/auth/{route}"
         response: dict[str, Any] = self.page.evaluate(POST, [url, body, credentials])
-        for name in ("access_token", "refresh_token", "challenge"):
+        for name in ("access_token", "api_token", "refresh_token", "challenge"):
             if value := (response.get("body") or {}).get(name):
                 self._gateway.secrets.add(value)
         return response

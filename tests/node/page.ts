@@ -11,7 +11,9 @@ export async function page(username: string, password: string, code: string): Pr
     const challenge: Challenge | null = await login.signIn(username, password);
     if (challenge) await challenge.sendCode(code);
     const response: Response = await login.fetch(`${login.site}/api/v1/entity/projects`, { method: "GET" });
-    return response.ok ? await login.accessToken() : undefined;
+    if (response.ok) return [await login.accessToken(), await login.apiToken()].join();
+    if (login.state === "unreachable") login.signInAgain();
+    await login.signOut({ everywhere: true });
   } catch (error) {
     if (error instanceof LoginError && error.transient) return `${error.code} ${error.attemptsLeft ?? error.retryAfter}`;
     throw error;

@@ -158,6 +158,9 @@ class Monitor:
         assert not [secret for secret in secrets if secret in request.url], request.url
         assert not [secret for secret in secrets if secret in headers.get("referer", "")]
         is_gateway = url.hostname == urlsplit(f"http://{self._gateway.host}").hostname
+        if not self._is_of_site(request.url):
+            sent = headers.get("authorization", "")
+            assert not [secret for secret in self._gateway.site.secrets if secret in sent], request.url
         if f"{url.scheme}://{url.netloc}" not in self.bearer_origins and not is_gateway:
             assert "authorization" not in headers, request.url
             assert not [secret for secret in secrets if secret in (request.post_data or "")], request.url

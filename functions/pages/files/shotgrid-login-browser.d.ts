@@ -6,6 +6,7 @@
  * if one of the two pages has a Cross-Origin-Opener-Policy.
  */
 export type LoginError = import("./shotgrid-login.js").LoginError;
+export type Session = import("./shotgrid-login-tabs.js").Session;
 export type User = import("./shotgrid-login.js").User;
 export type Methods = {
     siteUrl: string;
@@ -32,9 +33,30 @@ export type Access = {
     read: (request: Promise<Response>) => Promise<any>;
     call: (route: string, fields: object) => Promise<any>;
     /**
+     * Of the session that a sign-in replaces.
+     */
+    handle: () => string | undefined;
+    /**
      * Takes over the session of a response.
      */
     adopt: (body: object) => User;
+    /**
+     * The session, once it is restored.
+     */
+    session: () => Promise<Session>;
+    /**
+     * The session, with tokens that can be used now.
+     */
+    freshSession: () => Promise<Session>;
+    /**
+     * Gets tokens other than the rejected one.
+     */
+    renew: (rejected: string, bySite: boolean) => Promise<void>;
+    /**
+     * The origins of `addOrigin`.
+     */
+    apiOrigins: Set<string>;
+    timeout: (ms: number) => AbortSignal;
 };
 export type ApprovalRequest = {
     challenge: string;
@@ -83,7 +105,7 @@ export declare class BrowserSignIn {
  * @param {boolean} fresh  Without the browser's cache.
  * @returns {Promise<Methods>}
  */
-export declare function methods({ gateway, read }: Access, fresh: boolean): Promise<Methods>;
+export declare function methods({ gateway, read, timeout }: Access, fresh: boolean): Promise<Methods>;
 /**
  * Requests the approval, and opens the approval page in a blank tab.
  * @param {Access} access

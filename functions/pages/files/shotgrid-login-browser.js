@@ -7,6 +7,7 @@
  */
 
 /** @typedef {import("./shotgrid-login.js").LoginError} LoginError */
+/** @typedef {import("./shotgrid-login-tabs.js").Session} Session */
 /** @typedef {import("./shotgrid-login.js").User} User */
 /**
  * How users can sign in to the site. `unknown`: the site did not respond, or it returned an unknown value.
@@ -18,14 +19,20 @@
  * @property {"yes" | "no" | "unknown"} browser
  */
 /**
- * What this module uses of a `ShotGridLogin`. The functions throw `LoginError`.
+ * What the modules that load on demand use of a `ShotGridLogin`. The functions throw `LoginError`.
  * @typedef {object} Access
  * @property {EventTarget & {user: User | null}} login
  * @property {typeof import("./shotgrid-login.js").LoginError} LoginError
  * @property {string} gateway  With a final slash.
  * @property {(request: Promise<Response>) => Promise<any>} read
  * @property {(route: string, fields: object) => Promise<any>} call
+ * @property {() => string | undefined} handle  Of the session that a sign-in replaces.
  * @property {(body: object) => User} adopt  Takes over the session of a response.
+ * @property {() => Promise<Session>} session  The session, once it is restored.
+ * @property {() => Promise<Session>} freshSession  The session, with tokens that can be used now.
+ * @property {(rejected: string, bySite: boolean) => Promise<void>} renew  Gets tokens other than the rejected one.
+ * @property {Set<string>} apiOrigins  The origins of `addOrigin`.
+ * @property {(ms: number) => AbortSignal} timeout
  */
 /**
  * An approval request, as it is stored in `sessionStorage` while it waits.
@@ -54,6 +61,9 @@ const METHODS_TIMEOUT = 35_000;
 
 // After these events, the user may be back from the other tab. A window next to this one changes no visibility.
 const RETURN_EVENTS = ["visibilitychange", "focus", "pageshow", "online"];
+
+/** @type {BrowserSignIn | null} */
+let waiting = null; // the sign-in that was started last; all elements of a page share it
 
 /** A sign-in that waits until the user approves it. */
 export class BrowserSignIn {
@@ -108,6 +118,7 @@ export class BrowserSignIn {
     });
     this.done.catch(() => {}); // a page can use the event `signedin` instead
 
+    waiting = this;
     storage()?.setItem(storageName(access), JSON.stringify(request));
     const { signal } = this.#listeners;
     for (const type of RETURN_EVENTS) addEventListener(type, (event) => this.#onReturn(event), { signal });
@@ -142,13 +153,13 @@ export class BrowserSignIn {
   }
 
   async #poll() {
-    const { LoginError, call } = this.#access;
+    const { LoginError, call, handle } = this.#access;
     this.#isPolling = true;
     this.#hasReturned = false;
     this.#polledAt = Date.now();
     let pause = MIN_INTERVAL;
     try {
-      const body = await call("approval", { challenge: this.#request.challenge });
+      const body = await call("approval", { challenge: this.#request.challenge, refresh_token: handle() });
       this.problem = null;
       this.#interval = body.interval ?? INTERVAL;
       if (body.status === "signed_in") await this.#onApproved(body);
@@ -179,6 +190,7 @@ export class BrowserSignIn {
   #end(/** @type {LoginError | null} */ error = null) {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    if (waiting === this) waiting = null;
     clearTimeout(this.#timer);
     this.#listeners.abort();
     const stored = readRequest(this.#access); // can be of another sign-in, which was started later
@@ -194,13 +206,13 @@ export class BrowserSignIn {
  * @param {boolean} fresh  Without the browser's cache.
  * @returns {Promise<Methods>}
  */
-export async function methods({ gateway, read }, fresh) {
+export async function methods({ gateway, read, timeout }, fresh) {
   const body = await read(
     fetch(`${gateway}auth/methods`, {
       cache: fresh ? "reload" : "default",
       credentials: "omit",
       redirect: "error",
-      signal: AbortSignal.timeout(METHODS_TIMEOUT),
+      signal: timeout(METHODS_TIMEOUT),
     }),
   );
   const { site_url: siteUrl, site_host: siteHost, method, password, browser } = body;
@@ -246,7 +258,9 @@ export async function start(access, tab) {
  */
 export function resume(access) {
   const request = readRequest(access);
-  if (request && !access.login.user && Date.now() < request.expiresAt + GRACE * 1000) return new BrowserSignIn(access, request, 0);
+  if (request && !access.login.user && Date.now() < request.expiresAt + GRACE * 1000) {
+    return waiting?.approvalUrl === request.approvalUrl ? waiting : new BrowserSignIn(access, request, 0);
+  }
   storage()?.removeItem(storageName(access));
   return null;
 }

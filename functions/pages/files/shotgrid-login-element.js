@@ -26,6 +26,9 @@ const ANNOUNCED_TIMES = [60, 20];
 // needs about 2 s, and waits for the site for 4 s.
 const METHODS_DELAY = 8000;
 
+// Milliseconds after which the hint to close the site's tab disappears.
+const HINT_DELAY = 60_000;
+
 /** @type {Methods} */
 const UNKNOWN = { siteUrl: "", siteHost: "", method: "unknown", password: "unknown", browser: "unknown" };
 
@@ -42,6 +45,8 @@ export class ShotGridLoginElement extends HTMLElement {
   #retrying = false;
   #hasBrowserFailed = false;
   #signedInWithBrowser = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #hintTimer; // removes the hint about the other tab
   #blockedUntil = 0; // `Date.now()` milliseconds; before this time the gateway rejects further attempts
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
@@ -70,6 +75,7 @@ export class ShotGridLoginElement extends HTMLElement {
   #codeKindButton = button("plain", "link");
   #submitButton = node("button", { type: "submit", class: "primary", part: "button" });
   #retryButton = button("primary", "button");
+  #signInAgainButton = button("plain", "link", {}, "Sign in again");
   #browserButton = button("primary", "button", { "aria-describedby": "browser-hint" });
   #toBrowserButton = button("plain", "link", {}, "Sign in with the browser instead");
   #toPasswordButton = button("plain", "link");
@@ -137,6 +143,12 @@ export class ShotGridLoginElement extends HTMLElement {
       this.#renderWhenRestored(login.restore());
       this.#render();
     });
+    this.#signInAgainButton.addEventListener("click", async () => {
+      login.signInAgain();
+      this.#showProblem("");
+      await this.#loadMethods();
+      this.focus();
+    });
     this.#username.addEventListener("input", () => {
       this.#blockedUntil = 0; // the wait was for another user name
       this.#renderTimes();
@@ -158,12 +170,10 @@ export class ShotGridLoginElement extends HTMLElement {
       "section",
       { class: "card", part: "card" },
       ...[this.#heading, this.#notice, this.#problem, this.#status, this.#announcement, this.#browserStep],
-      ...[this.#waitingStep, this.#form, this.#retryButton, this.#user],
+      ...[this.#waitingStep, this.#form, this.#retryButton, this.#signInAgainButton, this.#user],
     );
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE);
     const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet];
+    addStyle(root);
     root.append(card, this.#content);
   }
 
@@ -197,7 +207,12 @@ export class ShotGridLoginElement extends HTMLElement {
 
   /** Focuses the first control of the current step. */
   focus(/** @type {FocusOptions} */ options = {}) {
-    const controls = { browser: this.#browserButton, waiting: this.#approvalLink, code: this.#code };
+    const controls = {
+      unreachable: this.#retryButton,
+      browser: this.#browserButton,
+      waiting: this.#approvalLink,
+      code: this.#code,
+    };
     const control = controls[/** @type {keyof typeof controls} */ (this.#currentState())] ?? this.#username;
     control.focus(options);
   }
@@ -351,6 +366,10 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#render();
     if (focused) this.#signedInAs.focus();
     this.#status.textContent = this.#signedInWithBrowser ? TEXTS.closeTab : "";
+    clearTimeout(this.#hintTimer);
+    this.#hintTimer = setTimeout(() => {
+      if (this.#status.textContent === TEXTS.closeTab) this.#status.textContent = "";
+    }, HINT_DELAY);
     this.#announcement.textContent = `Signed in as ${login.user?.login}.`;
   }
 
@@ -414,13 +433,16 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#passwordStep.hidden = state !== "password";
     this.#codeStep.hidden = this.#codeOptions.hidden = state !== "code";
     this.#waitingStep.hidden = state !== "waiting";
-    this.#retryButton.hidden = state !== "unreachable";
+    this.#retryButton.hidden = this.#signInAgainButton.hidden = state !== "unreachable";
     this.#retryButton.textContent = this.#retrying ? "Trying…" : "Try again";
     this.#retryButton.classList.toggle("busy", this.#retrying);
     this.#retryButton.setAttribute("aria-disabled", String(this.#retrying));
     this.#user.hidden = this.#content.hidden = state !== "signed-in";
     this.#signedInAs.replaceChildren("Signed in as ", node("strong", {}, login.user?.login ?? ""));
-    this.#signOutButton.textContent = this.#signedInWithBrowser ? "Not you? Sign out" : "Sign out";
+    const signOut = this.#signedInWithBrowser ? "Not you? Sign out" : "Sign out";
+    this.#signOutButton.textContent = this.#busy ? "Signing out…" : signOut;
+    this.#signOutButton.classList.toggle("busy", this.#busy);
+    this.#signOutButton.setAttribute("aria-disabled", String(this.#busy));
     this.#form.setAttribute("aria-busy", String(this.#busy));
     for (const control of [this.#username, this.#password, this.#code]) control.readOnly = this.#busy;
     if (state === "restoring" && login.state === "restoring") this.#status.textContent = TEXTS.restoring;
@@ -526,6 +548,16 @@ function button(
   /** @type {string[]} */ ...text
 ) {
   return node("button", { type: "button", class: style, part, ...attributes }, ...text);
+}
+
+function addStyle(/** @type {ShadowRoot} */ root) {
+  if (!root.adoptedStyleSheets) {
+    root.append(node("style", {}, STYLE)); // in browsers without constructed style sheets
+    return;
+  }
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  root.adoptedStyleSheets = [sheet];
 }
 
 function isPasswordDisabled(/** @type {unknown} */ error) {

@@ -15,6 +15,18 @@ export const STYLE = `
   display: block;
   font: var(--shotgrid-login-font, 1rem/1.5 system-ui, sans-serif);
 }
+@supports not (color: light-dark(red, red)) {
+  :host {
+    --_accent: var(--shotgrid-login-accent, #0b63ce);
+    --_on-accent: var(--shotgrid-login-on-accent, #ffffff);
+    --_background: var(--shotgrid-login-background, #ffffff);
+    --_text: var(--shotgrid-login-text, #1d2129);
+    --_muted: var(--shotgrid-login-muted, #57606e);
+    --_border: var(--shotgrid-login-border, #858e9c);
+    --_error: var(--shotgrid-login-error, #b42318);
+    color-scheme: light;
+  }
+}
 :host([hidden]), [hidden] { display: none !important; }
 * { box-sizing: border-box; margin: 0; }
 .card {

@@ -27,7 +27,7 @@ export const TEXTS = {
 };
 
 const IDENTITY = "This site signs people in with their Autodesk account. Never type your Autodesk password here.";
-const ENABLE = "the site's administrator to enable the App Session Launcher.";
+const ENABLE = "ask your administrator to enable sign-in with the browser.";
 
 /** Texts for error codes. For all other codes, the gateway's own message is shown. */
 const ERRORS = /** @type {Record<string, (error: LoginError) => string>} */ ({
@@ -40,9 +40,13 @@ const ERRORS = /** @type {Record<string, (error: LoginError) => string>} */ ({
   site_unavailable: () => "ShotGrid does not answer at the moment. Nothing is lost: try again shortly.",
   too_many_requests: () => "Very many people are signing in right now. Try again in a moment.",
   unreachable: ({ message }) => `${message} Check your connection and try again.`,
-  origin_not_allowed: ({ message }) =>
-    // Without an origin, there is no address to add.
-    self.origin === "null" ? message : `${message} The administrator of the sign-in service has to add that address.`,
+  origin_not_allowed: ({ message }) => {
+    if (location.protocol === "file:") return `${message} Open the page at an address of a web server.`;
+    if (self.origin === "null") {
+      return `${message} Open the page in a tab of its own, or add allow-same-origin to the sandbox of its frame.`;
+    }
+    return `${message} The administrator of the sign-in service has to add that address.`;
+  },
 });
 
 /** Texts that differ in a situation. */
@@ -79,8 +83,8 @@ export function noticeText(/** @type {Methods} */ { method, password, browser })
   const sentences = [];
   if (method === "oxygen") sentences.push(IDENTITY);
   if (method === "unknown") sentences.push("Never type your Autodesk password here.");
-  if (browser === "no" && password === "legacy") sentences.push(`If you have no legacy login, ask ${ENABLE}`);
-  if (browser === "no" && password === "no") sentences.push(`This site cannot sign you in here. Ask ${ENABLE}`);
+  if (browser === "no" && password === "legacy") sentences.push(`If you have no legacy login, ${ENABLE}`);
+  if (browser === "no" && password === "no") sentences.push(`This site cannot sign you in here: ${ENABLE}`);
   return sentences.join(" ");
 }
 

@@ -6,27 +6,14 @@
  */
 export type BrowserSignIn = import("./shotgrid-login-browser.js").BrowserSignIn;
 export type Methods = import("./shotgrid-login-browser.js").Methods;
+export type Challenge = import("./shotgrid-login-password.js").Challenge;
+export type Session = import("./shotgrid-login-tabs.js").Session;
 export type User = {
     type: string;
     id: number;
     login: string;
 };
 export type State = "restoring" | "unreachable" | "signed_out" | "signed_in";
-export type Challenge = {
-    expiresAt: number;
-    sendCode: (code: string) => Promise<User>;
-};
-export type Session = {
-    user: User;
-    site: string;
-    accessToken: string;
-    /**
-     * The handle; only with token transport.
-     */
-    refreshToken: string | undefined;
-    renewAt: number;
-    expiresAt: number;
-};
 /** An error response, or no response. Decide by `code`; `message` is for users. */
 export declare class LoginError extends Error {
     code: string;
@@ -87,23 +74,27 @@ export declare class ShotGridLogin extends EventTarget {
     resumeSignIn(): Promise<BrowserSignIn | null>;
     /**
      * Signs in. Returns null if the user is signed in now, or a challenge if the site requires a code.
-     * @param {string} username
-     * @param {string} password
      * @returns {Promise<Challenge | null>}
      * @throws {LoginError}
      */
-    signIn(username: string, password: string): Promise<Challenge | null>;
+    signIn(/** @type {string} */ username: string, /** @type {string} */ password: string): Promise<Challenge | null>;
+    /** Stops looking for a session that cannot be restored now, so that the user can sign in. A sign-in ends that session. */
+    signInAgain(): void;
     /** Calls back with the user: now, if one is signed in, and whenever another one signs in. */
     onSignedIn(/** @type {(user: User) => void} */ callback: (user: User) => void): void;
     /** Waits for a user. @returns {Promise<User>} */
     signedIn(): Promise<User>;
-    /** Signs out in all tabs. Rejects, and the user stays signed in, if the call fails. */
-    signOut(): Promise<void>;
-    /** Lets `fetch` send the access token to a studio's own API, such as `https://api.studio.com`. */
+    /**
+     * Signs out in all tabs. Rejects, and the user stays signed in, if the call fails.
+     * @param {{everywhere?: boolean}} [options]  `everywhere: true` ends all sessions of the user, on all devices.
+     */
+    signOut({ everywhere }?: {
+        everywhere?: boolean;
+    }): Promise<void>;
+    /** Lets `fetch` send the API token to a studio's own API, such as `https://api.studio.com`. */
     addOrigin(/** @type {string} */ origin: string): void;
     /**
-     * `fetch`, with the access token for the site and the origins of `addOrigin` only. Renews the token before it
-     * expires, and after a 401. Then it sends the request again, unless the body is a stream.
+     * `fetch` as the user. The site receives the access token, the origins of `addOrigin` receive the API token.
      * @param {RequestInfo | URL} input
      * @param {RequestInit} [init]
      * @returns {Promise<Response>}
@@ -111,10 +102,12 @@ export declare class ShotGridLogin extends EventTarget {
      */
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
     /**
-     * The site's access token, fresh enough to be used now. Do not store it.
+     * The site's access token, fresh enough to be used now. Send it to the site only, and do not store it.
      * @throws {LoginError} `signed_out`, `session_ended`, or the token cannot be renewed.
      */
     accessToken(): Promise<string>;
+    /** The token for studio APIs, as fresh as `accessToken`. The site does not accept it. Do not store it. */
+    apiToken(): Promise<string>;
 }
 /** The sign-in of this page, through the gateway that served this file. */
 export declare const login: ShotGridLogin;

@@ -7,18 +7,10 @@
 
 /** @typedef {import("./shotgrid-login-browser.js").BrowserSignIn} BrowserSignIn */
 /** @typedef {import("./shotgrid-login-browser.js").Methods} Methods */
+/** @typedef {import("./shotgrid-login-password.js").Challenge} Challenge */
+/** @typedef {import("./shotgrid-login-tabs.js").Session} Session */
 /** @typedef {{type: string, id: number, login: string}} User  The site's row of the user. */
 /** @typedef {"restoring" | "unreachable" | "signed_out" | "signed_in"} State */
-/** @typedef {{expiresAt: number, sendCode: (code: string) => Promise<User>}} Challenge  Times are `Date.now()`. */
-/**
- * @typedef {object} Session
- * @property {User} user
- * @property {string} site
- * @property {string} accessToken
- * @property {string | undefined} refreshToken  The handle; only with token transport.
- * @property {number} renewAt
- * @property {number} expiresAt
- */
 
 // Seconds before expiry at which a token is renewed; at most half its lifetime. The gateway's margin is not smaller.
 const RENEWAL_MARGIN = 30;
@@ -77,7 +69,7 @@ export class ShotGridLogin extends EventTarget {
   #restored = Promise.resolve(null);
   #restoring = false;
   #version = 0; // incremented on every session change; responses to older requests are dropped
-  #tokenAfterFailure = ""; // a network error with this token causes no further refresh
+  #newest = 0; // `number` of the newest session that this tab knows
   #endDelay = () => {};
   /** @type {Map<string, Promise<void>>} */
   #renewals = new Map(); // by rejected token
@@ -137,7 +129,7 @@ export class ShotGridLogin extends EventTarget {
 
   /** How users can sign in to the site. @returns {Promise<Methods>} */
   methods({ fresh = false } = {}) {
-    return this.#browser("methods", fresh);
+    return this.#run("browser", "methods", fresh);
   }
 
   /**
@@ -146,34 +138,30 @@ export class ShotGridLogin extends EventTarget {
    * @returns {Promise<BrowserSignIn>}
    */
   signInWithBrowser({ open = true } = {}) {
-    return this.#browser("start", open ? openTab() : null);
+    return this.#run("browser", "start", open ? allowed(() => window.open("about:blank", "_blank")) : null);
   }
 
   /** Continues `signInWithBrowser` after a reload. @returns {Promise<BrowserSignIn | null>} */
   resumeSignIn() {
-    return this.#browser("resume", null);
+    return this.#run("browser", "resume", null);
   }
 
   /**
    * Signs in. Returns null if the user is signed in now, or a challenge if the site requires a code.
-   * @param {string} username
-   * @param {string} password
    * @returns {Promise<Challenge | null>}
    * @throws {LoginError}
    */
-  async signIn(username, password) {
-    // In a frame under a page of another site, the cookie is dropped.
-    const transport = top === window ? {} : { transport: "token" };
-    const body = await this.#call("password", { username, password, ...transport });
-    if (body.status === "signed_in") {
-      this.#updateSession(body);
-      return null;
-    }
-    return {
-      expiresAt: Date.now() + body.expires_in * 1000,
-      sendCode: async (code) =>
-        this.#updateSession(await this.#call("otp", { challenge: body.challenge, code, ...transport })),
-    };
+  signIn(/** @type {string} */ username, /** @type {string} */ password) {
+    return this.#run("password", "signIn", { username, password });
+  }
+
+  /** Stops looking for a session that cannot be restored now, so that the user can sign in. A sign-in ends that session. */
+  signInAgain() {
+    if (this.#session) return;
+    this.#version++;
+    this.#state = "signed_out";
+    this.#problem = null;
+    this.#endDelay();
   }
 
   /** Calls back with the user: now, if one is signed in, and whenever another one signs in. */
@@ -188,65 +176,53 @@ export class ShotGridLogin extends EventTarget {
     return new Promise((resolve) => this.onSignedIn(resolve));
   }
 
-  /** Signs out in all tabs. Rejects, and the user stays signed in, if the call fails. */
-  async signOut() {
+  /**
+   * Signs out in all tabs. Rejects, and the user stays signed in, if the call fails.
+   * @param {{everywhere?: boolean}} [options]  `everywhere: true` ends all sessions of the user, on all devices.
+   */
+  async signOut({ everywhere } = {}) {
     await this.#withLock(async () => {
-      await this.#call("logout", { refresh_token: this.#handle() });
+      await this.#call("logout", { refresh_token: this.#handle(), everywhere });
       this.#broadcast("signedout");
       this.#endSession("signedout");
     });
   }
 
-  /** Lets `fetch` send the access token to a studio's own API, such as `https://api.studio.com`. */
+  /** Lets `fetch` send the API token to a studio's own API, such as `https://api.studio.com`. */
   addOrigin(/** @type {string} */ origin) {
-    const url = new URL(origin);
-    const secure = url.protocol === "https:" || /^(.+\.)?localhost$|^127\.0\.0\.1$/.test(url.hostname);
-    if (url.origin !== origin || !secure) throw new TypeError(`not an https origin: ${origin}`);
+    const isSecure = /^https:|^http:..(127\.0\.0\.1|(.+\.)?localhost)(:|$)/.test(origin);
+    if (new URL(origin).origin !== origin || !isSecure) throw new TypeError(`not an https origin: ${origin}`);
     this.#apiOrigins.add(origin);
   }
 
   /**
-   * `fetch`, with the access token for the site and the origins of `addOrigin` only. Renews the token before it
-   * expires, and after a 401. Then it sends the request again, unless the body is a stream.
+   * `fetch` as the user. The site receives the access token, the origins of `addOrigin` receive the API token.
    * @param {RequestInfo | URL} input
    * @param {RequestInit} [init]
    * @returns {Promise<Response>}
    * @throws {LoginError} As `accessToken`.
    */
   async fetch(input, init) {
-    const request = new Request(input, init);
-    const { origin } = new URL(request.url);
-    const { site, user } = await abortable(request.signal, this.#signedInSession());
-    const isSite = origin === new URL(site).origin;
-    if (!isSite && !this.#apiOrigins.has(origin)) return fetch(request);
-    const copy = init?.body instanceof ReadableStream ? null : request.clone();
-    const token = await abortable(request.signal, this.accessToken());
-    let response, networkError;
-    try {
-      response = await send(request, token);
-    } catch (error) {
-      networkError = error;
-    }
-    // CORS may hide a 401. Refresh once to find out.
-    if (response ? response.status === 401 : isSite && !request.signal.aborted && token !== this.#tokenAfterFailure) {
-      await abortable(request.signal, this.#renew(token, isSite));
-      const newToken = await this.accessToken();
-      if (this.user?.id !== user.id) throw new LoginError("session_ended", "Another user has signed in.");
-      if (!response) this.#tokenAfterFailure = newToken;
-      // After a network error the request may have been processed: only reads are sent again.
-      if (newToken !== token && copy && (response || /^(GET|HEAD)$/.test(request.method))) return send(copy, newToken);
-    }
-    if (!response) throw networkError;
-    return response;
+    const isStream = init?.body instanceof ReadableStream;
+    return this.#run("fetch", "fetchWithToken", { request: new Request(input, init), isStream });
   }
 
   /**
-   * The site's access token, fresh enough to be used now. Do not store it.
+   * The site's access token, fresh enough to be used now. Send it to the site only, and do not store it.
    * @throws {LoginError} `signed_out`, `session_ended`, or the token cannot be renewed.
    */
   async accessToken() {
+    return (await this.#freshSession()).accessToken;
+  }
+
+  /** The token for studio APIs, as fresh as `accessToken`. The site does not accept it. Do not store it. */
+  async apiToken() {
+    return (await this.#freshSession()).apiToken;
+  }
+
+  async #freshSession() {
     if (Date.now() >= (await this.#signedInSession()).renewAt) await this.#renew();
-    return (await this.#signedInSession()).accessToken;
+    return this.#signedInSession();
   }
 
   async #signedInSession() {
@@ -260,8 +236,9 @@ export class ShotGridLogin extends EventTarget {
     return `shotgrid-login ${this.#gateway}`;
   }
 
-  async #browser(/** @type {string} */ name, /** @type {any} */ argument) {
-    const file = "./shotgrid-login-browser.js";
+  /** Runs a function of a module that only some pages need. */
+  async #run(/** @type {string} */ name, /** @type {string} */ action, /** @type {any} */ argument) {
+    const file = `./shotgrid-login-${name}.js`;
     // Firefox caches a failed import.
     const module = await import(file).catch(() => import(`${file}?${Date.now()}`)).catch(() => {
       argument?.close?.();
@@ -274,12 +251,19 @@ export class ShotGridLogin extends EventTarget {
       gateway: this.#gateway,
       read: (request) => this.#read(request),
       call: (route, fields) => this.#call(route, fields),
+      handle: () => this.#handle(),
       adopt: (body) => this.#updateSession(body),
+      session: () => this.#signedInSession(),
+      freshSession: () => this.#freshSession(),
+      renew: (token, bySite) => this.#renew(token, bySite),
+      apiOrigins: this.#apiOrigins,
+      timeout,
     };
-    return module[name](access, argument);
+    return module[action](access, argument);
   }
 
   async #restore() {
+    const version = this.#version;
     this.#broadcast("ask");
     if (this.#handle()) await this.#delay(OTHER_TAB_DELAY);
     for (let delay = 1; ; delay = Math.min(delay * 2, MAX_RESTORE_DELAY)) {
@@ -292,14 +276,15 @@ export class ShotGridLogin extends EventTarget {
         this.#problem = null;
         return this.user;
       } catch (error) {
-        if (this.#session) return this.user; // from another tab
-        if (!(error instanceof LoginError)) throw error;
-        if (error.code === "session_ended") return null;
-        this.#problem = error;
+        // The session has ended, another tab has sent one, or the user signs in again.
+        if (this.#version !== version) return this.user;
+        const problem = error instanceof LoginError ? error : unreachable();
+        this.#problem = problem;
         this.#state = "unreachable";
         this.dispatchEvent(new Event("unreachable"));
-        if (!error.transient) throw error;
-        await this.#delay(Math.max(delay, error.retryAfter ?? 0));
+        if (!problem.transient || problem !== error) throw error;
+        await this.#delay(Math.max(delay, problem.retryAfter ?? 0));
+        if (this.#version !== version) return this.user;
       }
     }
   }
@@ -319,11 +304,12 @@ export class ShotGridLogin extends EventTarget {
         const session = this.#session;
         if (!session) return;
         // Another tab or request may have renewed it.
-        if (session.accessToken !== rejected && Date.now() < session.renewAt) return;
+        const isOther = ![session.accessToken, session.apiToken].includes(rejected);
+        if (isOther && Date.now() < session.renewAt) return;
         try {
           await this.#refresh(bySite ? { refused_access_token: rejected } : {}, 3);
         } catch (error) {
-          const usable = session.accessToken !== rejected && Date.now() < session.expiresAt;
+          const usable = isOther && Date.now() < session.expiresAt;
           if (!(usable && error instanceof LoginError && error.transient)) throw error;
         }
       }).finally(() => this.#renewals.delete(rejected));
@@ -336,10 +322,10 @@ export class ShotGridLogin extends EventTarget {
   #onWake(/** @type {boolean} */ always) {
     this.#endDelay();
     const session = this.#session;
-    if (session && (always || Date.now() >= session.expiresAt)) {
-      // The next request tries again.
-      this.#renew(session.accessToken).catch(() => {});
-    }
+    if (!session || !(always || Date.now() >= session.expiresAt)) return;
+    // Other tabs may have newer handles. If the renewal fails, the next request tries again.
+    const restored = session.refreshToken ? this.restore() : this.#restored;
+    restored.then(() => this.#renew(session.accessToken)).catch(() => {});
   }
 
   /** Throws `session_ended` if there was a session and it has ended. */
@@ -365,17 +351,20 @@ export class ShotGridLogin extends EventTarget {
 
   #updateSession(/** @type {any} */ body) {
     const lifetime = body.expires_in;
-    const session = {
+    const now = Date.now();
+    this.#setSession({
       user: body.user,
       site: body.site_url,
       accessToken: body.access_token,
+      apiToken: body.api_token,
       refreshToken: body.refresh_token,
-      renewAt: Date.now() + (lifetime - Math.min(RENEWAL_MARGIN, lifetime / 2)) * 1000,
-      expiresAt: Date.now() + lifetime * 1000,
-    };
-    this.#setSession(session);
+      renewAt: now + (lifetime - Math.min(RENEWAL_MARGIN, lifetime / 2)) * 1000,
+      expiresAt: now + lifetime * 1000,
+      // Larger than those of all known sessions, and unique. So all tabs agree which session is the newest.
+      number: Math.max(now, this.#newest + 1) + Math.random(),
+    });
     this.#broadcast("session");
-    return session.user;
+    return body.user;
   }
 
   #setSession(/** @type {Session} */ session) {
@@ -383,13 +372,16 @@ export class ShotGridLogin extends EventTarget {
     if (this.user && this.user.id !== session.user.id) this.#endSession("signedout");
     const before = this.user;
     this.#version++;
+    this.#newest = session.number;
     this.#session = session;
     this.#state = "signed_in";
     this.#problem = null;
     this.#storeHandle(session.refreshToken);
     storage()?.removeItem(`${this.#sharedName} waiting`);
+    if (before) return;
     this.#endDelay();
-    if (!before) this.dispatchEvent(new Event("signedin"));
+    import("./shotgrid-login-fetch.js").catch(() => {}); // most pages need it next
+    this.dispatchEvent(new Event("signedin"));
   }
 
   #endSession(/** @type {"signedout" | "sessionended"} */ event) {
@@ -409,7 +401,7 @@ export class ShotGridLogin extends EventTarget {
   #onMessage(/** @type {any} */ { kind, id, session }) {
     if (kind === "ask" && this.#session) {
       this.#broadcast("session");
-    } else if (kind === "session" && session?.expiresAt > (this.#session?.expiresAt ?? 0)) {
+    } else if (kind === "session" && session?.number > this.#newest) {
       this.#setSession(session);
     } else if ((kind === "signedout" || kind === "sessionended") && id === this.#sessionId()) {
       this.#version++;
@@ -432,18 +424,27 @@ export class ShotGridLogin extends EventTarget {
     else storage()?.removeItem(this.#sharedName);
   }
 
-  /** Runs `action` in one tab at a time. Without Web Locks, the gateway handles races. */
+  /** Runs `action` in one tab at a time, with the newest handle. Without Web Locks, the gateway handles races. */
   async #withLock(/** @type {() => Promise<void>} */ action) {
     let started = false;
+    const run = async () => {
+      started = true;
+      await this.#settle();
+      await action().finally(() => this.#settle());
+    };
     try {
-      await navigator.locks.request(this.#sharedName, () => {
-        started = true;
-        return action();
-      });
+      await navigator.locks.request(this.#sharedName, run);
     } catch (error) {
       if (started) throw error;
-      await action();
+      await run();
     }
+  }
+
+  /** Waits until messages have arrived, so that all tabs use the newest handle. With the cookie, the browser has it. */
+  async #settle() {
+    if (!this.#handle() || !this.#channel) return;
+    const module = await import("./shotgrid-login-tabs.js").catch(() => null);
+    await module?.settle(this.#channel);
   }
 
   async #call(/** @type {string} */ route, /** @type {object} */ fields, tries = 1) {
@@ -480,14 +481,14 @@ export class ShotGridLogin extends EventTarget {
       credentials,
       cache: "no-store",
       redirect: "error",
-      signal: AbortSignal.timeout(TIMEOUT),
+      signal: timeout(TIMEOUT),
     });
   }
 
   /** Finds out why there was no response. */
   async #networkError() {
     const module = await import("./shotgrid-login-network.js").catch(() => null);
-    const rejected = await module?.originRejected(this.#gateway, () => this.#post("refresh", {}, "omit"));
+    const rejected = await module?.originRejected(this.#gateway, timeout, () => this.#post("refresh", {}, "omit"));
     return rejected ? new LoginError("origin_not_allowed", rejected, { status: 403 }) : unreachable();
   }
 }
@@ -497,39 +498,22 @@ function unreachable() {
   return new LoginError("unreachable", message);
 }
 
-/**
- * Rejects when the signal aborts.
- * @template T
- * @param {AbortSignal} signal
- * @param {Promise<T>} promise
- * @returns {Promise<T>}
- */
-function abortable(signal, promise) {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    promise.then(resolve, reject);
-  });
+/** `AbortSignal.timeout`, which older browsers do not have. */
+function timeout(/** @type {number} */ ms) {
+  if (AbortSignal.timeout) return AbortSignal.timeout(ms);
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), ms);
+  return controller.signal;
 }
 
-function send(/** @type {Request} */ request, /** @type {string} */ token) {
-  request.headers.set("authorization", `Bearer ${token}`);
-  return fetch(request);
-}
-
-/** Null if the browser denies it. */
-function openTab() {
-  try {
-    return window.open("about:blank", "_blank");
-  } catch {
-    return null;
-  }
-}
-
-/** Null if the browser denies it. */
 function storage() {
+  return allowed(() => sessionStorage);
+}
+
+/** Null if the browser denies it. @template T @param {() => T} action */
+function allowed(action) {
   try {
-    return sessionStorage;
+    return action();
   } catch {
     return null;
   }
