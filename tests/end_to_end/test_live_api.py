@@ -29,7 +29,7 @@ def signed_in(gateway: Gateway) -> dict[str, Any]:
 
 
 def test_page_connects_with_its_bearer_as_a_subprotocol(live_api: LiveApi, signed_in: dict[str, Any]) -> None:
-    with live_api.connect("shotgrid-login", f"bearer.{signed_in['access_token']}") as connection:
+    with live_api.connect("shotgrid-login", f"bearer.{signed_in['api_token']}") as connection:
         connection.send('{"action": "who"}')
         context = json.loads(connection.recv(timeout=60))["who"]
     assert context["login"] == signed_in["user"]["login"]
@@ -37,7 +37,7 @@ def test_page_connects_with_its_bearer_as_a_subprotocol(live_api: LiveApi, signe
 
 
 def test_program_connects_with_its_bearer_as_a_header(live_api: LiveApi, signed_in: dict[str, Any]) -> None:
-    authorization = f"Bearer {signed_in['access_token']}"
+    authorization = f"Bearer {signed_in['api_token']}"
     with live_api.connect("shotgrid-login", authorization=authorization) as connection:
         connection.send("{}")
         assert json.loads(connection.recv(timeout=60))["who"]["login"] == signed_in["user"]["login"]
@@ -55,7 +55,7 @@ def test_connection_is_rejected_at_once_after_sign_out(gateway: Gateway, live_ap
     caller = gateway.caller()
     signed_in = caller.signed_in(gateway.new_user()).body
     caller.logout(signed_in["refresh_token"])
-    assert _status(live_api, "shotgrid-login", f"bearer.{signed_in['access_token']}") in REJECTED
+    assert _status(live_api, "shotgrid-login", f"bearer.{signed_in['api_token']}") in REJECTED
 
 
 def _status(live_api: LiveApi, *subprotocols: str) -> int:

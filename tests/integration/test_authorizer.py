@@ -45,7 +45,7 @@ def invoke(gateway: Gateway, event: Any) -> tuple[str | None, Any]:
 def test_bearer_of_a_sign_in_is_allowed_with_the_data_of_the_user(
     gateway: Gateway, user: Account, signed_in: dict[str, Any], name: str
 ) -> None:
-    event = EVENTS[name](f"Bearer {signed_in['access_token']}", "/shots/12")
+    event = EVENTS[name](f"Bearer {signed_in['api_token']}", "/shots/12")
     error, response = invoke(gateway, event)
     assert error is None
     allowed = powertools_response(event)
@@ -72,7 +72,7 @@ def test_unknown_bearer_is_rejected(gateway: Gateway, name: str) -> None:
 
 
 def _is_allowed(gateway: Gateway, signed_in: dict[str, Any]) -> bool:
-    error, response = invoke(gateway, http_2(f"Bearer {signed_in['access_token']}"))
+    error, response = invoke(gateway, http_2(f"Bearer {signed_in['api_token']}"))
     assert error is None
     return bool(response["isAuthorized"])
 

@@ -81,7 +81,7 @@ def _use_everything(gateway: Gateway) -> None:
     gateway.site.switch(user, fault="")
     handles = [caller.otp(challenge, gateway.site.code(user.login)).body["refresh_token"]]
     gateway.state.set(session_row(handles[0]), idle_expires_at=int(time.time()) + 60)
-    caller.session(caller.refresh(handles[0]).body["access_token"])
+    caller.session(caller.refresh(handles[0]).body["api_token"])
     for _ in range(2):
         handles.append(caller.rotate(handles[-1]))
     caller.refresh(handles[0])

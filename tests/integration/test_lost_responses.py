@@ -109,7 +109,7 @@ def test_refresh_keeps_the_bearer_that_it_returns(gateway: Gateway, flows: Flows
         signed_in = flows.refresh.refresh(signed_in.handle)
         ids = {row["id"]["S"] for row in gateway.bearers_of(str(signed_in.handle))}
         assert set(signed_in.session.bearers) <= ids
-        assert gateway.caller().session(signed_in.access_token).status == 200
+        assert gateway.caller().session(signed_in.api_token).status == 200
     assert gateway.site.requests_for(user, "refresh_token") == 3
 
 
@@ -117,7 +117,7 @@ def test_sign_out_leaves_no_bearer(gateway: Gateway, flows: Flows) -> None:
     user = gateway.new_user()
     signed_in = flows.sign_in.with_password(user.login, user.password, "192.0.2.1")
     assert isinstance(signed_in, SignedIn)
-    flows.sessions.sign_out(signed_in.handle, int(flows.now))
+    flows.sessions.sign_out(signed_in.handle)
     assert gateway.bearers_of(str(signed_in.handle)) == []
     with pytest.raises(SessionEnded):
         flows.refresh.refresh(signed_in.handle)

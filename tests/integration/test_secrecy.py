@@ -26,8 +26,8 @@ def used(gateway: Gateway) -> Gateway:
     caller.otp("tampered" + challenge.body["challenge"], "914827")
     token = caller.otp(challenge, gateway.site.code(user.login)).body
     caller.refresh(token["refresh_token"])
-    caller.session(token["access_token"])
-    caller.session(token["access_token"] + "x")
+    caller.session(token["api_token"])
+    caller.session(token["api_token"] + "x")
     caller.logout(token["refresh_token"])
     caller.signed_in(gateway.new_user(two_factor=True), transport="cookie")
     caller.password(user, "a wrong password")

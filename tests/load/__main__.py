@@ -91,7 +91,7 @@ class Load:
         sends = {
             "password": lambda: self._sign_in(next(users)),
             "refresh": lambda: self.page.refresh(next(sessions)["refresh_token"]),
-            "authorizer and session": lambda: self.page.session(next(sessions)["access_token"]),
+            "authorizer and session": lambda: self.page.session(next(sessions)["api_token"]),
         }
         return [Stream(name, rate, sends[name]) for name, rate in RATES.items()]
 

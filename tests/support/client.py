@@ -203,11 +203,11 @@ class Caller:
     def refresh(self, handle: str, **fields: Any) -> Response:
         return self.send("POST", "/auth/refresh", {"refresh_token": handle, **fields})
 
-    def logout(self, handle: str) -> Response:
-        return self.send("POST", "/auth/logout", {"refresh_token": handle})
+    def logout(self, handle: str, **fields: Any) -> Response:
+        return self.send("POST", "/auth/logout", {"refresh_token": handle, **fields})
 
-    def session(self, access_token: str) -> Response:
-        return self.send("GET", "/auth/session", authorization=f"Bearer {access_token}")
+    def session(self, api_token: str) -> Response:
+        return self.send("GET", "/auth/session", authorization=f"Bearer {api_token}")
 
     def access_token(self, **form: str) -> Response:
         """Send a form to the gateway's copy of the site's token endpoint."""
@@ -237,7 +237,7 @@ class Caller:
         if response.cookie:
             self.gateway.secrets |= {response.cookie, response.cookie.partition(".")[2]}
         if response.status < 300 and response.headers["content-type"] == "application/json" and response.text:
-            for name in ("access_token", "refresh_token", "challenge", "approval_url"):
+            for name in ("access_token", "api_token", "refresh_token", "challenge", "approval_url"):
                 if name in response.body:
                     self.gateway.secrets.add(response.body[name])
             if "refresh_token" in response.body:
@@ -266,9 +266,10 @@ def session_row(handle: str) -> str:
     return "session#" + handle.partition(".")[0]
 
 
-def expire_access_token(gateway: Gateway, handle: str) -> None:
-    """Change the row so that the stored access token is about to expire."""
-    gateway.state.set(session_row(handle), fresh_until=int(time.time()) - 1)
+def expire_access_token(gateway: Gateway, handle: str, seconds: int = 59) -> None:
+    """Change the row so that the stored access token expires in `seconds`."""
+    now = int(time.time())
+    gateway.state.set(session_row(handle), fresh_until=now - 1, access_expires_at=now + seconds)
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:

@@ -102,7 +102,7 @@ def test_approved_request_signs_the_user_in(core: Core) -> None:
     core.fake_site.approve(started.approval_url, user)
     result = signed_in(core, started)
     assert (result.session.user.id, result.session.user.login) == (user.id, user.login)
-    assert core.bearers.find(result.access_token, core.clock.now) is not None
+    assert core.bearers.find(result.api_token, core.clock.now) is not None
     core.expire_access_token()
     assert core.refresh().refresh(result.handle).session.user.id == user.id
 
@@ -366,7 +366,7 @@ def test_lost_response_can_be_repeated_for_a_minute(core: Core) -> None:
     started, request = approved(core)
     first = signed_in(core, started)
     again = signed_in(core, started)
-    assert (again.handle, again.access_token) == (first.handle, first.access_token)
+    assert (again.handle, again.access_token, again.api_token) == (first.handle, first.access_token, first.api_token)
     core.clock.advance(RESULT_SECONDS)
     with pytest.raises(ApprovalEnded):
         finish(core, started)
@@ -375,7 +375,7 @@ def test_lost_response_can_be_repeated_for_a_minute(core: Core) -> None:
 
 def test_repeated_poll_does_not_return_a_session_that_was_signed_out(core: Core) -> None:
     started, _ = approved(core)
-    core.sessions.sign_out(signed_in(core, started).handle, core.clock.now)
+    core.sessions.sign_out(signed_in(core, started).handle)
     with pytest.raises(ApprovalEnded):
         finish(core, started)
 
@@ -492,7 +492,7 @@ def test_two_sign_ins_of_one_browser_are_independent(core: Core) -> None:
     assert isinstance(finish(core, second, browser=BROWSER), SignedIn)
 
 
-def crash(*_: object) -> None:
+def crash(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -590,7 +590,7 @@ def test_row_contains_no_secret_in_the_clear(core: Core) -> None:
     rows.append(approval_row(core, sign_in, started))
     secrets = [
         *(request.id, request.url, request.session_token, user.login, started.challenge),
-        *(str(result.handle), result.handle.secret, result.access_token),
+        *(str(result.handle), str(result.handle)[23:], result.access_token, result.api_token),
     ]
     for row in rows:
         assert row is not None
@@ -615,7 +615,12 @@ def test_session_token_is_replaced_by_the_write_that_finishes_the_sign_in(core: 
     assert isinstance(before["sealed"], bytes)
     assert isinstance(after["sealed"], bytes)
     assert core.storage.sealer.open(before["sealed"], context).keys() == {"session_token", "login"}
-    assert core.storage.sealer.open(after["sealed"], context).keys() == {"handle", "access_token"}
+    assert core.storage.sealer.open(after["sealed"], context).keys() == {
+        "handle",
+        "access_token",
+        "api_token",
+        "generation",
+    }
 
 
 def test_result_that_is_moved_to_another_row_cannot_be_opened(core: Core) -> None:
