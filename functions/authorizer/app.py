@@ -41,6 +41,8 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         return request.deny("unknown")
     user = bearer.user
     unmet = rules.unmet(request.api_id, user.permission_group)
+    for rule in request.misplaced(unmet):
+        logger.error("rejected", extra={"reason": "a rule has the base path of the domain", "rule": rule.path})
     if unmet:
         logger.info("restricted", extra={"to": [rule.path or "/" for rule in unmet]})
     context_for_api = {

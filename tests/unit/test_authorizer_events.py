@@ -124,7 +124,19 @@ def test_unmet_path_rule_denies_only_paths_that_begin_with_its_path(name: str) -
 
 @pytest.mark.parametrize(
     "path",
-    ["//reports", "/%72eports", "/./reports", "/x/../reports", "/x//../reports", "/;a=b/reports", "/%2e/reports"],
+    [
+        "//reports",
+        "/%72eports",
+        "/./reports",
+        "/x/../reports",
+        "/x//../reports",
+        "/;a=b/reports",
+        "/%2e/reports",
+        "/\\reports",
+        "/x\\..\\reports",
+        "\\reports",
+        "/.\\reports",
+    ],
 )
 def test_other_spelling_of_a_denied_path_is_denied(path: str) -> None:
     request = AuthorizerRequest.from_event(rest_request(f"Bearer {TOKEN}"))
@@ -152,6 +164,64 @@ def test_rule_with_the_stage_in_its_path_denies_the_path_without_the_stage(path:
     for route in denied:
         assert not is_allowed(response, f"{STAGE_ARN}/{route}"), route
     assert is_allowed(response, f"{STAGE_ARN}/GET/shots") == (path != f"/{STAGE}")
+
+
+def on_custom_domain(event: dict[str, Any], base_path: str) -> dict[str, Any]:
+    """Return an event of a request through a custom domain. Its URL has the base path, and its ARN has not."""
+    if "http" in event["requestContext"]:
+        url = base_path + event["rawPath"]
+        http = event["requestContext"]["http"] | {"path": url}
+        return event | {"rawPath": url, "requestContext": event["requestContext"] | {"http": http}}
+    context = event["requestContext"]
+    return event | {"requestContext": context | {"path": base_path + context["path"].removeprefix(f"/{STAGE}")}}
+
+
+WITH_URL = pytest.mark.parametrize("name", ["rest_request", "http_1", "http_2"])
+
+
+@WITH_URL
+@pytest.mark.parametrize(
+    ("base_path", "rule_path"),
+    [
+        ("/studio", "/studio"),
+        ("/studio", "/studio/reports"),
+        ("/studio", "/studio/v1/reports"),
+        ("/studio/v1", "/studio"),
+        ("/studio/v1", "/studio/v1"),
+        ("/studio/v1", "/studio/v1/reports"),
+    ],
+)
+@pytest.mark.parametrize("requested_path", ["/shots", "/reports/7", "/", "/a%20b", "/reports//7"])
+def test_unmet_rule_with_the_base_path_of_the_domain_denies_everything(
+    name: str, base_path: str, rule_path: str, requested_path: str
+) -> None:
+    """ARNs have no base path, so a policy could not deny the paths that the rule means."""
+    event = on_custom_domain(EVENTS[name](f"Bearer {TOKEN}", requested_path), base_path)
+    request = AuthorizerRequest.from_event(event)
+    rule = Rule(API, rule_path, frozenset({"Admin"}))
+    assert request.misplaced((REPORTS, rule)) == (rule,)
+    assert request.allow("principal", CONTEXT, (rule,)) == request.deny("principal")
+
+
+@WITH_URL
+@pytest.mark.parametrize("base_path", ["", "/studio", "/studio/v1", "/rep", "/report"])
+@pytest.mark.parametrize("requested_path", ["/shots", "/reports/7", "/", "/a%20b"])
+def test_rule_without_the_base_path_denies_only_its_paths_on_every_domain(
+    name: str, base_path: str, requested_path: str
+) -> None:
+    event = on_custom_domain(EVENTS[name](f"Bearer {TOKEN}", requested_path), base_path)
+    response = AuthorizerRequest.from_event(event).allow("principal", CONTEXT, (REPORTS,))
+    assert is_allowed(response, f"{STAGE_ARN}/GET/shots")
+    assert not is_allowed(response, f"{STAGE_ARN}/GET/reports/7")
+
+
+@WITH_URL
+def test_path_that_the_url_and_the_arn_write_differently_counts_with_its_first_segment(name: str) -> None:
+    event = on_custom_domain(EVENTS[name](f"Bearer {TOKEN}", "/shots/7"), "/studio")
+    for arn in ("methodArn", "routeArn"):
+        if arn in event:
+            event[arn] = event[arn].replace("/shots/7", "/SHOTS/7")
+    assert AuthorizerRequest.from_event(event).base_paths >= {"/studio"}
 
 
 def test_quotes_and_backslashes_in_the_context_are_replaced() -> None:

@@ -47,6 +47,8 @@ MALFORMED = [
     "abcdef1234/*=Admin;",
     "abcdef1234/re?orts=Admin;",
     "abcdef1234/%72eports=Admin;",
+    "abcdef1234/re\\ports=Admin;",
+    "abcdef1234\\reports=Admin;",
     "abcdef1234/${stage}=Admin;",
     "abcdef1234=Admin\n;",
     ";",
@@ -58,6 +60,8 @@ CONTRADICTORY = [
     ("abcdef1234=Admin,other12345/reports=Admin;", "rule 2 is for API other12345"),
     ("abcdef1234=Admin,abcdef1234=Manager;", "rule 2 is the second rule for abcdef1234"),
     ("abcdef1234/a=Admin,abcdef1234/b=Admin,abcdef1234/a=Manager;", "rule 3 is the second rule for abcdef1234/a"),
+    ("abcdef1234/../reports=Admin;", "rule 1 has a dot segment"),
+    ("abcdef1234/reports/.=Admin;", "rule 1 has a dot segment"),
     (
         ",".join(f"abcdef1234/section-{number:02}=Admin" for number in range(20)) + ";",
         "rule 11: too many path rules for API abcdef1234",

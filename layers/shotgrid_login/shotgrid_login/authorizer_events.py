@@ -6,16 +6,17 @@ a client connects. The formats are those of the API Gateway Developer Guide: "Us
 authorizers".
 
 API Gateway can cache a response and use it for every route of the stage. So a response never depends on the requested
-route.
+route. It depends on the domain only if a rule is wrong (`AuthorizerRequest.misplaced`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
+from urllib.parse import unquote
 
 from shotgrid_login.authorizer_rules import METHOD_PATTERNS, Rule
 
@@ -27,14 +28,17 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,4096}={0,2})", re.IGNORECASE
 # server chooses none of its subprotocols.
 _BEARER_PROTOCOL = re.compile(r"bearer\.([A-Za-z0-9._~-]{1,4096})")
 
-# The stage of an API: the first part of the ARN of a method or route. API Gateway writes the ARN, callers cannot.
-_STAGE = re.compile(
-    r"(arn:aws[a-z-]*:execute-api:[a-z0-9-]*:[0-9]{12}:([A-Za-z0-9]+)/(?:\$default|\*|[A-Za-z0-9_-]+))/"
+# The ARN of a method or route: its stage, the API, the method and the path. API Gateway writes the ARN, callers choose
+# only the method and the path.
+_ARN = re.compile(
+    r"(arn:aws[a-z-]*:execute-api:[a-z0-9-]*:[0-9]{12}:([A-Za-z0-9]+)/(?:\$default|\*|[A-Za-z0-9_-]+))/[^/]*(.*)",
+    re.DOTALL,
 )
 
 # A router behind API Gateway could read a path with one of these as another path: percent-encoding, segment
-# parameters, empty segments and dot segments (RFC 3986, sections 2.1, 3.3 and 5.2.4).
-_AMBIGUOUS = ("%", ";", "//", "/./", "/../")
+# parameters, empty segments and dot segments (RFC 3986, sections 2.1, 3.3 and 5.2.4), and backslashes, which browsers
+# and some servers read as slashes (WHATWG URL, 4.4).
+_AMBIGUOUS = ("%", ";", "//", "/./", "/../", "\\")
 
 # HTTP APIs returned 500 from a cached response with quotes in its context (mantil-io/mantil, issue 52).
 _WITHOUT_QUOTES = str.maketrans({'"': "'", "\\": "/"})
@@ -62,37 +66,48 @@ class AuthorizerRequest:
         api_id: the API.
         stage_arn: its stage, `arn:…:execute-api:…:API/STAGE`.
         bearer: the access token; None if it is missing or malformed, or if there is more than one.
+        base_paths: what the URL of the request has before the path, except for the stage: the base path of a custom
+            domain. ARNs do not contain it. Empty if there is none, or if the event has no URL.
     """
 
     kind: ApiKind
     api_id: str
     stage_arn: str
     bearer: str | None
+    base_paths: frozenset[str] = frozenset()
 
     @classmethod
     def from_event(cls, event: Any) -> AuthorizerRequest:
         """Detect the kind of API by the fields that only its events have; raises `UnknownEvent`."""
         match event:
             case {"type": "TOKEN", "methodArn": str(arn)}:
-                return cls._for_arn(arn, ApiKind.REST, _bearer(event.get("authorizationToken")))
+                return cls._for_arn(event, arn, ApiKind.REST, _bearer(event.get("authorizationToken")))
             case {"type": "REQUEST", "version": "2.0", "routeArn": str(arn)}:
-                return cls._for_arn(arn, ApiKind.HTTP_2, _bearer(_header(event, "authorization")))
+                return cls._for_arn(event, arn, ApiKind.HTTP_2, _bearer(_header(event, "authorization")))
             case {"type": "REQUEST", "version": "1.0", "methodArn": str(arn)}:
-                return cls._for_arn(arn, ApiKind.HTTP_1, _bearer(_header(event, "authorization")))
+                return cls._for_arn(event, arn, ApiKind.HTTP_1, _bearer(_header(event, "authorization")))
             case {"type": "REQUEST", "version": _}:
                 raise UnknownEvent
             case {"type": "REQUEST", "methodArn": str(arn), "requestContext": {"eventType": "CONNECT"}}:
-                return cls._for_arn(arn, ApiKind.WEBSOCKET, _websocket_bearer(event))
+                return cls._for_arn(event, arn, ApiKind.WEBSOCKET, _websocket_bearer(event))
             case {"type": "REQUEST", "methodArn": str(arn), "httpMethod": str()}:
-                return cls._for_arn(arn, ApiKind.REST, _bearer(_header(event, "authorization")))
+                return cls._for_arn(event, arn, ApiKind.REST, _bearer(_header(event, "authorization")))
         raise UnknownEvent
 
     @classmethod
-    def _for_arn(cls, arn: str, kind: ApiKind, bearer: str | None) -> AuthorizerRequest:
-        match = _STAGE.match(arn)
+    def _for_arn(cls, event: Mapping[str, Any], arn: str, kind: ApiKind, bearer: str | None) -> AuthorizerRequest:
+        match = _ARN.fullmatch(arn)
         if not match:
             raise UnknownEvent
-        return cls(kind, match[2], match[1], bearer)
+        stage_arn, api_id, path = match.groups()
+        request = cls(kind, api_id, stage_arn, bearer)
+        base_paths = {_base_path(url_path, path) for url_path in _url_paths(event)}
+        return replace(request, base_paths=frozenset(base_paths - {"", request._stage}))
+
+    @property
+    def _stage(self) -> str:
+        """The stage as the beginning of a path, as URLs without a custom domain have it."""
+        return "/" + self.stage_arn.rpartition("/")[2]
 
     @property
     def can_return_401(self) -> bool:
@@ -105,8 +120,9 @@ class AuthorizerRequest:
         `context` is the user's data for the API.
         """
         paths = self._denied_paths(unmet)
-        # An unmet rule for all paths denies everything. So does any unmet rule for a connection, which has no path.
-        if "" in paths or (unmet and self.kind is ApiKind.WEBSOCKET):
+        # An unmet rule for all paths denies everything. So does any unmet rule for a connection, which has no path, and
+        # an unmet rule that would deny nothing.
+        if "" in paths or (unmet and self.kind is ApiKind.WEBSOCKET) or self.misplaced(unmet):
             return self.deny(principal)
         if unmet:
             statements = [
@@ -123,11 +139,20 @@ class AuthorizerRequest:
         response["context"] = {name: value.translate(_WITHOUT_QUOTES) for name, value in context.items()}
         return response
 
+    def misplaced(self, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """Return the rules whose path begins with the base path of the domain. No ARN has such a path."""
+        return tuple(
+            rule
+            for rule in rules
+            if any(
+                _is_within(rule.path, base_path) or _is_within(base_path, rule.path) for base_path in self.base_paths
+            )
+        )
+
     def _denied_paths(self, unmet: tuple[Rule, ...]) -> list[str]:
         """Return the path of each rule. If a path begins with the stage, as in a URL, also without the stage."""
-        stage = "/" + self.stage_arn.rpartition("/")[2]
         paths = [rule.path for rule in unmet]
-        return paths + [path.removeprefix(stage) for path in paths if f"{path}/".startswith(f"{stage}/")]
+        return paths + [path.removeprefix(self._stage) for path in paths if _is_within(path, self._stage)]
 
     def deny(self, principal: str) -> dict[str, Any]:
         """Return a response that denies every route."""
@@ -157,6 +182,34 @@ def _policy(principal: str, statements: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _statement(effect: str, resources: list[str]) -> dict[str, Any]:
     return {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resources}
+
+
+def _is_within(path: str, parent: str) -> bool:
+    """Whether a path is another one or begins with its segments."""
+    return f"{path}/".startswith(f"{parent}/")
+
+
+def _url_paths(event: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the path of the URL, as an event has it. The field with the base path depends on the kind of API."""
+    context = event.get("requestContext")
+    context = context if isinstance(context, Mapping) else {}
+    http = context.get("http")
+    http = http if isinstance(http, Mapping) else {}
+    for path in (event.get("path"), event.get("rawPath"), context.get("path"), http.get("path")):
+        if isinstance(path, str):
+            yield path
+
+
+def _base_path(url_path: str, path: str) -> str:
+    """Return what the path of a URL has before the path of an ARN, without a final slash.
+
+    If the two paths end differently, it is the first segment: a wrong base path denies too much, and a missing one too
+    little.
+    """
+    url_path, path = unquote(url_path).rstrip("/"), unquote(path).rstrip("/")
+    if url_path.endswith(path):
+        return url_path.removesuffix(path)
+    return "/" + url_path.lstrip("/").partition("/")[0]
 
 
 def _bearer(authorization: Any) -> str | None:

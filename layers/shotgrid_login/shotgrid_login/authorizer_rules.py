@@ -78,6 +78,8 @@ class Rules:
                 raise ConfigurationError(
                     f"AUTHORIZER_RULES: rule {number} is for API {api_id}, which AUTHORIZER_APIS does not name"
                 )
+            if {".", ".."} & set(path.split("/")):
+                raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} has a dot segment; no request has this path")
             if (api_id, path) in rules:
                 raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} is the second rule for {api_id}{path}")
             if path:
