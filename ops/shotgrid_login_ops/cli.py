@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from shotgrid_login_ops.check import command
+from shotgrid_login_ops.errors import AwsFailed, UsageError
 
 EXIT_CODES = (
     "Exit codes: 0: nothing breaks, 1: something would break, 2: usage error, 3: the check itself failed, "
+    "130: interrupted."
+)
+STACK_EXIT_CODES = (
+    "Exit codes: 0: done, 1: not done, or not completely, 2: usage error, 3: the command itself failed, "
     "130: interrupted."
 )
 SECRETS = (
@@ -21,10 +27,20 @@ SECRETS = (
     "only. It prompts for passwords and codes on the terminal. It never prints or saves any of these. For a browser "
     "sign-in it prints the address to open on the terminal, and never saves it."
 )
+CREDENTIALS = (
+    "The command uses the AWS credentials and the region of the AWS CLI. docs/operations.md lists the permissions that "
+    "it needs."
+)
+INTERRUPTED = "Interrupted; nothing was saved."
+
+# The name of the stack in samconfig.toml.
+STACK = "shotgrid-login"
 
 # The only messages of `argparse` that never contain what the user typed.
 _SAFE_MESSAGE = re.compile(
-    r"argument --[a-z]+: expected one argument|the following arguments are required: (SITE_URL|COMMAND)"
+    r"argument --[a-z]+: (expected one argument|not allowed with argument --[a-z]+)"
+    r"|one of the arguments --user --all is required"
+    r"|the following arguments are required: (SITE_URL|COMMAND|LOGIN|ADDRESS)"
 )
 
 
@@ -34,34 +50,48 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if not _SAFE_MESSAGE.fullmatch(message):
             message = (
-                "unknown option or argument. Never type a user name or password here: --user prompts for them on the "
-                "terminal"
+                "unknown option or argument. Never type a password here: check --user prompts for it on the terminal"
             )
         self.exit(2, f"{self.prog}: {message}. See {self.prog} --help\n")
 
 
+_AddParser = Callable[..., _Parser]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. The default arguments are those of the process."""
+    values = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = values.run
     try:
-        return command.run(_options(arguments), os.environ)
-    except command.UsageError as error:
+        return run(values)
+    except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except AwsFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted; nothing was saved.\n")
+        sys.stderr.write(f"\n{values.interrupted}\n")
         return 130
     except Exception as error:  # noqa: BLE001 - its text and traceback could show a password
         sys.stderr.write(
-            f"The check itself failed: {type(error).__name__} at {_location(error)}. Please report this line as a bug "
-            "of shotgrid-login.\n"
+            f"The command itself failed: {type(error).__name__} at {_location(error)}. Please report this line as a "
+            "bug of shotgrid-login.\n"
         )
         return 3
 
 
-def _options(arguments: Sequence[str] | None) -> command.Options:
+def _parser() -> _Parser:
     parser = _Parser(prog="shotgrid-login", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    check = commands.add_parser(
+    _add_check(commands.add_parser)
+    _add_sessions(commands.add_parser)
+    _add_hashes(commands.add_parser)
+    return parser
+
+
+def _add_check(add_parser: _AddParser) -> None:
+    check = add_parser(
         "check",
         allow_abbrev=False,
         help="show whether users and scripts can sign in, before and after two-factor authentication is switched on",
@@ -69,6 +99,7 @@ def _options(arguments: Sequence[str] | None) -> command.Options:
         f"changes. The check itself changes nothing on either. {SECRETS}",
         epilog=EXIT_CODES,
     )
+    check.set_defaults(run=_check, interrupted=INTERRUPTED)
     check.add_argument("site", metavar="SITE_URL", help="root of the site: https://studio.shotgrid.autodesk.com")
     check.add_argument(
         "--user",
@@ -88,10 +119,70 @@ def _options(arguments: Sequence[str] | None) -> command.Options:
         "--save", metavar="FILE", type=Path, help="save the result in a new file, which contains no secrets"
     )
     check.add_argument("--compare", metavar="FILE", type=Path, help="show what has changed since FILE was saved")
-    values = parser.parse_args(arguments)
-    return command.Options(
+
+
+def _add_sessions(add_parser: _AddParser) -> None:
+    sessions = add_parser("sessions", allow_abbrev=False, help="list the sessions of a deployed stack, or end them")
+    commands = sessions.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    of_user = "the sessions of this user: the login or the e-mail address, in any letter case"
+    listing = _add_stack_command(commands.add_parser, "list", "Show the sessions that have not ended.")
+    listing.add_argument("--user", metavar="LOGIN", help=f"show only {of_user}")
+    ending = _add_stack_command(
+        commands.add_parser,
+        "end",
+        "End sessions: their users have to sign in again, and studio APIs reject their tokens. The site itself accepts "
+        "its access tokens until they expire.",
+    )
+    which = ending.add_mutually_exclusive_group(required=True)
+    which.add_argument("--user", metavar="LOGIN", help=f"end {of_user}")
+    which.add_argument("--all", action="store_true", help="end all sessions of all users")
+    ending.add_argument("--yes", action="store_true", help="with --all: do not prompt for a confirmation")
+
+
+def _add_hashes(add_parser: _AddParser) -> None:
+    text = "Print the hash that names a {} in the logs of a deployed stack."
+    user = _add_stack_command(add_parser, "user-hash", text.format("user"))
+    user.add_argument("login", metavar="LOGIN", help="the login of the user")
+    network = _add_stack_command(add_parser, "network-hash", text.format("network"))
+    network.add_argument("address", metavar="ADDRESS", help="an IP address in the network")
+
+
+def _add_stack_command(add_parser: _AddParser, name: str, description: str) -> _Parser:
+    parser = add_parser(
+        name,
+        allow_abbrev=False,
+        help=f"{description[0].lower()}{description[1:].partition('.')[0].partition(':')[0]}",
+        description=f"{description} {CREDENTIALS}",
+        epilog=STACK_EXIT_CODES,
+    )
+    parser.add_argument("--stack", metavar="NAME", default=STACK, help=f"the name of the stack, if it is not {STACK}")
+    parser.add_argument("--region", metavar="REGION", help="the region of the stack, if it is not that of the AWS CLI")
+    parser.set_defaults(run=_call_aws, command=name, interrupted="Interrupted.")
+    return parser
+
+
+def _check(values: argparse.Namespace) -> int:
+    options = command.Options(
         values.site, values.gateway, tuple(values.origin), values.user, values.json, values.save, values.compare
     )
+    return command.run(options, os.environ)
+
+
+def _call_aws(values: argparse.Namespace) -> int:
+    if importlib.util.find_spec("boto3") is None:
+        raise UsageError("This command needs boto3. In a checkout of the gateway, type: pip install '.[aws]'")
+    from shotgrid_login_ops.stack import command as stack_command
+
+    target = stack_command.Target.parse(values.stack, values.region)
+    match values.command:
+        case "list":
+            return stack_command.list_sessions(target, values.user)
+        case "end":
+            return stack_command.end_sessions(target, values.user, is_confirmed=values.yes)
+        case "user-hash":
+            return stack_command.print_user_hash(target, values.login)
+        case _:
+            return stack_command.print_network_hash(target, values.address)
 
 
 def _location(error: BaseException) -> str:

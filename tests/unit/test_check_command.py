@@ -36,11 +36,11 @@ def site() -> Iterator[FakeSite]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--password", "hunter2"], "Never type a user name or password here"),
-        (["--password=hunter2"], "Never type a user name or password here"),
-        (["--user=hunter2"], "Never type a user name or password here"),
-        (["--user", "hunter2"], "Never type a user name or password here"),
-        (["hunter2 expected and required"], "Never type a user name or password here"),
+        (["--password", "hunter2"], "Never type a password here"),
+        (["--password=hunter2"], "Never type a password here"),
+        (["--user=hunter2"], "Never type a password here"),
+        (["--user", "hunter2"], "Never type a password here"),
+        (["hunter2 expected and required"], "Never type a password here"),
         (["--save"], "--save: expected one argument"),
         (["--origin", "https://pages.studio.com"], "--gateway"),
         (["--gateway", "https://login.studio.com", "--origin", "https://pages.studio.com/x"], "without its path"),
@@ -155,11 +155,20 @@ def test_installed_command_has_the_same_dependencies_as_the_layer() -> None:
     assert project["dependencies"]
     assert set(project["dependencies"]) <= set(layer)
     assert all("==" in dependency for dependency in project["dependencies"])
+    [boto3] = project["optional-dependencies"]["aws"]
+    assert f"{boto3} \\" in (ROOT / "tests" / "requirements.txt").read_text().splitlines()
 
 
-def test_installed_command_imports_only_its_dependencies() -> None:
+# `requests` and what it needs. So the modules of the layer that the check uses must not log or call AWS.
+WITH_REQUESTS = {"requests", "certifi", "charset_normalizer", "idna", "urllib3"}
+# The modules of the layer that the other commands use must not log.
+WITH_BOTO3 = {*WITH_REQUESTS, "boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six"}
+
+
+@pytest.mark.parametrize(("module", "installed"), [("cli", WITH_REQUESTS), ("stack.command", WITH_BOTO3)])
+def test_installed_command_imports_only_its_dependencies(module: str, installed: set[str]) -> None:
     imports = (
-        "import json, sys; before = {*sys.modules}; import shotgrid_login_ops.cli; "
+        f"import json, sys; before = {{*sys.modules}}; import shotgrid_login_ops.{module}; "
         "print(json.dumps([*{*sys.modules} - before]))"
     )
     paths = os.pathsep.join(str(ROOT / folder) for folder in ("layers/shotgrid_login", "ops"))
@@ -170,7 +179,5 @@ def test_installed_command_imports_only_its_dependencies() -> None:
         text=True,
         check=True,
     )
-    imported = {module.partition(".")[0] for module in json.loads(ran.stdout)}
-    # `requests` and what it needs. So the modules of the layer that the command uses must not log or call AWS.
-    installed = {"requests", "certifi", "charset_normalizer", "idna", "urllib3"}
+    imported = {name.partition(".")[0] for name in json.loads(ran.stdout)}
     assert imported & importlib.metadata.packages_distributions().keys() <= installed

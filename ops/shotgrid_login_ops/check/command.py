@@ -17,13 +17,10 @@ from shotgrid_login_ops.check.findings import Finding, Status
 from shotgrid_login_ops.check.report import Report
 from shotgrid_login_ops.check.site_sign_in import SignIn
 from shotgrid_login_ops.check.terminal import Credentials, NoTerminal, Terminal
+from shotgrid_login_ops.errors import UsageError
 
 SCRIPT_NAME = "SHOTGRID_SCRIPT_NAME"
 SCRIPT_KEY = "SHOTGRID_SCRIPT_KEY"
-
-
-class UsageError(Exception):
-    """The command cannot run with these options. The message names what to change, and contains no secret."""
 
 
 @dataclass(frozen=True)
