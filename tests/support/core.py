@@ -148,7 +148,7 @@ class Core:
         return {str(row["id"]) for row in rows if row["session_id"] == result.session.session_id}
 
     def make_legacy(self, result: SignedIn) -> Handle:
-        """Turn a session into one that a version before 2.0 has written, and return the handle that it gave out."""
+        """Turn a session into one that an earlier version has written, and return the handle that it gave out."""
         session_id = result.session.session_id
         opened = self.sessions.recognize(result.handle, result.session, self.clock.now)[1]
         handle = Handle(session_id, secrets.token_bytes(32))

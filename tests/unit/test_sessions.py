@@ -505,7 +505,7 @@ def test_sign_out_everywhere_ends_all_sessions_of_the_user_and_no_other(core: Co
     assert has_bearer(core, other)
 
 
-# ---- rows of versions before 2.0 -----------------------------------------------------------------------------
+# ---- rows of earlier versions -----------------------------------------------------------------------------
 
 
 def test_session_of_an_older_version_goes_on_with_its_next_site_call(core: Core) -> None:

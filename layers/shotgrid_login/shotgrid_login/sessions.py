@@ -115,7 +115,7 @@ class Session:
     """A session's row, without its key. Times are epoch seconds.
 
     Attributes:
-        user_hash: the hash of the user's login that logs contain; empty in rows of versions before 2.0.
+        user_hash: the hash of the user's login that logs contain; empty in rows of earlier versions.
         user_read_at: when the site last returned the user's record; 0 if it never did.
         sealed: the content of `Secrets`, as KMS ciphertext.
         handle_key: recognizes the handles that were issued for this session. It does not make a handle valid.
@@ -127,7 +127,7 @@ class Session:
         forced_at: when the site was last called although the access token was fresh.
         bearers: ids of the bearers that the authorizer may still accept, the current one first.
         lease: id of the refresh that is calling the site now; empty if there is none.
-        legacy_hash: only in rows of versions before 2.0: hash of the current handle's secret.
+        legacy_hash: only in rows of earlier versions: hash of the current handle's secret.
     """
 
     session_id: str
@@ -161,7 +161,7 @@ class Secrets:
     """The secrets of a session's current generation.
 
     Attributes:
-        api_token: the bearer for the studio's own APIs; empty in rows of versions before 2.0.
+        api_token: the bearer for the studio's own APIs; empty in rows of earlier versions.
         generation_key: makes the handles of this generation.
     """
 
@@ -425,7 +425,7 @@ class Sessions:
     def _is_issued(self, handle: Handle, session: Session) -> bool:
         if session.handle_key and handle.is_issued_with(session.handle_key):
             return True
-        # Handles of versions before 2.0 do not show that they were issued.
+        # Handles of earlier versions do not show that they were issued.
         return any(hmac.compare_digest(handle.hash, known) for known in (session.legacy_hash, session.previous_hash))
 
     def _is_current(self, handle: Handle, session: Session, opened: Secrets) -> bool:
@@ -575,7 +575,7 @@ def _to_row(session: Session) -> Row:
 
 
 def _from_row(row: Row) -> Session:
-    # Rows of versions before 2.0 have `secret_hash`, and none of the attributes with a default here.
+    # Rows of earlier versions have `secret_hash`, and none of the attributes with a default here.
     def text(name: str, default: str | None = None) -> str:
         return str(row[name] if default is None else row.get(name, default))
 
