@@ -9,8 +9,6 @@ that is neither of these two:
   rebinding).
 - A request of a deployed API. `Host` names the API: by its id, or by a custom domain. The request reaches this API,
   and no path that MiniStack itself serves on every host.
-
-`LocalAws` runs this file instead of `python -m ministack`.
 """
 
 # ruff: noqa: SLF001  MiniStack has no public function for the requests of one API, and its version is pinned.
@@ -119,8 +117,3 @@ def _headers(scope: Event) -> dict[str, str]:
         separator = "; " if name == "cookie" else ", "
         headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
     return headers
-
-
-if __name__ == "__main__":
-    ministack.app = guarded  # `main` starts the application of this name
-    ministack.main()

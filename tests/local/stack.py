@@ -47,8 +47,6 @@ _BUILD_FOLDER = ROOT / ".aws-sam"
 _BUILT_TEMPLATE = _BUILD_FOLDER / "build" / "template.yaml"
 _BUILD_RECORD = _BUILD_FOLDER / "record.json"  # the digest of the inputs, and the time of the built template
 
-_GUARDED_MINISTACK = Path(__file__).with_name("guard.py")
-
 # The longest time for the start of MiniStack, on a loaded machine. Seconds.
 START_SECONDS = 120
 
@@ -84,11 +82,12 @@ class LocalAws:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "WARNING",
+            "PYTHONPATH": str(ROOT),
         }
         # MiniStack starts a process for each function. In a process group of their own, all are stopped together.
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", str(_GUARDED_MINISTACK)],  # -P: do not import modules of its folder
+                [sys.executable, "-m", "tests.local.emulator"],
                 env=environment,
                 cwd=self._directory.name,
                 stdin=subprocess.DEVNULL,

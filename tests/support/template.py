@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,54 +27,20 @@ FUNCTIONS = [
     "Authorizer",
 ]
 
-# The kinds of rows in the state table that each role can use, with the DynamoDB actions.
-ROWS = {
-    "Password": {
-        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
-        "challenge": {"PutItem"},
-        "session": {"PutItem"},
-    },
-    "Otp": {
-        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
-        "challenge": {"UpdateItem"},
-        "session": {"PutItem"},
-    },
-    "Refresh": {"session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}, "retired": {"GetItem", "PutItem"}},
-    "AccessToken": {
-        "failed": {"PutItem", "UpdateItem", "DeleteItem"},
-        "session": {"GetItem", "PutItem", "UpdateItem", "DeleteItem"},
-        "retired": {"GetItem", "PutItem"},
-    },
-    "Logout": {"session": {"GetItem", "DeleteItem"}, "retired": {"GetItem"}},
-    "Session": {"session": {"GetItem"}},
-    "Methods": {},
-    "Browser": {"start": {"PutItem", "UpdateItem"}, "approval": {"PutItem"}},
-    "Approval": {
-        "start": {"UpdateItem"},
-        "approval": {"UpdateItem", "DeleteItem"},
-        "session": {"GetItem", "PutItem"},
-    },
-    "Pages": {},
-    "Authorizer": {},
-}
+# What a role allows: a resource, an action, and the kind of row or the purpose in the encryption context. "" means all.
+Grant = tuple[str, str, str]
 
-# The KMS actions that each role can use, with the purpose in the encryption context.
-SEALS = {
-    "Password": {("Encrypt", "challenge"), ("Encrypt", "session")},
-    "Otp": {("Decrypt", "challenge"), ("Encrypt", "session")},
-    "Refresh": {("Encrypt", "session"), ("Decrypt", "session")},
-    "AccessToken": {("Encrypt", "session"), ("Decrypt", "session")},
-    "Logout": set[tuple[str, str]](),
-    "Session": set[tuple[str, str]](),
-    "Methods": set[tuple[str, str]](),
-    "Browser": {("Encrypt", "approval")},
-    "Approval": {("Decrypt", "approval"), ("Encrypt", "approval"), ("Encrypt", "session")},
-    "Pages": set[tuple[str, str]](),
-    "Authorizer": set[tuple[str, str]](),
+ROLES = ROOT / "docs" / "security.md"
+VERBS = {
+    "read": "GetItem",
+    "create": "PutItem",
+    "update": "UpdateItem",
+    "delete": "DeleteItem",
+    "query": "Query",
+    "encrypt": "Encrypt",
+    "decrypt": "Decrypt",
 }
-
-# The functions that hash user names and networks with the hash key.
-HASHES = {"Password", "Otp", "AccessToken", "Browser", "Approval"}
+INDEX = "sessions-of-user"
 
 
 class _NoManagedPolicies:
@@ -112,4 +79,64 @@ def statements(function: str) -> list[dict[str, Any]]:
     """Return the policy statements of a function's role."""
     (policy,) = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
     found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+def granted(function: str) -> set[Grant]:
+    """Return what a function's role allows, besides writes to its own log group. Check the form of each statement."""
+    found: set[Grant] = set()
+    for statement in statements(function):
+        actions = {action.partition(":")[2] for action in statement["Action"]}
+        condition = statement.get("Condition")
+        match statement["Resource"]:
+            case {"Fn::GetAtt": ["StateTable", "Arn"]}:
+                kinds = [pattern.removesuffix("#*") for pattern in _leading_keys(condition)]
+                assert all(kind.isalpha() for kind in kinds), kinds
+                found |= {("state", action, kind) for action in actions for kind in kinds}
+            case {"Fn::Sub": "${StateTable.Arn}/index/sessions-of-user"}:
+                assert _leading_keys(condition) == ["HumanUser:*"]  # a call names the key of the index
+                found |= {("state", action, INDEX) for action in actions}
+            case {"Fn::GetAtt": ["Key", "Arn"]}:
+                assert condition.keys() == {"StringEquals"}
+                (purposes,) = condition["StringEquals"].values()
+                assert condition["StringEquals"] == {"kms:EncryptionContext:purpose": purposes}
+                found |= {("key", action, purpose) for action in actions for purpose in purposes}
+            case {"Fn::GetAtt": [("BearersTable" | "HashKey") as resource, "Arn"]}:
+                assert condition is None
+                found |= {
+                    ({"BearersTable": "bearers", "HashKey": "hash key"}[resource], action, "") for action in actions
+                }
+            case resource:
+                assert resource == {"Fn::GetAtt": [f"{function}Logs", "Arn"]}
+                assert actions == {"CreateLogStream", "PutLogEvents"}
+    return found
+
+
+def _leading_keys(condition: dict[str, Any]) -> list[str]:
+    patterns: list[str] = condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    assert condition == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns},
+        "Null": {"dynamodb:LeadingKeys": "false"},  # `ForAllValues` is also true without keys
+    }
+    return patterns
+
+
+def documented(function: str) -> set[Grant]:
+    """Return what the table "Roles" of docs/security.md lists for a function."""
+    rows = re.findall(
+        r"^\| (\w+) \| (.+) \| (.+) \| (.+) \|$", ROLES.read_text().partition("\n## Roles\n")[2], re.MULTILINE
+    )
+    (cells,) = [cells for name, *cells in rows if name.title().replace("_", "") == function]
+    found: set[Grant] = set()
+    for resource, cell in zip(("state", "bearers", "key"), cells, strict=True):
+        for clause in cell.split("; "):
+            words = re.findall(r"[\w-]+", clause)
+            actions = {VERBS[word] for word in words if word in VERBS}
+            others = [word for word in words if word not in VERBS and word not in ("and", "none")]
+            if resource == "key" and others == ["hash", "names"]:
+                found.add(("hash key", "GenerateMac", ""))
+            elif resource == "key":
+                found |= {(resource, action, word.removesuffix("s")) for action in actions for word in others}
+            else:
+                found |= {(resource, action, word) for action in actions for word in others or [""]}
     return found

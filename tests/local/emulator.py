@@ -1,0 +1,25 @@
+"""MiniStack with what it lacks: a guard against web pages, and two condition keys of IAM policies.
+
+`LocalAws` runs this module instead of `ministack`.
+"""
+
+from __future__ import annotations
+
+import os
+
+import ministack.app as ministack
+
+from tests.local import condition_keys
+from tests.local.guard import guarded
+
+
+def main() -> None:
+    """Run MiniStack until it is stopped."""
+    del os.environ["PYTHONPATH"]  # for this module only. The functions import nothing from this folder.
+    condition_keys.add()
+    ministack.app = guarded  # `main` starts the application with this name
+    ministack.main()
+
+
+if __name__ == "__main__":
+    main()
