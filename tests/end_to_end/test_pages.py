@@ -27,6 +27,9 @@ def test_file_is_served_with_its_media_type(gateway: Gateway, path: str) -> None
     assert response.text == file.read_text()
     assert response.headers["content-type"] == f"{MEDIA_TYPES[path]}; charset=utf-8"
     assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["strict-transport-security"] == "max-age=31536000"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert ("script-src 'self'" in response.headers["content-security-policy"]) == (path == "/")
     assert response.headers["x-request-id"]
     assert "set-cookie" not in response.headers
 

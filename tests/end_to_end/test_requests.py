@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import COOKIE, OTHER_PAGE, PAGE, Gateway, expire_access_token
+from tests.support.client import BROWSER_COOKIE, COOKIE, OTHER_PAGE, PAGE, Gateway, expire_access_token
 
 POST_ROUTES = ["/auth/password", "/auth/otp", "/auth/refresh", "/auth/logout"]
 VALID = {"username": "a_username", "password": "a password"}
@@ -59,7 +59,8 @@ def test_body_that_is_not_json_is_rejected(gateway: Gateway, data: str) -> None:
         ("/auth/refresh", {"refresh_token": 1}, "refresh_token: must be text"),
         ("/auth/refresh", {"token": "x"}, "token: unknown"),
         ("/auth/logout", {"refresh_token": ["x"]}, "refresh_token: must be text"),
-        ("/auth/logout", {"everywhere": True}, "everywhere: unknown"),
+        ("/auth/logout", {"everywhere": "yes"}, "everywhere: must be true or false"),
+        ("/auth/refresh", {"everywhere": True}, "everywhere: unknown"),
     ],
 )
 def test_invalid_field_of_another_route_is_named(gateway: Gateway, path: str, body: Any, named: str) -> None:
@@ -128,7 +129,8 @@ def test_preflight_of_an_allowed_page_succeeds(gateway: Gateway, path: str) -> N
     assert response.headers["access-control-allow-origin"] == PAGE
     assert response.headers["access-control-allow-credentials"] == "true"
     assert response.headers["access-control-allow-methods"] == ("GET" if path == "/auth/session" else "POST")
-    assert response.headers["access-control-allow-headers"] == "authorization, content-type"
+    allowed = response.headers["access-control-allow-headers"].split(", ")
+    assert allowed == ["authorization", "content-type", "traceparent", "tracestate", "baggage", "sentry-trace"]
     assert "Origin" in response.headers["vary"]
 
 
@@ -148,7 +150,7 @@ def test_preflight_of_an_allowed_page_succeeds(gateway: Gateway, path: str) -> N
 )
 def test_page_of_another_origin_is_rejected_and_cannot_read_the_response(gateway: Gateway, origin: str) -> None:
     user, caller = gateway.new_user(), gateway.caller(origin=origin)
-    bearer = gateway.caller().signed_in(user).body["access_token"]
+    bearer = gateway.caller().signed_in(user).body["api_token"]
     for response in (
         caller.password(user),
         caller.send("OPTIONS", "/auth/password", access_control_request_method="POST"),
@@ -159,6 +161,47 @@ def test_page_of_another_origin_is_rejected_and_cannot_read_the_response(gateway
         assert not any(name.lower().startswith("access-control-") for name in response.headers)
         assert "set-cookie" not in response.headers
     assert gateway.site.requests_for(user, "password") == 1
+
+
+def test_page_without_an_origin_gets_its_own_message(gateway: Gateway) -> None:
+    response = gateway.caller(origin="null").send("POST", "/auth/refresh", {})
+    assert (response.status, response.code) == (403, "origin_not_allowed")
+    assert response.body["detail"].startswith("The page has no origin")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/auth/refresh", {}, 200),
+        ("POST", "/auth/logout", {}, 204),
+        ("OPTIONS", "/auth/refresh", {"origin": PAGE}, 204),
+        ("POST", "/auth/password", {}, 415),
+        ("POST", "/auth/refresh", {"origin": "https://evil.example"}, 403),
+        ("POST", "/api/v1/auth/access_token", {}, 415),
+        ("GET", "/auth/methods", {}, 200),
+        ("GET", "/shotgrid-login.js", {}, 200),
+        ("GET", "/nothing.js", {}, 404),
+    ],
+)
+def test_every_response_has_the_security_headers(
+    gateway: Gateway, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """`test_template` checks those that API Gateway creates itself."""
+    response = gateway.caller().send(method, path, **headers)
+    assert response.status == status
+    assert response.headers["strict-transport-security"] == "max-age=31536000"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_conflicting_cookies_of_both_kinds_are_cleared(gateway: Gateway) -> None:
+    names = (COOKIE, BROWSER_COOKIE)
+    cookies = "; ".join(f"{name}={value}" for name in names for value in ("first", "second"))
+    response = gateway.caller(origin=PAGE).send("POST", "/auth/refresh", cookie=cookies)
+    assert response.body == {"status": "signed_out"}
+    for name in names:
+        assert f"{name}=; Max-Age=0; Path=/" in response.headers["set-cookie"]
 
 
 def test_page_of_the_same_site_gets_the_cookie_by_default(gateway: Gateway) -> None:

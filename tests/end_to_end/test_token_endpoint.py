@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
+import jwt
 import pytest
 import requests
 from authlib.integrations.base_client.errors import OAuthError
@@ -18,7 +19,10 @@ from tests.site.fake_site import Account
 from tests.support.client import OTHER_PAGE, PAGE, Gateway, Response, expire_access_token
 
 PATH = "/api/v1/auth/access_token"
-SHAPE = {"token_type", "access_token", "expires_in", "refresh_token"}
+SECOND_PATH = "/api/v1.1/auth/access_token"
+FORM = "application/x-www-form-urlencoded"
+# The site's fields, and the token for studio APIs.
+SHAPE = {"token_type", "access_token", "expires_in", "refresh_token", "api_token"}
 
 
 def password(user: Account, **more: str) -> dict[str, str]:
@@ -47,12 +51,12 @@ def test_password_signs_in_without_two_factor(gateway: Gateway) -> None:
     assert response.body["token_type"] == "Bearer"
     assert 0 < response.body["expires_in"] <= 600
     assert response.cookie is None
-    assert caller.session(response.body["access_token"]).body["user"]["login"] == user.login
+    assert caller.session(response.body["api_token"]).body["user"]["login"] == user.login
     # The handle is the gateway's own: it works on the other routes and is not a token of the site.
     assert caller.refresh(response.body["refresh_token"]).status == 200
     assert response.body["refresh_token"] not in gateway.site.secrets
     assert caller.logout(response.body["refresh_token"]).status == 204
-    assert caller.session(response.body["access_token"]).status == 401
+    assert caller.session(response.body["api_token"]).status == 401
 
 
 def test_two_factor_requires_auth_token_as_the_site_does(gateway: Gateway) -> None:
@@ -108,8 +112,74 @@ def test_refresh_of_an_ended_session_is_401(gateway: Gateway) -> None:
     handle = caller.access_token(**password(user)).body["refresh_token"]
     gateway.site.switch(user, two_factor=True)
     expire_access_token(gateway, handle)
-    for ended in (handle, "never.issued", "not a handle"):
+    token_of_site = gateway.site.sign_in_directly(gateway.new_user())["refresh_token"]
+    for ended in (handle, "never.issued", "not a handle", token_of_site, "x" * 4096):
         assert fault(caller.access_token(grant_type="refresh_token", refresh_token=ended)) == (401, 102)
+
+
+def test_second_path_of_sites_works_too(gateway: Gateway) -> None:
+    user, caller = gateway.new_user(two_factor=False), gateway.caller(origin=PAGE)
+    response = caller.send("POST", SECOND_PATH, data=urlencode(password(user)), content_type=FORM)
+    assert response.status == 200
+    assert response.body.keys() == SHAPE
+    handle = response.body["refresh_token"]
+    form = urlencode({"grant_type": "refresh_token", "refresh_token": handle})
+    assert caller.send("POST", SECOND_PATH, data=form, content_type=FORM).status == 200
+    preflight = caller.send("OPTIONS", SECOND_PATH)
+    assert (preflight.status, preflight.headers["access-control-allow-origin"]) == (204, PAGE)
+    assert fault(caller.send("POST", SECOND_PATH, data="{}"))[0] == 415
+
+
+def test_session_uuid_reaches_the_site(gateway: Gateway) -> None:
+    user = gateway.new_user(two_factor=False)
+    response = gateway.caller().access_token(**password(user, session_uuid="4ee5e8a6-window"))
+    claims = jwt.decode(response.body["access_token"], options={"verify_signature": False})
+    assert claims["session_uuid"] == "4ee5e8a6-window"
+
+
+def test_scope_that_acts_as_another_user_is_rejected_before_the_site_is_called(gateway: Gateway) -> None:
+    user = gateway.new_user(two_factor=False)
+    response = gateway.caller().access_token(**password(user, scope="sudo_as_login:boss"))
+    assert fault(response) == (400, 103)
+    assert response.body["errors"][0]["detail"].startswith("scope: sudo_as_login: is only for scripts")
+    assert gateway.site.requests_for(user, "password") == 0
+
+
+def test_numbers_that_the_site_sends_as_text_are_read(gateway: Gateway) -> None:
+    user, caller = gateway.new_user(two_factor=True, numbers_as_text=True), gateway.caller()
+    assert fault(caller.access_token(**password(user))) == (400, 106)
+    signed_in = caller.access_token(**password(user, auth_token=gateway.site.code(user.login))).body
+    assert 0 < signed_in["expires_in"] <= 600
+    assert caller.session(signed_in["api_token"]).body["user"] == {
+        "type": "HumanUser",
+        "id": user.id,
+        "login": user.login,
+    }
+    expire_access_token(gateway, signed_in["refresh_token"])
+    refreshed = caller.access_token(grant_type="refresh_token", refresh_token=signed_in["refresh_token"])
+    assert 0 < refreshed.body["expires_in"] <= 600
+
+
+@pytest.mark.parametrize(
+    ("switches", "seen"),
+    [
+        ({"deactivated": "403"}, (401, 102)),
+        ({"deactivated": "400"}, (401, 102)),
+        ({"fault": "moved"}, (502, None)),
+        ({"fault": "ip_allow_list"}, (502, None)),
+    ],
+)
+def test_only_a_verdict_of_the_site_ends_the_session(
+    gateway: Gateway, switches: dict[str, str], seen: tuple[int, int | None]
+) -> None:
+    user, caller = gateway.new_user(two_factor=False), gateway.caller()
+    handle = caller.access_token(**password(user)).body["refresh_token"]
+    expire_access_token(gateway, handle)
+    gateway.site.switch(user, **switches)
+    assert fault(caller.access_token(grant_type="refresh_token", refresh_token=handle)) == seen
+    gateway.site.switch(user, deactivated="", fault="")
+    has_session = caller.access_token(grant_type="refresh_token", refresh_token=handle).status == 200
+    assert has_session is (seen[0] == 502)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +189,8 @@ def test_refresh_of_an_ended_session_is_401(gateway: Gateway) -> None:
         ({"authentication_method": "oxygen"}, (400, 110)),
         ({"fault": "503"}, (503, None)),
         ({"fault": "html"}, (502, None)),
+        ({"fault": "moved"}, (502, None)),
+        ({"deactivated": "403"}, (400, 102)),
     ],
 )
 def test_failure_of_the_site_is_passed_on(gateway: Gateway, switches: dict[str, str], seen: tuple[int, int]) -> None:
@@ -175,15 +247,18 @@ def test_invalid_form_field_is_named(gateway: Gateway, form: dict[str, str], nam
 def test_body_that_is_not_a_form_is_rejected(
     gateway: Gateway, body: str, media_type: str | None, seen: tuple[int, int | None]
 ) -> None:
-    content_type = "application/x-www-form-urlencoded" if media_type is None else media_type
-    assert fault(gateway.caller().send("POST", PATH, data=body, content_type=content_type)) == seen
+    content_type = FORM if media_type is None else media_type
+    response = gateway.caller().send("POST", PATH, data=body, content_type=content_type)
+    assert fault(response) == seen
+    if seen[0] == 415:
+        assert response.body["errors"][0]["detail"].startswith("The body must be a form")
 
 
 def test_credentials_in_the_query_string_are_rejected_and_not_logged(gateway: Gateway) -> None:
     user = gateway.new_user(two_factor=False)
     gateway.secrets.add(user.password)
     query = f"?grant_type=password&username={user.login}&password={user.password}"
-    response = gateway.caller().send("POST", PATH + query, data="", content_type="application/x-www-form-urlencoded")
+    response = gateway.caller().send("POST", PATH + query, data="", content_type=FORM)
     assert fault(response) == (400, 103)
     assert gateway.site.requests_for(user, "password") == 0
 
@@ -216,7 +291,7 @@ class OnLoopback(HTTPAdapter):
 
 def remember(gateway: Gateway, token: Any) -> None:
     """Add the tokens to the secrets that must not appear in logs."""
-    gateway.secrets |= {token["access_token"], token["refresh_token"]}
+    gateway.secrets |= {token["access_token"], token["api_token"], token["refresh_token"]}
 
 
 @pytest.fixture
@@ -247,7 +322,7 @@ def test_requests_oauthlib_signs_in_and_refreshes(gateway: Gateway) -> None:
     (refreshed,) = kept
     remember(gateway, refreshed)
     assert refreshed["access_token"] != token["access_token"]
-    assert gateway.caller().session(refreshed["access_token"]).status == 200
+    assert gateway.caller().session(refreshed["api_token"]).status == 200
     session.close()
 
 
