@@ -79,7 +79,7 @@ def vendor(gateway: Gateway) -> dict[str, Any]:
 def test_api_receives_the_data_of_the_user(gateway: Gateway, api: StudioApi) -> None:
     user = _user(gateway, "Manager")
     signed_in = gateway.caller().signed_in(user).body
-    context = api.context("/shots", signed_in["access_token"])
+    context = api.context("/shots", signed_in["api_token"])
     assert 0 < int(context.pop("expires_at")) - time.time() <= 600
     assert context == context_of(user, signed_in) | {"principalId": f"HumanUser:{user.id}"}
 
@@ -93,9 +93,11 @@ def test_malformed_bearer_is_rejected(api: StudioApi, authorization: str) -> Non
     assert api.get("/shots", authorization=authorization).status == INVALID_BEARER[api.kind]
 
 
-def test_token_that_the_gateway_did_not_issue_is_rejected(gateway: Gateway, api: StudioApi) -> None:
-    token = gateway.site.sign_in_directly(gateway.new_user())["access_token"]
-    assert api.get("/shots", token).status == INVALID_BEARER[api.kind]
+def test_token_of_the_site_is_rejected(gateway: Gateway, api: StudioApi, artist: dict[str, Any]) -> None:
+    """A studio API that received it could act in ShotGrid as the user."""
+    token_of_stranger = gateway.site.sign_in_directly(gateway.new_user())["access_token"]
+    for token in (artist["access_token"], token_of_stranger):
+        assert api.get("/shots", token).status == INVALID_BEARER[api.kind]
 
 
 def test_refresh_token_is_rejected_as_bearer(gateway: Gateway, http_api: StudioApi, artist: dict[str, Any]) -> None:
@@ -106,34 +108,34 @@ def test_refresh_token_is_rejected_as_bearer(gateway: Gateway, http_api: StudioA
 
 def test_bearer_is_rejected_at_once_after_sign_out_without_a_cache(gateway: Gateway, uncached: StudioApi) -> None:
     signed_in = _sign_in(gateway)
-    assert uncached.get("/shots", signed_in["access_token"]).status == 200
+    assert uncached.get("/shots", signed_in["api_token"]).status == 200
     gateway.caller().logout(signed_in["refresh_token"])
-    assert uncached.get("/shots", signed_in["access_token"]).status == INVALID_BEARER[uncached.kind]
+    assert uncached.get("/shots", signed_in["api_token"]).status == INVALID_BEARER[uncached.kind]
 
 
 def test_user_whose_group_no_rule_lists_gets_403(api: StudioApi, vendor: dict[str, Any]) -> None:
-    assert api.get("/shots", vendor["access_token"]).status == 403
+    assert api.get("/shots", vendor["api_token"]).status == 403
     for path in ("/reports", "/"):
-        assert api.get(path, vendor["access_token"]).status in (403, 404), path
+        assert api.get(path, vendor["api_token"]).status in (403, 404), path
 
 
 def test_user_whose_group_is_unknown_gets_403(gateway: Gateway, http_api: StudioApi) -> None:
     user = gateway.new_user(user_fault="503")
-    token = gateway.caller().signed_in(user).body["access_token"]
+    token = gateway.caller().signed_in(user).body["api_token"]
     assert http_api.get("/shots", token).status == 403
 
 
 def test_path_rule_limits_only_its_paths(uncached: StudioApi, artist: dict[str, Any], manager: dict[str, Any]) -> None:
     for path in ("/reports", "/reports/7", "/reports.csv"):
-        assert uncached.get(path, artist["access_token"]).status == 403, path
-        assert uncached.get(path, manager["access_token"]).status == 200, path
+        assert uncached.get(path, artist["api_token"]).status == 403, path
+        assert uncached.get(path, manager["api_token"]).status == 200, path
     for path in ("/shots", "/shots/reports", "/report"):
-        assert uncached.get(path, artist["access_token"]).status == 200, path
+        assert uncached.get(path, artist["api_token"]).status == 200, path
 
 
-@pytest.mark.parametrize("path", ["//reports", "/%72eports", "/;x/reports"])
+@pytest.mark.parametrize("path", ["//reports", "/%72eports", "/;x/reports", "/%5creports", "/x%5c..%5creports"])
 def test_other_spelling_of_a_limited_path_is_rejected(api: StudioApi, artist: dict[str, Any], path: str) -> None:
-    assert api.get(path, artist["access_token"]).status in (403, 404)
+    assert api.get(path, artist["api_token"]).status in (403, 404)
 
 
 @pytest.mark.parametrize(("path", "status"), [("/shots", 200), ("/reports", 403)])
@@ -141,7 +143,7 @@ def test_cached_response_is_correct_for_every_route(
     gateway: Gateway, cached: StudioApi, path: str, status: int
 ) -> None:
     signed_in = _sign_in(gateway)
-    token = signed_in["access_token"]
+    token = signed_in["api_token"]
     assert cached.get(path, token).status == status
     # Now the authorizer would reject the bearer. So the responses below come from the cache.
     gateway.caller().logout(signed_in["refresh_token"])
@@ -178,11 +180,11 @@ def test_concurrent_users_get_their_own_data(
     ]
     if cache == "cached":
         for api, signed_in, path in requests[:4]:  # fill the caches
-            _check(path, api.get(path, signed_in["access_token"]), signed_in, is_artist=signed_in is artist)
+            _check(path, api.get(path, signed_in["api_token"]), signed_in, is_artist=signed_in is artist)
         requests *= 3
     # The emulator starts an instance of each function for each concurrent request, which takes seconds.
     with ThreadPoolExecutor(3) as pool:
-        responses = list(pool.map(lambda request: request[0].get(request[2], request[1]["access_token"]), requests))
+        responses = list(pool.map(lambda request: request[0].get(request[2], request[1]["api_token"]), requests))
     for (_, signed_in, path), response in zip(requests, responses, strict=True):
         _check(path, response, signed_in, is_artist=signed_in is artist)
 
@@ -224,16 +226,16 @@ def variants(studio_apis: dict[str, StudioApi]) -> StudioApi:
 
 
 def test_http_api_can_use_payload_format_1(variants: StudioApi, artist: dict[str, Any], vendor: dict[str, Any]) -> None:
-    assert variants.context("/1.0/shots", artist["access_token"])["permission_group"] == "Artist"
-    assert variants.get("/1.0/shots", vendor["access_token"]).status == 403
+    assert variants.context("/1.0/shots", artist["api_token"])["permission_group"] == "Artist"
+    assert variants.get("/1.0/shots", vendor["api_token"]).status == 403
 
 
 def test_path_rule_limits_the_whole_api_with_simple_responses(
     variants: StudioApi, artist: dict[str, Any], manager: dict[str, Any], vendor: dict[str, Any]
 ) -> None:
-    assert variants.context("/simple/shots", manager["access_token"])["permission_group"] == "Manager"
+    assert variants.context("/simple/shots", manager["api_token"])["permission_group"] == "Manager"
     for signed_in in (artist, vendor):
-        assert variants.get("/simple/shots", signed_in["access_token"]).status == 403
+        assert variants.get("/simple/shots", signed_in["api_token"]).status == 403
     assert variants.get("/simple/shots", "unknown").status == 403
     assert variants.get("/simple/shots").status == 401
 

@@ -49,17 +49,17 @@ class StudioApi:
         """Its rules in the gateway's parameter AuthorizerRules, without the final semicolon."""
         return f"{self.id}={GROUPS},{self.id}/reports={REPORTS_GROUPS}"
 
-    def get(self, path: str, access_token: str | None = None, **headers: str) -> Response:
-        """Send a GET request, with the access token as the bearer if there is one."""
+    def get(self, path: str, api_token: str | None = None, **headers: str) -> Response:
+        """Send a GET request, with the token as the bearer if there is one."""
         sent = {"host": self.host} | headers
-        if access_token is not None:
-            sent["authorization"] = f"Bearer {access_token}"
+        if api_token is not None:
+            sent["authorization"] = f"Bearer {api_token}"
         response = requests.get(f"{self.aws.endpoint}{path}", headers=sent, timeout=60)
         return Response(response.status_code, response.headers, response.text)
 
-    def context(self, path: str, access_token: str) -> dict[str, Any]:
+    def context(self, path: str, api_token: str) -> dict[str, Any]:
         """Return the authorizer's context that the API received with this request."""
-        response = self.get(path, access_token)
+        response = self.get(path, api_token)
         assert response.status == 200, response.text
         assert response.body["path"] == path
         context: dict[str, Any] = response.body["who"]
