@@ -1,4 +1,4 @@
-"""Lambda authorizer: allows access tokens that this gateway issued and whose session has not ended.
+"""Lambda authorizer: allows API tokens that this gateway issued and whose session has not ended.
 
 It reads one row with one consistent read and imports as little as possible, because every request to a studio API may
 wait for this function to start.

@@ -20,11 +20,11 @@ from urllib.parse import unquote
 
 from shotgrid_login.authorizer_rules import METHOD_PATTERNS, Rule
 
-# b64token of RFC 6750, section 2.1. The site's access tokens have about 415 characters.
+# b64token of RFC 6750, section 2.1.
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,4096}={0,2})", re.IGNORECASE)
 
 # The only header that browsers let a page set for a WebSocket is the list of subprotocols:
-# `["shotgrid-login", "bearer.<access token>"]`. The API chooses the first one: a browser closes the connection if the
+# `["shotgrid-login", "bearer.<API token>"]`. The API chooses the first one: a browser closes the connection if the
 # server chooses none of its subprotocols.
 _BEARER_PROTOCOL = re.compile(r"bearer\.([A-Za-z0-9._~-]{1,4096})")
 
@@ -59,13 +59,13 @@ class ApiKind(Enum):
 
 @dataclass(frozen=True)
 class AuthorizerRequest:
-    """A call of the authorizer: can this bearer (an access token) use this stage of this API?
+    """A call of the authorizer: can this bearer (an API token) use this stage of this API?
 
     Attributes:
         kind: the kind of the API.
         api_id: the API.
         stage_arn: its stage, `arn:…:execute-api:…:API/STAGE`.
-        bearer: the access token; None if it is missing or malformed, or if there is more than one.
+        bearer: the API token; None if it is missing or malformed, or if there is more than one.
         base_paths: what the URL of the request has before the path, except for the stage: the base path of a custom
             domain. ARNs do not contain it. Empty if there is none, or if the event has no URL.
     """
