@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext
 
-from tests.support.client import COOKIE, PAGE, Gateway
+from tests.support.client import BROWSER_COOKIE, COOKIE, PAGE, Gateway
 
 SIBLING = "sibling.login.localhost"  # on the gateway's site, but not an allowed origin
 PREFIXES = ("\u2000", "\u00a0", "\u0085", "\u3000", "\u200b")  # characters that some parsers of cookies remove
-REFRESH = """
+CALL = """
 async (url) => (await (await fetch(url, {
   method: "POST", credentials: "include", headers: {"content-type": "application/json"}, body: "{}",
 })).json()).status
 """
+PLANT = "cookie => { document.cookie = cookie; }"
 
 
 def test_cookie_planted_by_a_sibling_host_signs_no_user_in(
@@ -24,10 +25,40 @@ def test_cookie_planted_by_a_sibling_host_signs_no_user_in(
     for prefix in PREFIXES:
         context.clear_cookies()
         page.goto(f"http://{SIBLING}:{pages_port}/")
-        planted = f"{prefix}{COOKIE}={handle}; Domain=login.localhost; Path=/auth"
-        page.evaluate("cookie => { document.cookie = cookie; }", planted)
+        page.evaluate(PLANT, f"{prefix}{COOKIE}={handle}; Domain=login.localhost; Path=/auth")
         page.goto(f"http://pages.login.localhost:{pages_port}/")
         with page.expect_request("**/auth/refresh") as sent:
-            status = page.evaluate(REFRESH, f"http://{gateway.host}/auth/refresh")
+            status = page.evaluate(CALL, f"http://{gateway.host}/auth/refresh")
         assert COOKIE in sent.value.all_headers()["cookie"]  # the browser did send the planted cookie
         assert status == "signed_out", prefix
+
+
+def test_browser_keeps_no_cookie_of_a_sibling_host_with_our_exact_name(
+    context: BrowserContext, gateway: Gateway, pages_port: int
+) -> None:
+    page = context.pages[0]
+    page.goto(f"http://{SIBLING}:{pages_port}/")
+    for name in (COOKIE, BROWSER_COOKIE):
+        for attributes in (
+            "Domain=login.localhost; Path=/auth",
+            "Domain=login.localhost; Path=/; Secure",
+            "Path=/auth",
+        ):
+            page.evaluate(PLANT, f"{name}=planted; {attributes}")
+    assert [cookie["name"] for cookie in context.cookies()] == []
+
+
+def test_cookie_planted_by_a_sibling_host_does_not_bind_a_browser_sign_in(
+    context: BrowserContext, gateway: Gateway, pages_port: int
+) -> None:
+    """The attacker knows the planted value, and could finish a sign-in that is bound to it."""
+    planted = "A" * 22
+    page = context.pages[0]
+    for prefix in PREFIXES:
+        context.clear_cookies()
+        page.goto(f"http://{SIBLING}:{pages_port}/")
+        page.evaluate(PLANT, f"{prefix}{BROWSER_COOKIE}={planted}; Domain=login.localhost; Path=/auth")
+        page.goto(f"http://pages.login.localhost:{pages_port}/")
+        assert page.evaluate(CALL, f"http://{gateway.host}/auth/browser") == "approval_required"
+        (value,) = (cookie["value"] for cookie in context.cookies() if cookie["name"] == BROWSER_COOKIE)
+        assert value != planted, prefix
