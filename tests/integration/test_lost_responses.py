@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import Approvals
@@ -26,25 +23,7 @@ from shotgrid_login.sign_in import SignIn
 from shotgrid_login.site import Site
 from shotgrid_login.table import Table
 from tests.support.client import Gateway
-
-
-class SentTwice:
-    """A DynamoDB client that sends every write twice and returns only the second response."""
-
-    def __init__(self, dynamodb: Any) -> None:
-        self._dynamodb = dynamodb
-
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        call: Callable[..., Any] = getattr(self._dynamodb, operation)
-        if operation == "get_item":
-            return call
-
-        def twice(**request: Any) -> Any:
-            with contextlib.suppress(ClientError):
-                call(**request)
-            return call(**request)
-
-        return twice
+from tests.support.lost_responses import SentTwice
 
 
 class Flows:

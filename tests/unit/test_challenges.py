@@ -23,29 +23,63 @@ def row(core: Core, challenge: OpenedChallenge) -> dict[str, object]:
     return dict(found)
 
 
-def test_opened_challenge_has_the_credentials(core: Core) -> None:
-    opened = issued(core, ' pä"ss\\&=+%20 \u0001😀 ')
-    assert (opened.username, opened.password) == ("a_username", ' pä"ss\\&=+%20 \u0001😀 ')
+def left(core: Core, challenge: OpenedChallenge) -> int:
+    """Take an attempt and return how many are left."""
+    return core.challenges.take_attempt(challenge, core.clock.now).attempts_left
 
 
-def test_longest_credentials_fit_even_if_json_escapes_every_character(core: Core) -> None:
-    longest = "\u0001" * LONGEST_CREDENTIAL
-    text = core.challenges.issue(longest, longest, core.clock.now).text
+@pytest.mark.parametrize("password", ["the password", ' pä"ss\\&=+%20 \u0001\0😀 ', "\0", "😀" * LONGEST_CREDENTIAL])
+@pytest.mark.parametrize("username", ["a_username", "é", "\u0001" * LONGEST_CREDENTIAL, "😀" * LONGEST_CREDENTIAL])
+def test_attempt_has_the_credentials(core: Core, username: str, password: str) -> None:
+    text = core.challenges.issue(username, password, core.clock.now).text
     assert len(text) <= 7000  # the longest value that /auth/otp accepts
-    assert core.challenges.open(text, core.clock.now).password == longest
+    taken = core.challenges.take_attempt(core.challenges.open(text, core.clock.now), core.clock.now)
+    assert (taken.username, taken.password, taken.attempts_left) == (username, password, MAX_ATTEMPTS - 1)
 
 
-def test_table_has_neither_password_nor_user_name(core: Core) -> None:
+def test_table_alone_has_neither_password_nor_user_name(core: Core) -> None:
     opened = issued(core)
-    assert row(core, opened) == {
-        "id": f"challenge#{opened.challenge_id}",
-        "attempts": 0,
-        "expires_at": core.clock.now + LIFETIME,
-    }
+    found = row(core, opened)
+    pad = found.pop("one_time_pad")
+    assert isinstance(pad, bytes)
+    assert len(pad) == len(opened.padded)
+    assert b"password" not in pad
+    assert found == {"id": f"challenge#{opened.challenge_id}", "attempts": 0, "expires_at": core.clock.now + LIFETIME}
 
 
-def test_repr_of_an_opened_challenge_has_no_password(core: Core) -> None:
-    assert "the password" not in repr(issued(core))
+def test_challenge_alone_has_neither_password_nor_user_name_even_for_the_owner_of_the_key(core: Core) -> None:
+    text = core.challenges.issue("a_username", "the password", core.clock.now).text
+    values = core.storage.sealer.open_text(text, {"purpose": "challenge"})
+    assert values.keys() == {"id", "padded", "expires_at"}
+    padded = base64.b64decode(str(values["padded"]))
+    assert b"a_username" not in padded
+    assert b"the password" not in padded
+    other = core.storage.sealer.open_text(
+        core.challenges.issue("a_username", "the password", core.clock.now).text, {"purpose": "challenge"}
+    )
+    assert other["padded"] != values["padded"]
+
+
+def test_used_challenge_has_no_pad(core: Core) -> None:
+    opened = issued(core)
+    core.challenges.take_attempt(opened, core.clock.now)
+    core.challenges.use_up(opened)
+    assert row(core, opened).keys() == {"id", "attempts", "expires_at", "used_by"}
+
+
+def test_challenge_of_the_previous_version_has_ended(core: Core) -> None:
+    values: dict[str, str | int] = {"id": "x", "username": "a", "password": "b", "expires_at": core.clock.now + 60}
+    text = core.storage.sealer.seal_as_text(values, {"purpose": "challenge"})
+    core.storage.state.put({"id": "challenge#x", "attempts": 0, "expires_at": core.clock.now + 60})
+    with pytest.raises(ChallengeEnded):
+        core.challenges.open(text, core.clock.now)
+
+
+def test_credentials_are_not_in_a_repr(core: Core) -> None:
+    opened = issued(core)
+    taken = core.challenges.take_attempt(opened, core.clock.now)
+    assert "the password" not in repr([opened, taken])
+    assert "a_username" not in repr([opened, taken])
 
 
 def test_expired_challenge_has_ended(core: Core) -> None:
@@ -84,7 +118,7 @@ def test_value_sealed_for_another_purpose_is_not_a_challenge(core: Core) -> None
 
 def test_five_attempts_are_allowed_and_the_sixth_finds_the_challenge_ended(core: Core) -> None:
     opened = issued(core)
-    assert [core.challenges.take_attempt(opened, core.clock.now) for _ in range(MAX_ATTEMPTS)] == [4, 3, 2, 1, 0]
+    assert [left(core, opened) for _ in range(MAX_ATTEMPTS)] == [4, 3, 2, 1, 0]
     with pytest.raises(ChallengeEnded):
         core.challenges.take_attempt(opened, core.clock.now)
 
@@ -94,22 +128,22 @@ def test_parallel_attempts_share_none(core: Core) -> None:
 
     def attempt(_: int) -> int | None:
         try:
-            return core.challenges.take_attempt(opened, core.clock.now)
+            return left(core, opened)
         except ChallengeEnded:
             return None
 
     with ThreadPoolExecutor(12) as pool:
-        left = [number for number in pool.map(attempt, range(12)) if number is not None]
-    assert sorted(left) == [0, 1, 2, 3, 4]
+        found = [number for number in pool.map(attempt, range(12)) if number is not None]
+    assert sorted(found) == [0, 1, 2, 3, 4]
 
 
 def test_attempt_that_is_given_back_can_be_used_again(core: Core) -> None:
     opened = issued(core)
     for _ in range(20):
-        assert core.challenges.take_attempt(opened, core.clock.now) == 4
+        assert left(core, opened) == 4
         core.challenges.give_attempt_back(opened)
     core.challenges.give_attempt_back(opened)  # one too many has no effect
-    assert core.challenges.take_attempt(opened, core.clock.now) == 4
+    assert left(core, opened) == 4
 
 
 def test_used_challenge_has_ended_for_every_other_attempt(core: Core) -> None:

@@ -1,19 +1,36 @@
-"""Limits on attempts to sign in, with a clock of the test."""
+"""Limits on attempts to sign in, with a clock of the test. `test_user_attempts.py` has the shares of a user."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from shotgrid_login.counts import LONGEST_ATTEMPT
 from shotgrid_login.errors import TooManyAttempts
-from shotgrid_login.failed_attempts import ALL_BY_NETWORK, ALL_BY_USER_AND_NETWORK, Attempt
-from tests.support.core import Core
+from shotgrid_login.failed_attempts import (
+    ALL_BY_NETWORK,
+    ALL_BY_USER_AND_NETWORK,
+    FAILED_BY_NETWORK,
+    STARTS_BY_BROWSER,
+    Attempt,
+    FailedAttempts,
+    Start,
+)
+from shotgrid_login.table import Table
+from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, KNOWN_SECONDS, UNKNOWN_FAILURES, WINDOW
+from shotgrid_login.users import User
+from tests.local.stack import LocalAws
+from tests.support.core import Core, Storage
+from tests.support.lost_responses import SentTwice
 
 
-def new_name() -> str:
-    return f"artist_{secrets.token_hex(4)}"
+def new_user(name: str = "") -> User:
+    login = name or f"artist_{secrets.token_hex(4)}"
+    return User("HumanUser", secrets.randbelow(10**9), login, email=f"{login}@studio.example")
 
 
 def new_address() -> str:
@@ -24,135 +41,346 @@ def count(core: Core, username: str, address: str) -> Attempt:
     return core.failed_attempts.count(username, address, core.clock.now)
 
 
+def fail(core: Core, username: str, address: str, times: int = 1) -> None:
+    for _ in range(times):
+        core.failed_attempts.failed(count(core, username, address), core.clock.now)
+
+
+def sign_in(core: Core, user: User, address: str, typed: str = "") -> None:
+    attempt = count(core, typed or user.login, address)
+    core.failed_attempts.succeeded(attempt, user, core.clock.now)
+
+
+def wait_of(core: Core, username: str, address: str) -> int:
+    """Return the seconds that an attempt has to wait; 0 if it is allowed. It is not counted."""
+    try:
+        attempt = count(core, username, address)
+    except TooManyAttempts as error:
+        return error.retry_after or -1
+    core.failed_attempts.forgive(attempt, core.clock.now)
+    return 0
+
+
 def preset(core: Core, row_id: str, attempts: int) -> None:
     """Set the number of counted attempts, so that a test need not make them."""
     core.storage.state.update(row_id, "SET misses = :attempts", "attribute_exists(id)", {"attempts": attempts})
 
 
-def wait_for(core: Core, username: str, address: str) -> int:
-    """Return the seconds that the next attempt has to wait."""
-    with pytest.raises(TooManyAttempts) as caught:
-        count(core, username, address)
-    assert caught.value.retry_after is not None
-    return caught.value.retry_after
+def network_row(core: Core, address: str) -> str:
+    return f"failed#address#{core.hashes.network(address)}"
 
 
-def test_after_five_failed_attempts_each_wait_doubles_up_to_fifteen_minutes(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for _ in range(5):
-        count(core, name, address)
-    waits = []
-    for _ in range(7):
-        count(core, name, address)
-        waits.append(wait_for(core, name, address))
-        core.clock.advance(waits[-1])
-    assert waits == [30, 60, 120, 240, 480, 900, 900]
+def misses(core: Core, address: str) -> int:
+    row = core.storage.state.get(network_row(core, address))
+    return int(row["misses"]) if row else 0
+
+
+# ---- a user ------------------------------------------------------------------------------------------------------
+
+
+def test_user_fails_nine_times_in_an_hour_from_all_networks_together(core: Core) -> None:
+    user = new_user()
+    for _ in range(ALL_FAILURES):
+        fail(core, user.login, new_address())
+    assert wait_of(core, user.login, new_address()) == WINDOW
+    core.clock.advance(WINDOW - 1)
+    assert wait_of(core, user.login, new_address()) == 1
+    core.clock.advance(1)
+    assert wait_of(core, user.login, new_address()) == 0
+
+
+def test_user_on_a_known_network_fails_five_times_and_then_signs_in_at_once(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    fail(core, user.login, office, 5)
+    sign_in(core, user, office)
+
+
+def test_guesses_from_elsewhere_do_not_make_a_user_on_a_known_network_wait(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    passed = 0
+    addresses = [new_address() for _ in range(11)]
+    for address in addresses * 5:
+        if wait_of(core, user.login, address) == 0:
+            fail(core, user.login, address)
+            passed += 1
+    assert passed == UNKNOWN_FAILURES
+    for turn in range(6):
+        core.clock.advance(wait_of(core, user.login, addresses[turn]))
+        fail(core, user.login, addresses[turn])
+        sign_in(core, user, office)
+
+
+def test_ten_right_passwords_at_once_after_a_wait_are_told_no_wait_that_does_not_exist(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    fail(core, user.login, office, KNOWN_FAILURES)
+    core.clock.advance(wait_of(core, user.login, office))
+    fail(core, user.login, office, KNOWN_FAILURES - 1)
+
+    def attempt(_: int) -> Attempt | int:
+        try:
+            return count(core, user.login, office)
+        except TooManyAttempts as error:
+            return error.retry_after or -1
+
+    with ThreadPoolExecutor(5) as pool:
+        outcomes = list(pool.map(attempt, range(10)))
+    admitted = [outcome for outcome in outcomes if isinstance(outcome, Attempt)]
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Attempt)] == [1] * 9
+    core.failed_attempts.succeeded(admitted[0], user, core.clock.now)
+    core.clock.advance(1)
+    for _ in range(KNOWN_FAILURES):
+        count(core, user.login, office)
+
+
+def test_crashed_function_forgives_nothing(core: Core) -> None:
+    user, address = new_user(), new_address()
+    for _ in range(ALL_FAILURES):
+        count(core, user.login, address)
+    assert wait_of(core, user.login, address) == 1
+    core.clock.advance(LONGEST_ATTEMPT)
+    assert wait_of(core, user.login, address) == WINDOW
 
 
 def test_attempt_that_has_to_wait_is_not_counted(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for _ in range(6):
-        attempt = count(core, name, address)
-    before = [core.storage.state.get(row_id) for row_id in vars(attempt).values()]
+    user, address = new_user(), new_address()
+    fail(core, user.login, address, ALL_FAILURES)
     for _ in range(3):
-        wait_for(core, name, address)
-    assert [core.storage.state.get(row_id) for row_id in vars(attempt).values()] == before
-
-
-def test_failed_attempts_from_one_network_do_not_block_the_user_elsewhere(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for _ in range(6):
-        count(core, name, address)
-    assert wait_for(core, name, address) == 30
-    count(core, name, new_address())
-
-
-def test_failed_attempts_of_a_user_do_not_block_others_at_the_same_address(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for _ in range(6):
-        count(core, name, address)
-    count(core, new_name(), address)
-
-
-def test_failed_attempts_of_a_user_from_many_networks_wait_at_most_five_minutes(core: Core) -> None:
-    name = new_name()
-    preset(core, count(core, name, new_address()).failed_by_user, 50)
-    waits = []
-    for _ in range(6):
-        count(core, name, new_address())
-        waits.append(wait_for(core, name, new_address()))
-        core.clock.advance(waits[-1])
-    assert waits == [30, 60, 120, 240, 300, 300]
-
-
-def test_failed_attempts_of_many_users_block_their_network_and_no_other(core: Core) -> None:
-    address = new_address()
-    preset(core, count(core, new_name(), address).failed_by_network, 50)
-    count(core, new_name(), address)
-    name = new_name()
-    assert wait_for(core, name, address) == 30
-    assert core.storage.state.get(Attempt.of(core.hashes.user(name), core.hashes.network(address)).failed_by_user) == {
-        "id": Attempt.of(core.hashes.user(name), core.hashes.network(address)).failed_by_user,
-        "misses": 0,
-        "expires_at": core.clock.now + 24 * 3600,
-    }
-    count(core, name, new_address())
-    core.clock.advance(3600)
-    count(core, name, address)
-
-
-def test_success_forgets_the_users_failed_attempts_and_uncounts_the_networks(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for _ in range(4):
-        attempt = count(core, name, address)
-    core.failed_attempts.succeeded(attempt)
-    assert core.storage.state.get(attempt.failed_by_user_and_network) is None
-    assert core.storage.state.get(attempt.failed_by_user) is None
-    row = core.storage.state.get(attempt.failed_by_network)
-    assert row is not None
-    assert row["misses"] == 3
-
-
-def test_failed_attempts_are_forgotten_a_day_after_the_first(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for _ in range(5):
-        count(core, name, address)
-        core.clock.advance(60)
-    core.clock.advance(24 * 3600 - 5 * 60 - 1)
-    count(core, name, address)
-    assert wait_for(core, name, address) == 30
-    core.clock.advance(1)  # a day after the first attempt: the wait is forgotten too
-    for _ in range(5):
-        count(core, name, address)
+        assert wait_of(core, user.login, address) == WINDOW
+    assert misses(core, address) == ALL_FAILURES
 
 
 def test_forgiven_attempts_do_not_count_as_failed(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for _ in range(6):
-        core.failed_attempts.forgive(count(core, name, address))
-    for _ in range(5):
-        count(core, name, address)
+    user, address = new_user(), new_address()
+    for _ in range(ALL_FAILURES + 1):
+        core.failed_attempts.forgive(count(core, user.login, address), core.clock.now)
+    assert misses(core, address) == 0
+    fail(core, user.login, address, ALL_FAILURES)
+
+
+def test_success_forgets_the_failures_of_its_network_and_keeps_those_of_others(core: Core) -> None:
+    user, address, other = new_user(), new_address(), new_address()
+    fail(core, user.login, address, 5)
+    fail(core, user.login, other, 3)
+    fail(core, new_user().login, address, 2)
+    sign_in(core, user, address)
+    assert (misses(core, address), misses(core, other)) == (2, 3)
+    assert wait_of(core, user.login, other) == WINDOW  # three failures: the share of networks that are not known
+    fail(core, user.login, address, KNOWN_FAILURES)
+
+
+def test_failures_from_a_known_network_do_not_count_for_the_network(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    fail(core, user.login, office, 4)
+    assert misses(core, office) == 0
+
+
+def test_network_is_known_to_a_user_for_thirty_days(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    core.clock.advance(KNOWN_SECONDS - 1)
+    fail(core, user.login, office)
+    assert misses(core, office) == 0
+    core.clock.advance(1)
+    fail(core, user.login, office)
+    assert misses(core, office) == 1
+
+
+def test_network_is_known_to_one_user_only(core: Core) -> None:
+    user, other, office = new_user(), new_user(), new_address()
+    sign_in(core, user, office)
+    fail(core, other.login, office)
+    assert misses(core, office) == 1
+
+
+def test_rows_of_a_user_have_an_expiry_after_their_last_use(core: Core) -> None:
+    user, office = new_user(), new_address()
+    fail(core, user.login, office)
+    first = core.storage.state.get(f"failed#user#{core.hashes.user(user.login)}")
+    assert first is not None
+    assert first["expires_at"] == core.clock.now + WINDOW
+    sign_in(core, user, office)
+    for row_id in (f"failed#user#{core.hashes.record(user.type, user.id)}", f"name#{core.hashes.user(user.login)}"):
+        row = core.storage.state.get(row_id)
+        assert row is not None
+        assert row["expires_at"] == core.clock.now + KNOWN_SECONDS
+
+
+# ---- names of a user ---------------------------------------------------------------------------------------------
+
+
+def test_letter_case_spaces_and_compatible_letters_of_a_user_name_do_not_matter(core: Core) -> None:
+    user, address = new_user(), new_address()
+    full_width = "".join(chr(ord(letter) + 0xFEE0) for letter in user.login)
+    for spelling in (user.login.upper(), f" {user.login}", user.login.replace("_", " _ "), full_width):
+        fail(core, spelling, address, 2)
+    fail(core, user.login, address)
+    assert wait_of(core, user.login, address) == WINDOW
+
+
+def test_login_and_e_mail_address_count_together_after_a_sign_in(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    fail(core, user.email, office, 3)
+    fail(core, user.login, office, 3)
+    assert wait_of(core, user.email, office) == WINDOW
+    assert wait_of(core, user.login, office) == WINDOW
+
+
+def test_typed_name_counts_with_the_login_after_a_sign_in(core: Core) -> None:
+    user, office = new_user(), new_address()
+    fail(core, "another name of " + user.login, new_address(), UNKNOWN_FAILURES)
+    sign_in(core, user, office, typed="another name of " + user.login)
+    assert wait_of(core, user.login, new_address()) == WINDOW
+    assert wait_of(core, user.login, office) == 0
+
+
+def test_e_mail_address_takes_no_login_from_another_user(core: Core) -> None:
+    victim, office = new_user(), new_address()
+    sign_in(core, victim, office)
+    attacker = User("HumanUser", 7, f"attacker_{secrets.token_hex(4)}", email=victim.login)
+    elsewhere = new_address()
+    for _ in range(UNKNOWN_FAILURES):
+        fail(core, victim.login, elsewhere)
+        sign_in(core, attacker, elsewhere)
+    assert wait_of(core, victim.login, elsewhere) == WINDOW
+    assert wait_of(core, victim.login, office) == 0
+
+
+def test_e_mail_address_with_the_login_of_an_absent_user_clears_no_guesses(core: Core) -> None:
+    victim, elsewhere = new_user(), new_address()
+    attacker = User("HumanUser", 7, f"attacker_{secrets.token_hex(4)}", email=victim.login)
+    sign_in(core, attacker, elsewhere)
+    guesses = 0
+    while wait_of(core, victim.login, elsewhere) == 0 and guesses < 2 * ALL_FAILURES:
+        fail(core, victim.login, elsewhere)
+        guesses += 1
+        if wait_of(core, attacker.login, elsewhere) == 0:
+            sign_in(core, attacker, elsewhere)
+    assert guesses <= ALL_FAILURES
+    core.clock.advance(WINDOW)
+    sign_in(core, victim, elsewhere)
+    sign_in(core, attacker, elsewhere)
+    fail(core, attacker.login, elsewhere, KNOWN_FAILURES)
+    assert wait_of(core, victim.login, elsewhere) == 0
+
+
+# ---- a network ---------------------------------------------------------------------------------------------------
+
+
+def test_office_whose_users_mistype_once_does_not_wait(core: Core) -> None:
+    address = new_address()
+    for _ in range(51):
+        fail(core, new_user().login, address)
+    assert wait_of(core, new_user().login, address) == 0
+
+
+def test_failures_of_many_users_block_their_network_and_no_other(core: Core) -> None:
+    address, known = new_address(), new_user()
+    sign_in(core, known, address)
+    fail(core, new_user().login, address)
+    preset(core, network_row(core, address), FAILED_BY_NETWORK.free)
+    fail(core, new_user().login, address)
+    assert wait_of(core, new_user().login, address) == 30
+    assert wait_of(core, new_user().login, new_address()) == 0
+    assert wait_of(core, known.login, address) == 0
+
+
+def test_waits_of_a_network_double_up_to_fifteen_minutes_and_end_with_the_hour(core: Core) -> None:
+    address = new_address()
+    fail(core, new_user().login, address)
+    preset(core, network_row(core, address), FAILED_BY_NETWORK.free)
+    waits = []
+    for _ in range(8):
+        fail(core, new_user().login, address)
+        waits.append(wait_of(core, new_user().login, address))
+        core.clock.advance(waits[-1])
+    assert waits == [30, 60, 120, 240, 480, 900, 900, 3600 - 2730]
+    assert misses(core, address) == FAILED_BY_NETWORK.free + 8
+    fail(core, new_user().login, address, 2)
+    assert misses(core, address) == 2
+
+
+def test_one_attempt_at_a_time_is_allowed_after_a_wait_and_only_its_failure_starts_the_next(core: Core) -> None:
+    address = new_address()
+    fail(core, new_user().login, address)
+    preset(core, network_row(core, address), FAILED_BY_NETWORK.free)
+    for end in (core.failed_attempts.forgive, core.failed_attempts.failed):
+        attempt = count(core, new_user().login, address)
+        assert wait_of(core, new_user().login, address) == 1
+        end(attempt, core.clock.now)
+    assert wait_of(core, new_user().login, address) == 30
+    core.clock.advance(30)
+    user = new_user()
+    sign_in(core, user, address)
+    assert wait_of(core, new_user().login, address) == 0
+    assert misses(core, address) == FAILED_BY_NETWORK.free + 1
+
+
+def test_crashed_function_keeps_a_network_waiting_only_for_its_own_time(core: Core) -> None:
+    address = new_address()
+    fail(core, new_user().login, address)
+    preset(core, network_row(core, address), FAILED_BY_NETWORK.free)
+    slow = count(core, new_user().login, address)
+    core.clock.advance(LONGEST_ATTEMPT)
+    next_one = count(core, new_user().login, address)
+    core.failed_attempts.failed(slow, core.clock.now)  # late: another attempt has its turn
+    assert wait_of(core, new_user().login, address) == 1
+    core.failed_attempts.failed(next_one, core.clock.now)
+    assert wait_of(core, new_user().login, address) == 60
+
+
+def test_success_uncounts_only_failures_of_the_present_hour_of_the_network(core: Core) -> None:
+    address, user = new_address(), new_user()
+    fail(core, new_user().login, address)
+    core.clock.advance(3000)
+    fail(core, user.login, address, 3)
+    core.clock.advance(600)
+    fail(core, new_user().login, address, 2)  # a new hour of the network begins
+    sign_in(core, user, address)
+    assert misses(core, address) == 2
+
+
+def test_addresses_of_one_ipv6_network_count_together(core: Core) -> None:
+    name, network = new_user().login, f"2001:db8:{secrets.randbelow(0xFFFF):x}:2"
+    for host in range(3):
+        fail(core, name, f"{network}:{host}::1")
+    assert misses(core, f"{network}::9") == 3
+    assert misses(core, f"{network}f::9") == 0
+
+
+def test_source_address_that_is_not_an_address_is_counted(core: Core) -> None:
+    address = f"test-invoke-source-ip-{secrets.token_hex(4)}"
+    fail(core, new_user().login, address)
+    assert misses(core, address) == 1
+
+
+# ---- all attempts, and starts ------------------------------------------------------------------------------------
 
 
 def test_forgiven_attempts_of_a_user_are_limited_to_sixty_in_five_minutes(core: Core) -> None:
-    name, address = new_name(), new_address()
-    attempt = count(core, name, address)
-    core.failed_attempts.forgive(attempt)
-    preset(core, attempt.all_by_user_and_network, 60)
-    core.failed_attempts.forgive(count(core, name, address))
-    assert wait_for(core, name, address) == 30
-    count(core, name, new_address())
-    core.clock.advance(5 * 60)
-    core.failed_attempts.forgive(count(core, name, address))
-    count(core, name, address)
+    user, address = new_user(), new_address()
+    assert wait_of(core, user.login, address) == 0
+    row = f"failed#all#user#{core.hashes.user(user.login)}#{core.hashes.network(address)}"
+    preset(core, row, ALL_BY_USER_AND_NETWORK.free - 1)
+    core.clock.advance(100)
+    assert wait_of(core, user.login, address) == 0
+    assert wait_of(core, user.login, address) == 200
+    assert wait_of(core, user.login, new_address()) == 0
+    core.clock.advance(200)
+    fail(core, user.login, address, ALL_FAILURES)  # the attempt that had to wait was not counted
 
 
 def test_forgiven_attempts_of_a_network_are_limited(core: Core) -> None:
     address = new_address()
-    preset(core, count(core, new_name(), address).all_by_network, ALL_BY_NETWORK.free)
-    core.failed_attempts.forgive(count(core, new_name(), address))
-    assert wait_for(core, new_name(), address) == 30
-    count(core, new_name(), new_address())
+    assert wait_of(core, new_user().login, address) == 0
+    preset(core, f"failed#all#address#{core.hashes.network(address)}", ALL_BY_NETWORK.free)
+    assert wait_of(core, new_user().login, address) == 300
+    assert misses(core, address) == 0
+    assert wait_of(core, new_user().login, new_address()) == 0
 
 
 def test_limit_of_all_attempts_is_at_least_sixty_per_network_in_five_minutes() -> None:
@@ -161,31 +389,41 @@ def test_limit_of_all_attempts_is_at_least_sixty_per_network_in_five_minutes() -
         assert limit.memory <= 5 * 60
 
 
-def test_letter_case_and_outer_spaces_of_a_user_name_do_not_matter(core: Core) -> None:
-    name, address = new_name(), new_address()
-    for spelling in (name, name.upper(), f" {name}", name.title(), f"{name}\t", name):
-        count(core, spelling, address)
-    assert wait_for(core, name, address) == 30
+def test_starts_of_a_browser_wait_until_they_are_forgotten(core: Core) -> None:
+    start = Start.of(secrets.token_hex(8), secrets.token_hex(32))
+    for _ in range(STARTS_BY_BROWSER.free):
+        core.failed_attempts.count_start(start, core.clock.now)
+    core.clock.advance(60)
+    with pytest.raises(TooManyAttempts) as caught:
+        core.failed_attempts.count_start(start, core.clock.now)
+    assert caught.value.retry_after == STARTS_BY_BROWSER.memory - 60
+    core.failed_attempts.uncount_start(start)
+    core.failed_attempts.count_start(start, core.clock.now)
 
 
-def test_addresses_of_one_ipv6_network_count_together(core: Core) -> None:
-    name, network = new_name(), f"2001:db8:{secrets.randbelow(0xFFFF):x}:2"
-    for host in range(6):
-        count(core, name, f"{network}:{host}::1")
-    assert wait_for(core, name, f"{network}::9") == 30
-    count(core, name, f"{network}f::9")
+def test_count_of_the_previous_version_is_continued(core: Core) -> None:
+    start = Start.of(secrets.token_hex(8), secrets.token_hex(32))
+    assert start.by_browser
+    old: dict[str, Any] = {"id": start.by_browser, "misses": 9, "expires_at": core.clock.now + 60}
+    core.storage.state.put(old)
+    core.failed_attempts.count_start(start, core.clock.now)
+    with pytest.raises(TooManyAttempts):
+        core.failed_attempts.count_start(start, core.clock.now)
+    core.storage.state.put(old)
+    core.clock.advance(60)
+    core.failed_attempts.count_start(start, core.clock.now)
+    core.storage.state.put(old)
+    core.failed_attempts.uncount_start(start)
+    row = core.storage.state.get(start.by_browser)
+    assert row is not None
+    assert row["misses"] == 8
 
 
-def test_source_address_that_is_not_an_address_is_counted(core: Core) -> None:
-    address = f"test-invoke-source-ip-{secrets.token_hex(4)}"
-    name = new_name()
-    for _ in range(6):
-        count(core, name, address)
-    assert wait_for(core, name, address) == 30
+# ---- parallel attempts, and lost responses -----------------------------------------------------------------------
 
 
-def test_parallel_attempts_are_all_counted(core: Core) -> None:
-    name, address = new_name(), new_address()
+def test_parallel_attempts_of_a_user_are_all_counted(core: Core) -> None:
+    name, address = new_user().login, new_address()
 
     def attempt(_: int) -> bool:
         try:
@@ -195,5 +433,62 @@ def test_parallel_attempts_are_all_counted(core: Core) -> None:
         return True
 
     with ThreadPoolExecutor(12) as pool:
-        allowed = sum(pool.map(attempt, range(24)))
-    assert 5 <= allowed <= 6  # five without a wait, and at most one that starts the first wait
+        assert sum(pool.map(attempt, range(24))) == ALL_FAILURES
+    assert misses(core, address) == ALL_FAILURES
+
+
+def test_parallel_ends_of_attempts_are_all_noted(core: Core) -> None:
+    name, address = new_user().login, new_address()
+    attempts = [count(core, name, address) for _ in range(ALL_FAILURES)]
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(lambda attempt: core.failed_attempts.failed(attempt, core.clock.now), attempts))
+    assert wait_of(core, name, address) == WINDOW
+
+
+@pytest.fixture
+def repeating(core: Core, storage: Storage, aws: LocalAws) -> Core:
+    """The core with a DynamoDB client whose first response to each write is lost."""
+    dynamodb: Any = SentTwice(aws.client("dynamodb"))
+    core.failed_attempts = FailedAttempts(Table(dynamodb, "core-state"), storage.hashes)
+    return core
+
+
+def test_repeated_writes_count_once(repeating: Core) -> None:
+    user, address = new_user(), new_address()
+    fail(repeating, user.login, address, ALL_FAILURES)
+    assert wait_of(repeating, user.login, address) == WINDOW
+    assert misses(repeating, address) == ALL_FAILURES
+    repeating.clock.advance(WINDOW)
+    fail(repeating, user.login, address, 3)
+    assert misses(repeating, address) == 3
+    sign_in(repeating, user, address)
+    assert misses(repeating, address) == 0
+
+
+END: dict[str, Callable[[Core, Attempt], None]] = {
+    "failed": lambda core, attempt: core.failed_attempts.failed(attempt, core.clock.now),
+    "forgiven": lambda core, attempt: core.failed_attempts.forgive(attempt, core.clock.now),
+    "succeeded": lambda core, attempt: core.failed_attempts.succeeded(attempt, new_user(), core.clock.now),
+}
+
+
+@pytest.mark.parametrize(("end", "expected", "wait"), [("failed", 1, 30), ("forgiven", 0, 0), ("succeeded", 0, 0)])
+def test_repeated_writes_take_a_turn_once(repeating: Core, end: str, expected: int, wait: int) -> None:
+    address = new_address()
+    fail(repeating, new_user().login, address)
+    preset(repeating, network_row(repeating, address), FAILED_BY_NETWORK.free)
+    attempt = count(repeating, new_user().login, address)
+    assert misses(repeating, address) == FAILED_BY_NETWORK.free + 1
+    END[end](repeating, attempt)
+    assert misses(repeating, address) == FAILED_BY_NETWORK.free + expected
+    assert wait_of(repeating, new_user().login, address) == wait
+
+
+def test_repeated_writes_of_starts_count_once(repeating: Core) -> None:
+    start = Start.of(secrets.token_hex(8), secrets.token_hex(32))
+    for _ in range(STARTS_BY_BROWSER.free):
+        repeating.failed_attempts.count_start(start, repeating.clock.now)
+    repeating.failed_attempts.uncount_start(start)
+    repeating.failed_attempts.count_start(start, repeating.clock.now)
+    with pytest.raises(TooManyAttempts):
+        repeating.failed_attempts.count_start(start, repeating.clock.now)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 import pytest
 
 from shotgrid_login import log
-from shotgrid_login.challenges import Challenge, OpenedChallenge
+from shotgrid_login.challenges import MAX_ATTEMPTS, Challenge, OpenedChallenge
 from shotgrid_login.errors import (
     ChallengeEnded,
     InvalidCredentials,
     InvalidOtp,
+    InvalidRequest,
     LoginError,
     OtpRequired,
     PasswordSignInDisabled,
@@ -23,6 +24,7 @@ from shotgrid_login.errors import (
 )
 from shotgrid_login.sessions import SignedIn
 from shotgrid_login.sign_in import SignIn
+from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, WINDOW
 from shotgrid_login.users import User
 from tests.site.fake_site import Account
 from tests.support.core import Core
@@ -57,7 +59,7 @@ def test_password_signs_in_without_two_factor(core: Core) -> None:
     result = password_step(core, user)
     assert isinstance(result, SignedIn)
     assert result.session.user == User("HumanUser", user.id, user.login, user.name, user.email, "Artist")
-    assert core.bearers.find(result.access_token, core.clock.now) is not None
+    assert core.bearers.find(result.api_token, core.clock.now) is not None
 
 
 def test_password_leads_to_a_challenge_with_two_factor(core: Core) -> None:
@@ -83,7 +85,7 @@ def test_wrong_password_is_rejected_with_the_code_if_the_site_checks_it_last(cor
 @pytest.mark.parametrize("method", ["saml2", "oxygen"])
 def test_site_without_passwords_is_reported_and_costs_no_attempt(core: Core, method: str) -> None:
     user = core.new_user(authentication_method=method)
-    for _ in range(7):
+    for _ in range(ALL_FAILURES + 1):
         with pytest.raises(PasswordSignInDisabled):
             password_step(core, user)
 
@@ -103,6 +105,20 @@ def test_white_space_in_a_backup_code_is_ignored(core: Core) -> None:
     user = core.new_user(two_factor=True)
     code = next(iter(user.backup_codes))
     assert code_step(core, challenge_of(core, user), f" {code[:4]} {code[4:]}\t\u3000")
+
+
+def test_code_typed_with_an_input_method_or_with_invisible_characters_signs_in(core: Core) -> None:
+    user = core.new_user(two_factor=True)
+    code = core.fake_site.code(user.login)
+    full_width = "".join(chr(ord(digit) + 0xFEE0) for digit in code)
+    assert code_step(core, challenge_of(core, user), f"\ufeff{full_width[:3]}\u200b\u2009{full_width[3:]}\u00ad\u3164")
+
+
+def test_code_without_a_visible_character_is_an_invalid_request_and_costs_no_attempt(core: Core) -> None:
+    challenge = challenge_of(core, core.new_user(two_factor=True))
+    with pytest.raises(InvalidRequest, match=r"^code: empty$"):
+        code_step(core, challenge, "\u200b\u2060")
+    assert attempts_left(core, challenge) == 4
 
 
 def test_sixth_code_finds_the_challenge_ended(core: Core) -> None:
@@ -153,6 +169,43 @@ def test_site_that_turns_two_factor_off_between_the_steps_signs_in(core: Core) -
     assert code_step(core, challenge, "123456")
 
 
+# ---- the user name -------------------------------------------------------------------------------------------
+
+
+INVISIBLE = {
+    "control character": "\u0007",
+    "tab": "\t",
+    "line separator": "\u2028",
+    "zero width space": "\u200b",
+    "soft hyphen": "\u00ad",
+    "right-to-left override": "\u202e",
+    "tag": "\U000e0061",
+    "private use": "\ue000",
+    "unassigned": "\U000e0fff",
+    "combining grapheme joiner": "\u034f",
+    "Hangul filler": "\u3164",
+    "variation selector": "\ufe0f",
+}
+
+
+@pytest.mark.parametrize("character", INVISIBLE)
+def test_user_name_with_an_invisible_character_is_an_invalid_request(core: Core, character: str) -> None:
+    user = core.new_user()
+    name = user.login[:3] + INVISIBLE[character] + user.login[3:]
+    with pytest.raises(InvalidRequest, match=r"^username: contains") as caught:
+        core.sign_in().with_password(name, user.password, core.address)
+    assert name not in str(caught.value)
+    with pytest.raises(InvalidRequest, match=r"^username: contains"):
+        core.sign_in().in_one_step(name, user.password, "123456", core.address)
+    assert core.fake_site.requests_for(user, "password") == 0
+
+
+@pytest.mark.parametrize("name", ["zoë.müller", "田中", "مريم", "क्षितिज", "한글", "jean-luc o'neil", "a\u0301nna"])
+def test_user_name_of_any_script_reaches_the_site(core: Core, name: str) -> None:
+    with pytest.raises(InvalidCredentials):
+        core.sign_in().with_password(name, "password", core.address)
+
+
 # ---- both in one step ----------------------------------------------------------------------------------------
 
 
@@ -167,7 +220,7 @@ def test_one_step_requires_a_code_with_two_factor_and_accepts_it(core: Core) -> 
 @pytest.mark.parametrize(("wrong_code", "error"), [(102, InvalidCredentials), (106, OtpRequired)])
 def test_wrong_code_in_one_step_counts_as_a_failed_attempt(core: Core, wrong_code: int, error: type[Exception]) -> None:
     user = core.new_user(two_factor=True, wrong_code=wrong_code)
-    for _ in range(6):
+    for _ in range(ALL_FAILURES):
         with pytest.raises(error):
             core.sign_in().in_one_step(user.login, user.password, "000000", core.address)
     with pytest.raises(TooManyAttempts):
@@ -179,28 +232,28 @@ def test_wrong_code_in_one_step_counts_as_a_failed_attempt(core: Core, wrong_cod
 
 def test_password_steps_that_lead_to_a_challenge_do_not_count_as_failed(core: Core) -> None:
     user = core.new_user(two_factor=True)
-    for _ in range(7):
+    for _ in range(ALL_FAILURES + 1):
         assert challenge_of(core, user)
 
 
 def test_wrong_codes_count_for_the_user_and_keep_the_attempts_of_the_challenge(core: Core) -> None:
     user = core.new_user(two_factor=True)
-    for _ in range(2):
+    for _ in range(3):
         challenge = challenge_of(core, user)
         for left in (4, 3, 2):
             assert attempts_left(core, challenge) == left
     for _ in range(3):
         with pytest.raises(TooManyAttempts) as caught:
             code_step(core, challenge, "000000")
-    assert caught.value.retry_after
-    core.clock.advance(caught.value.retry_after)
-    assert attempts_left(core, challenge) == 1
+    assert caught.value.retry_after == WINDOW
+    taken = core.challenges.take_attempt(challenge, core.clock.now)
+    assert taken.attempts_left == 1
 
 
 def test_success_forgets_failed_attempts(core: Core) -> None:
     user = core.new_user(two_factor=False)
     for _ in range(2):
-        for _ in range(4):
+        for _ in range(KNOWN_FAILURES - 1):
             with pytest.raises(InvalidCredentials):
                 password_step(core, user, "wrong")
         assert password_step(core, user)
@@ -225,8 +278,8 @@ def sign_in_at(core: Core, response: bytes, times: int) -> Iterator[SignIn]:
 @pytest.mark.parametrize("rejection", UNKNOWN_REJECTIONS)
 def test_every_rejection_of_a_password_counts(core: Core, rejection: str) -> None:
     user = core.new_user()
-    with sign_in_at(core, UNKNOWN_REJECTIONS[rejection], 6) as sign_in:
-        for _ in range(6):
+    with sign_in_at(core, UNKNOWN_REJECTIONS[rejection], ALL_FAILURES) as sign_in:
+        for _ in range(ALL_FAILURES):
             with pytest.raises(InvalidCredentials):
                 sign_in.with_password(user.login, "guess", core.address)
         with pytest.raises(TooManyAttempts):
@@ -244,8 +297,9 @@ def test_every_rejection_of_a_code_counts_and_uses_an_attempt_of_the_challenge(c
             assert caught.value.attempts_left == left
         with pytest.raises(ChallengeEnded):
             sign_in.with_code(challenge, "123456", core.address)
-    with pytest.raises(InvalidCredentials):
-        password_step(core, user, "wrong")  # the sixth failed attempt starts a wait
+    for _ in range(ALL_FAILURES - 5):
+        with pytest.raises(InvalidCredentials):
+            password_step(core, user, "wrong")
     with pytest.raises(TooManyAttempts):
         password_step(core, user)
 
@@ -253,8 +307,8 @@ def test_every_rejection_of_a_code_counts_and_uses_an_attempt_of_the_challenge(c
 @pytest.mark.parametrize("response", [http(400, "{}"), http(401, "Unauthorized"), http(404, "{}"), http(418, "{}")])
 def test_response_that_may_be_a_rejection_counts_too(core: Core, response: bytes) -> None:
     user = core.new_user()
-    with sign_in_at(core, response, 6) as sign_in:
-        for _ in range(6):
+    with sign_in_at(core, response, ALL_FAILURES) as sign_in:
+        for _ in range(ALL_FAILURES):
             with pytest.raises(SiteError):
                 sign_in.with_password(user.login, "guess", core.address)
         with pytest.raises(TooManyAttempts):
@@ -289,8 +343,8 @@ def test_response_that_judges_no_guess_costs_no_attempt(core: Core, case: str) -
     response, error = NO_VERDICTS[case]
     user = core.new_user(two_factor=True)
     challenge = challenge_of(core, user)
-    with sign_in_at(core, response, 6) as sign_in:
-        for _ in range(3):
+    with sign_in_at(core, response, 2 * MAX_ATTEMPTS) as sign_in:
+        for _ in range(MAX_ATTEMPTS):
             with pytest.raises(error):
                 sign_in.with_password(user.login, user.password, core.address)
             with pytest.raises(error):

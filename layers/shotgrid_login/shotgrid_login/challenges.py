@@ -1,12 +1,15 @@
 """Challenges: they connect the password step and the code step without storing the password.
 
-User name and password are sealed, and the page keeps the ciphertext as the challenge. The table has only the
-challenge's id, the number of attempts and the expiry. So the table alone contains no password, and the page alone
-cannot open the challenge or get more attempts.
+User name and password are combined with a random pad of the same length (a one-time pad). The page keeps the result,
+sealed, as the challenge. The table has the pad, the number of attempts and the expiry. So the table alone contains no
+password, and the page alone cannot open the challenge or get more attempts.
+
+The pad leaves the table when the challenge is used. Then no one can read the password, even with the key.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import secrets
 from dataclasses import dataclass, field
@@ -18,8 +21,11 @@ from shotgrid_login.table import ConditionFailed, Table
 LIFETIME = 300  # seconds: enough to find the phone; an app shows ten codes in this time
 MAX_ATTEMPTS = 5
 
-# The longest user name or password, in characters. Both fit into a challenge even if JSON escapes every character.
+# The longest user name or password, in characters. A challenge with both has less than 7,000 characters.
 LONGEST_CREDENTIAL = 256
+
+# The user name's length stands before it. Bytes.
+_LENGTH_BYTES = 2
 
 _CONTEXT = {"purpose": "challenge"}
 
@@ -34,11 +40,23 @@ class Challenge:
 
 @dataclass(frozen=True)
 class OpenedChallenge:
-    """A challenge that this stack sealed and that has not expired. The table has its number of attempts."""
+    """A challenge that this stack sealed and that has not expired. The table has its number of attempts and its pad.
+
+    Attributes:
+        padded: user name and password, combined with the pad.
+    """
 
     challenge_id: str
-    username: str
+    padded: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TakenAttempt:
+    """The credentials of a challenge for one attempt, and how many attempts are left after it."""
+
+    username: str = field(repr=False)
     password: str = field(repr=False)
+    attempts_left: int
 
 
 class Challenges:
@@ -50,12 +68,12 @@ class Challenges:
 
     def issue(self, username: str, password: str, now: int) -> Challenge:
         """Return a new challenge."""
-        challenge_id = secrets.token_urlsafe(16)
-        expires_at = now + LIFETIME
-        text = self._sealer.seal_as_text(
-            {"id": challenge_id, "username": username, "password": password, "expires_at": expires_at}, _CONTEXT
-        )
-        self._table.put({"id": f"challenge#{challenge_id}", "attempts": 0, "expires_at": expires_at})
+        challenge_id, expires_at = secrets.token_urlsafe(16), now + LIFETIME
+        credentials = _credentials(username, password)
+        pad = secrets.token_bytes(len(credentials))
+        padded = base64.b64encode(_xor(credentials, pad)).decode()
+        text = self._sealer.seal_as_text({"id": challenge_id, "padded": padded, "expires_at": expires_at}, _CONTEXT)
+        self._table.put({"id": f"challenge#{challenge_id}", "attempts": 0, "one_time_pad": pad, "expires_at": expires_at})
         return Challenge(text)
 
     def open(self, challenge: str, now: int) -> OpenedChallenge:
@@ -63,29 +81,34 @@ class Challenges:
 
         Raises:
             InvalidRequest: this stack did not issue it, or it was altered.
-            ChallengeEnded: it has expired.
+            ChallengeEnded: it has expired, or a version without pads issued it.
         """
         try:
             opened = self._sealer.open_text(challenge, _CONTEXT)
         except SealBroken:
             raise InvalidRequest("challenge: not issued by this gateway, or altered") from None
-        if int(opened["expires_at"]) <= now:
+        if int(opened["expires_at"]) <= now or "padded" not in opened:
             raise ChallengeEnded
-        return OpenedChallenge(str(opened["id"]), str(opened["username"]), str(opened["password"]))
+        return OpenedChallenge(str(opened["id"]), base64.b64decode(str(opened["padded"])))
 
-    def take_attempt(self, challenge: OpenedChallenge, now: int) -> int:
-        """Count an attempt before the code is tried and return how many are left; raises `ChallengeEnded`."""
+    def take_attempt(self, challenge: OpenedChallenge, now: int) -> TakenAttempt:
+        """Count an attempt before the code is tried; raises `ChallengeEnded`."""
         try:
             row = self._table.update(
                 _row_id(challenge),
                 "ADD attempts :one",
-                # Checked by the same write that counts, so that parallel codes cannot share an attempt.
-                "attempts < :max_attempts AND expires_at > :now AND attribute_not_exists(used_by)",
+                # Checked by the same write that counts, so that parallel codes cannot share an attempt. The pad leaves
+                # the row when the challenge is used.
+                "attempts < :max_attempts AND expires_at > :now AND attribute_exists(one_time_pad)",
                 {"one": 1, "max_attempts": MAX_ATTEMPTS, "now": now},
             )
         except ConditionFailed:
             raise ChallengeEnded from None
-        return MAX_ATTEMPTS - int(row["attempts"])
+        pad = row["one_time_pad"]
+        credentials = _xor(challenge.padded, pad if isinstance(pad, bytes) else b"")
+        start = _LENGTH_BYTES + int.from_bytes(credentials[:_LENGTH_BYTES])
+        username, password = credentials[_LENGTH_BYTES:start].decode(), credentials[start:].decode()
+        return TakenAttempt(username, password, MAX_ATTEMPTS - int(row["attempts"]))
 
     def give_attempt_back(self, challenge: OpenedChallenge) -> None:
         """Undo `take_attempt`: the site did not judge the code."""
@@ -101,7 +124,7 @@ class Challenges:
         try:
             self._table.update(
                 _row_id(challenge),
-                "SET used_by = :mark",
+                "SET used_by = :mark REMOVE one_time_pad",
                 # A challenge creates one session, even if the site accepted two codes at once. If the response to this
                 # write is lost, the SDK repeats the write and finds its own mark.
                 "attribute_exists(id) AND (attribute_not_exists(used_by) OR used_by = :mark)",
@@ -113,3 +136,12 @@ class Challenges:
 
 def _row_id(challenge: OpenedChallenge) -> str:
     return f"challenge#{challenge.challenge_id}"
+
+
+def _credentials(username: str, password: str) -> bytes:
+    name = username.encode()
+    return len(name).to_bytes(_LENGTH_BYTES) + name + password.encode()
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(left ^ right for left, right in zip(one, other, strict=True))

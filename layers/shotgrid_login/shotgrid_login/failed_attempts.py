@@ -1,10 +1,11 @@
-"""Limits on attempts to sign in: each failed attempt makes guessing slower.
+"""Limits on attempts to sign in: how often users can guess, and how often the site is called.
 
-Failed attempts are counted three times:
+Failed attempts are counted twice:
 
-- per user and network: against guessing a password. This limit is strict, and attempts from elsewhere do not count.
-- per user: against guessing from many networks. Its waits are short, because they delay the real user too.
-- per network: against guessing for many users.
+- per user, in any hour: below the number at which the site locks the user. Networks from which the user signs in have
+  their own share (`user_attempts`).
+- per network: against guessing for many users. Attempts from a network that is known to the user do not count here, so
+  others behind the same address cannot make the user wait.
 
 All attempts, failed or not, are counted per user and network, and per network, with much looser limits. They bound
 the calls to the site that do not count as failed, such as password steps that only lead to a code.
@@ -19,42 +20,24 @@ the site is called, so that parallel guesses are all counted. An attempt that wa
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
+from shotgrid_login.counts import Counted, Counts, Limit
 from shotgrid_login.errors import TooManyAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.table import ConditionFailed, Table
+from shotgrid_login.user_attempts import KNOWN_SECONDS, History, HistoryChange, UserAttempt, UserAttempts
+from shotgrid_login.users import User
 
+FAILED_BY_NETWORK = Limit(free=200, memory=3600, longest_wait=15 * 60)  # a studio on the first day, behind one address
+ALL_BY_USER_AND_NETWORK = Limit(free=60, memory=5 * 60)
+ALL_BY_NETWORK = Limit(free=600, memory=5 * 60)  # 300 users of a studio in 5 minutes, with codes
 
-@dataclass(frozen=True)
-class Limit:
-    """How many attempts are allowed.
-
-    Attributes:
-        free: attempts without a wait.
-        longest_wait: the wait starts at `FIRST_WAIT` and doubles with each further attempt up to this. Seconds. None:
-            callers wait until the attempts are forgotten.
-        memory: all attempts are forgotten this long after the first one. Seconds.
-    """
-
-    free: int
-    longest_wait: int | None
-    memory: int
-
-
-# Long enough to make guessing slow, and short enough that a user waits instead of calling for help. Seconds.
-FIRST_WAIT = 30
-
-FAILED_BY_USER_AND_NETWORK = Limit(free=5, longest_wait=15 * 60, memory=24 * 3600)
-FAILED_BY_USER = Limit(free=50, longest_wait=5 * 60, memory=24 * 3600)
-FAILED_BY_NETWORK = Limit(free=50, longest_wait=15 * 60, memory=3600)  # a whole studio can share one address
-ALL_BY_USER_AND_NETWORK = Limit(free=60, longest_wait=5 * 60, memory=5 * 60)
-ALL_BY_NETWORK = Limit(free=600, longest_wait=5 * 60, memory=5 * 60)  # 300 users of a studio in 5 minutes, with codes
-
-STARTS_BY_BROWSER = Limit(free=10, longest_wait=None, memory=10 * 60)
-STARTS_BY_NETWORK = Limit(free=500, longest_wait=None, memory=10 * 60)  # an office behind one address
-ALL_STARTS_BY_NETWORK = Limit(free=1000, longest_wait=None, memory=10 * 60)
+STARTS_BY_BROWSER = Limit(free=10, memory=10 * 60)
+STARTS_BY_NETWORK = Limit(free=500, memory=10 * 60)  # an office behind one address
+ALL_STARTS_BY_NETWORK = Limit(free=1000, memory=10 * 60)
 
 
 @dataclass(frozen=True)
@@ -77,24 +60,22 @@ class Start:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A counted attempt: the ids of the rows that count it."""
+    """A counted attempt.
 
-    failed_by_user_and_network: str
-    failed_by_user: str
-    failed_by_network: str
-    all_by_user_and_network: str
-    all_by_network: str
+    Attributes:
+        name: hash of the user name that was typed.
+        user: hash of the user's record at the site if a sign-in with this name has shown it, otherwise `name`.
+        network: hash of the network that it came from.
+        history: the text of the user's row with this attempt in it.
+        by_network: how it counts for its network. None: the network is known to the user.
+    """
 
-    @classmethod
-    def of(cls, user: str, network: str) -> Attempt:
-        """Return the rows for a user at a network, both hashes."""
-        return cls(
-            failed_by_user_and_network=f"failed#user#{user}#{network}",
-            failed_by_user=f"failed#user#{user}",
-            failed_by_network=f"failed#address#{network}",
-            all_by_user_and_network=f"failed#all#user#{user}#{network}",
-            all_by_network=f"failed#all#address#{network}",
-        )
+    attempt_id: str
+    name: str
+    user: str
+    network: str
+    history: str = field(repr=False)
+    by_network: Counted | None
 
 
 class FailedAttempts:
@@ -103,19 +84,68 @@ class FailedAttempts:
     def __init__(self, table: Table, hashes: Hashes) -> None:
         self._table = table
         self._hashes = hashes
+        self._users = UserAttempts(table)
+        self._counts = Counts(table)
 
     def count(self, username: str, source_address: str, now: int) -> Attempt:
         """Count an attempt before it is made; raises `TooManyAttempts` if the caller has to wait."""
-        attempt = Attempt.of(self._hashes.user(username), self._hashes.network(source_address))
+        attempt_id = secrets.token_urlsafe(9)
+        name, network = self._hashes.user(username), self._hashes.network(source_address)
+        user = self._user_of(name, now)
+        history = self._users.change(user, now, lambda known: known.admitted(attempt_id, name, network, now)).after
+        is_known = network in history.known
         limits = {
-            attempt.failed_by_user_and_network: FAILED_BY_USER_AND_NETWORK,
-            attempt.failed_by_user: FAILED_BY_USER,
-            attempt.failed_by_network: FAILED_BY_NETWORK,
-            attempt.all_by_user_and_network: ALL_BY_USER_AND_NETWORK,
-            attempt.all_by_network: ALL_BY_NETWORK,
+            f"failed#all#user#{user}#{network}": ALL_BY_USER_AND_NETWORK,
+            f"failed#all#address#{network}": ALL_BY_NETWORK,
         }
-        self._count_all(limits, now)
-        return attempt
+        if not is_known:
+            limits = {f"failed#address#{network}": FAILED_BY_NETWORK} | limits
+        try:
+            counted = self._count_all(limits, now)
+        except TooManyAttempts:
+            self._settle(user, now, lambda known: known.without(attempt_id), history.to_json())
+            raise
+        return Attempt(attempt_id, name, user, network, history.to_json(), None if is_known else counted[0])
+
+    def failed(self, attempt: Attempt, now: int) -> None:
+        """Note that the site has rejected the attempt, or may have rejected it."""
+        self._settle(attempt.user, now, lambda history: history.failed(attempt.attempt_id, now), attempt.history)
+        if attempt.by_network:
+            self._counts.failed(attempt.by_network, now)
+
+    def forgive(self, attempt: Attempt, now: int) -> None:
+        """Uncount an attempt that was certainly not a guess. It still counts among all attempts."""
+        self._settle(attempt.user, now, lambda history: history.without(attempt.attempt_id), attempt.history)
+        if attempt.by_network:
+            self._counts.uncount(attempt.by_network)
+
+    def succeeded(self, attempt: Attempt, user: User, now: int) -> None:
+        """Forget the failures of this user from this network, and note that the network and the names are the user's.
+
+        Failures from other networks still count, because they can be guesses of others. So do failures with names that
+        this sign-in did not show to be the user's.
+        """
+        record, login = self._hashes.record(user.type, user.id), self._hashes.user(user.login)
+        moved: tuple[UserAttempt, ...] = ()
+
+        def cleared(history: History) -> History:
+            failures = history.failures({attempt.name, login}, attempt.network, now)
+            return history.without(attempt.attempt_id, *(failure.attempt_id for failure in failures))
+
+        def known(history: History) -> History:
+            return cleared(history.joined(moved)).knowing(attempt.network, now)
+
+        if attempt.user == record:
+            changes = [self._settle(record, now, known, attempt.history)]
+        else:  # the first sign-in with this name
+            first = self._settle(attempt.user, now, cleared, attempt.history)
+            moved = tuple(each for each in first.after.attempts if each.name == attempt.name)
+            changes = [first, self._settle(record, now, known)]
+        if attempt.by_network:
+            began_at = attempt.by_network.expires_at - FAILED_BY_NETWORK.memory
+            removed = [each for change in changes for each in change.removed if not each.is_known]
+            self._counts.uncount(attempt.by_network, max(1, sum(each.at >= began_at for each in removed)))
+        self._remember_names(record, {attempt.name, login}, user.email, now)
 
     def count_start(self, start: Start, now: int) -> None:
         """Count a start of a browser sign-in before it; raises `TooManyAttempts` if the caller has to wait."""
@@ -126,71 +156,45 @@ class FailedAttempts:
 
     def uncount_start(self, start: Start) -> None:
         """Uncount a start that ended in a sign-in or failed. It still counts among all starts."""
-        self._uncount(start.by_network)
+        self._counts.uncount_any(start.by_network)
         if start.by_browser:
-            self._uncount(start.by_browser)
+            self._counts.uncount_any(start.by_browser)
 
-    def _count_all(self, limits: Mapping[str, Limit], now: int) -> None:
-        counted: list[str] = []
+    def _count_all(self, limits: Mapping[str, Limit], now: int) -> list[Counted]:
+        counted: list[Counted] = []
         try:
             for row_id, limit in limits.items():
-                self._count(row_id, limit, now)
-                counted.append(row_id)
+                counted.append(self._counts.count(row_id, limit, now))
         except TooManyAttempts:
-            for row_id in counted:
-                self._uncount(row_id)
+            for each in counted:
+                self._counts.uncount(each)
             raise
+        return counted
 
-    def succeeded(self, attempt: Attempt) -> None:
-        """Forget the failed attempts of this user, and this one attempt of the network."""
-        self._table.delete(attempt.failed_by_user_and_network)
-        self._table.delete(attempt.failed_by_user)
-        self._uncount(attempt.failed_by_network)
-
-    def forgive(self, attempt: Attempt) -> None:
-        """Uncount an attempt that was certainly not a guess. It still counts among all attempts."""
-        for row_id in (attempt.failed_by_user_and_network, attempt.failed_by_user, attempt.failed_by_network):
-            self._uncount(row_id)
-
-    def _count(self, row_id: str, limit: Limit, now: int) -> None:
-        forgotten_at = now + limit.memory
+    def _settle(
+        self, user: str, now: int, change: Callable[[History], History], text: str | None = None
+    ) -> HistoryChange:
         try:
-            # The usual case in one write. The database counts, so that parallel attempts are all counted.
-            self._table.update(
-                row_id,
-                "ADD misses :one SET expires_at = if_not_exists(expires_at, :forgotten_at)",
-                "attribute_not_exists(id) OR (misses < :free AND expires_at > :now)",
-                {"one": 1, "forgotten_at": forgotten_at, "free": limit.free, "now": now},
-            )
-            return
-        except ConditionFailed as failed:
-            row = failed.row or {}
-        attempts = int(row.get("misses", 0))
-        blocked_until = int(row.get("blocked_until", 0))
-        expires_at = int(row.get("expires_at", 0))
-        if expires_at <= now:
-            attempts, blocked_until, expires_at = 0, 0, forgotten_at
-        if blocked_until > now:
-            raise TooManyAttempts(blocked_until - now)
-        counted: dict[str, str | int] = {"id": row_id, "misses": attempts + 1, "expires_at": expires_at}
-        if attempts >= limit.free:
-            if limit.longest_wait is None:
-                raise TooManyAttempts(expires_at - now)
-            wait = min(FIRST_WAIT * 2 ** min(attempts - limit.free, 10), limit.longest_wait)
-            counted["blocked_until"] = now + wait
-        try:
-            # Of several parallel attempts, only one finds the row unchanged and may go on.
-            self._table.put(
-                counted,
-                "misses = :misses AND expires_at = :expires_at",
-                {"misses": row["misses"], "expires_at": row["expires_at"]},
-            )
-        except ConditionFailed:
-            raise TooManyAttempts(1) from None
+            return self._users.change(user, now, change, text)
+        except TooManyAttempts:  # the attempt stays in flight, and so it counts as failed
+            return HistoryChange(History(), History())
 
-    def _uncount(self, row_id: str) -> None:
-        # A successful sign-in in parallel may have deleted the row.
-        with contextlib.suppress(ConditionFailed):
-            self._table.update(
-                row_id, "ADD misses :minus_one REMOVE blocked_until", "misses > :zero", {"minus_one": -1, "zero": 0}
-            )
+    def _user_of(self, name: str, now: int) -> str:
+        """Return the record's hash if a sign-in has shown that the name is the user's, otherwise the name's hash."""
+        row = self._table.get(f"name#{name}")
+        return str(row["user_record"]) if row and int(row["expires_at"]) > now else name
+
+    def _remember_names(self, record: str, names: Iterable[str], email: str, now: int) -> None:
+        """Count attempts with these names as attempts of one user."""
+        values = {"user_record": record, "expires_at": now + KNOWN_SECONDS}
+        for name in names:
+            self._table.put({"id": f"name#{name}", **values})
+        if email:
+            # The site accepted the other names for this user, but the user may have chosen the address. So it takes no
+            # name away from another user.
+            with contextlib.suppress(ConditionFailed):
+                self._table.put(
+                    {"id": f"name#{self._hashes.user(email)}", **values},
+                    "attribute_not_exists(id) OR user_record = :record OR expires_at <= :now",
+                    {"record": record, "now": now},
+                )

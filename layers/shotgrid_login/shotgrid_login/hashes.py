@@ -35,6 +35,10 @@ class Hashes:
         """Return the hash of a user name: the same for every spelling of `canonical_name`."""
         return self._hash("user", canonical_name(login))
 
+    def record(self, entity_type: str, entity_id: int) -> str:
+        """Return the hash of a user's record at the site, which stays the same if the login changes."""
+        return self._hash("record", f"{entity_type}:{entity_id}")
+
     def network(self, source_address: str) -> str:
         """Hash an IPv4 address, or the /64 of an IPv6 address: its holder controls all addresses in it (RFC 6177)."""
         try:

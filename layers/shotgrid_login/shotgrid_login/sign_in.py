@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Callable
 
 from shotgrid_login import log, signed_in_user
 from shotgrid_login.challenges import Challenge, Challenges, OpenedChallenge
 from shotgrid_login.errors import (
+    ChallengeEnded,
     InvalidCredentials,
     InvalidOtp,
+    InvalidRequest,
     LoginError,
     OtpRequired,
     TooManyAttempts,
 )
-from shotgrid_login.failed_attempts import FailedAttempts
+from shotgrid_login.failed_attempts import Attempt, FailedAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens
+from shotgrid_login.users import is_invisible
 
 
 class SignIn:
@@ -45,6 +49,7 @@ class SignIn:
         A challenge does not mean that the password was right: the site may check it only together with the code.
 
         Raises:
+            InvalidRequest: the user name contains characters that are not visible.
             InvalidCredentials, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
         try:
@@ -62,66 +67,78 @@ class SignIn:
         Raises:
             OtpRequired: the site requires a code, or rejected this one.
             InvalidCredentials: the site rejected user name and password, or perhaps only the code.
+            InvalidRequest: the user name contains characters that are not visible.
             PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
-        return self._sign_in(username, password, code and _without_space(code), source_address, session_uuid)
+        return self._sign_in(username, password, (code and _normalized(code)) or None, source_address, session_uuid)
 
     def open_challenge(self, challenge: str) -> OpenedChallenge:
         """Open the text of a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
         return self._challenges.open(challenge, self._now())
 
     def with_code(self, challenge: OpenedChallenge, code: str, source_address: str) -> SignedIn:
-        """Return the new session. White space in the code is ignored.
+        """Return the new session. White space and invisible characters in the code are ignored.
 
         Raises:
             InvalidOtp: the site rejected the code, or user name and password with it.
-            ChallengeEnded, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
+            InvalidRequest, ChallengeEnded, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
+        typed_code = _normalized(code)
+        if not typed_code:
+            raise InvalidRequest("code: empty")
         now = self._now()
-        attempts_left = self._challenges.take_attempt(challenge, now)
+        taken = self._challenges.take_attempt(challenge, now)
         try:
-            attempt = self._failed_attempts.count(challenge.username, source_address, now)
+            attempt = self._failed_attempts.count(taken.username, source_address, now)
         except TooManyAttempts:
             self._challenges.give_attempt_back(challenge)
             raise
         try:
-            tokens = self._site.password(challenge.username, challenge.password, _without_space(code))
-        except OtpRequired:
-            raise InvalidOtp(attempts_left) from None
-        except InvalidCredentials as error:
-            _report_unknown_code(error)
-            raise InvalidOtp(attempts_left) from None
+            tokens = self._request_tokens(attempt, taken.username, taken.password, typed_code)
+        except (OtpRequired, InvalidCredentials):
+            raise InvalidOtp(taken.attempts_left) from None
         except LoginError as error:
             if error.is_forgivable:
                 self._challenges.give_attempt_back(challenge)
-                self._failed_attempts.forgive(attempt)
             raise
-        self._failed_attempts.succeeded(attempt)
-        self._challenges.use_up(challenge)
-        return self._start_session(challenge.username, tokens, now)
+        try:
+            self._challenges.use_up(challenge)
+        except ChallengeEnded:  # another code was accepted at the same time
+            self._failed_attempts.forgive(attempt, self._now())
+            raise
+        return self._start_session(attempt, taken.username, tokens, now)
 
     def _sign_in(
         self, username: str, password: str, code: str | None, source_address: str, session_uuid: str | None = None
     ) -> SignedIn:
+        if any(is_invisible(character) for character in username):
+            raise InvalidRequest("username: contains control characters or invisible characters")
         now = self._now()
         attempt = self._failed_attempts.count(username, source_address, now)
+        tokens = self._request_tokens(attempt, username, password, code, session_uuid)
+        return self._start_session(attempt, username, tokens, now)
+
+    def _request_tokens(
+        self, attempt: Attempt, username: str, password: str, code: str | None, session_uuid: str | None = None
+    ) -> Tokens:
+        """Call the site, and note the end of the attempt if it does not succeed; raises as `Site.password`."""
         try:
-            tokens = self._site.password(username, password, code, session_uuid)
-        except OtpRequired:
-            if code is None:  # not a guess: the site has judged no code, and may not have looked at the password
-                self._failed_attempts.forgive(attempt)
-            raise
+            return self._site.password(username, password, code, session_uuid)
         except LoginError as error:
             if isinstance(error, InvalidCredentials):
                 _report_unknown_code(error)
-            if error.is_forgivable:
-                self._failed_attempts.forgive(attempt)
+            # Without a code, the site has judged no code, and may not have looked at the password.
+            is_no_guess = isinstance(error, OtpRequired) and code is None
+            if error.is_forgivable or is_no_guess:
+                self._failed_attempts.forgive(attempt, self._now())
+            else:
+                self._failed_attempts.failed(attempt, self._now())
             raise
-        self._failed_attempts.succeeded(attempt)
-        return self._start_session(username, tokens, now)
 
-    def _start_session(self, username: str, tokens: Tokens, now: int) -> SignedIn:
+    def _start_session(self, attempt: Attempt, username: str, tokens: Tokens, now: int) -> SignedIn:
+        """Start the session, after the site has accepted the attempt. `now` is when the site was called."""
         user = signed_in_user.read(self._site, tokens.access_token, username)
+        self._failed_attempts.succeeded(attempt, user, self._now())
         return self._sessions.start(user, tokens, now, user_hash=self._hashes.user(user.login))
 
     def _now(self) -> int:
@@ -135,6 +152,11 @@ def _report_unknown_code(error: InvalidCredentials) -> None:
         log.count("unknown_site_code")
 
 
-def _without_space(code: str) -> str:
-    # Backup codes are printed, and therefore typed, in groups.
-    return "".join(code.split())
+def _normalized(code: str) -> str:
+    """Return a typed code as the site expects it.
+
+    Backup codes are printed, and therefore typed, in groups. Input methods type full-width digits. A copied code can
+    contain invisible characters.
+    """
+    plain = unicodedata.normalize("NFKC", code)
+    return "".join(each for each in plain if not each.isspace() and not is_invisible(each))

@@ -13,6 +13,22 @@ LONGEST_TEXT = 128
 # Unicode general categories: control characters, surrogates, line and paragraph separators.
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 
+# Unicode general categories: these, format characters, private use, and unassigned code points.
+_INVISIBLE_CATEGORIES = _FORBIDDEN_CATEGORIES | {"Cf", "Co", "Cn"}
+
+# The characters of other categories that are not displayed: the property Default_Ignorable_Code_Point (Unicode 15.1,
+# DerivedCoreProperties.txt). Python does not have this property.
+_DEFAULT_IGNORABLE = (
+    ("\u034f", "\u034f"),  # COMBINING GRAPHEME JOINER
+    ("\u115f", "\u1160"),  # fillers of Hangul
+    ("\u17b4", "\u17b5"),  # inherent vowels of Khmer
+    ("\u180b", "\u180f"),  # variation selectors of Mongolian
+    ("\u3164", "\u3164"),  # HANGUL FILLER
+    ("\ufe00", "\ufe0f"),  # variation selectors
+    ("\uffa0", "\uffa0"),  # HALFWIDTH HANGUL FILLER
+    ("\U000e0100", "\U000e01ef"),  # variation selectors
+)
+
 
 @dataclass(frozen=True)
 class User:
@@ -55,6 +71,12 @@ def whole_number(value: Any) -> int | None:
         return int(value)
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     return value if is_whole and 0 <= value < 10**12 else None
+
+
+def is_invisible(character: str) -> bool:
+    """Whether a character is not a visible one and not a space: a control or format character, or an unknown one."""
+    is_ignorable = any(first <= character <= last for first, last in _DEFAULT_IGNORABLE)
+    return is_ignorable or unicodedata.category(character) in _INVISIBLE_CATEGORIES
 
 
 def usable_text(value: Any) -> str:
