@@ -19,8 +19,8 @@ from tests.support.replay import Replay, http, replaying
 SITE = "https://studio.shotgrid.autodesk.com"
 PAGE = "https://pages.studio.com"
 CHALLENGE, URL = "the-challenge", f"{SITE}/app_session_request/the-request-id?sticky_id=the-request-id"
-ACCESS_TOKEN, HANDLE = "the-access-token", "the-handle"
-SECRETS = (CHALLENGE, URL, "the-request-id", ACCESS_TOKEN, HANDLE)
+ACCESS_TOKEN, API_TOKEN, HANDLE = "the-access-token", "the-api-token", "the-handle"
+SECRETS = (CHALLENGE, URL, "the-request-id", ACCESS_TOKEN, API_TOKEN, HANDLE)
 
 
 def response(http_status: int, /, **fields: object) -> bytes:
@@ -37,9 +37,8 @@ def pending(interval: object = 5) -> bytes:
     return response(202, status="approval_pending", interval=interval, expires_in=290)
 
 
-SIGNED_IN = response(
-    200, status="signed_in", access_token=ACCESS_TOKEN, refresh_token=HANDLE, site_url=SITE, user={"id": 24}
-)
+TOKENS = {"access_token": ACCESS_TOKEN, "api_token": API_TOKEN, "refresh_token": HANDLE}
+SIGNED_IN = response(200, status="signed_in", **TOKENS, site_url=SITE, user={"id": 24})
 # The rest of a session: its user, a refresh, the sign-out, and the rejected token.
 SESSION = (response(200, user={"id": 24}), SIGNED_IN, http(204, ""), http(401, "{}"))
 
@@ -51,7 +50,7 @@ def sign_in(*responses: bytes | None, typing: Typing | None = None) -> tuple[dic
         found = gateway_user.sign_in_with_browser_and_out(Connection(replay.url), SITE, PAGE, cast(Terminal, typing))
     for secret in SECRETS:
         assert secret not in repr(found)
-    for secret in (CHALLENGE, ACCESS_TOKEN, HANDLE):
+    for secret in (CHALLENGE, ACCESS_TOKEN, API_TOKEN, HANDLE):
         assert secret not in typing.shown
     return {finding.name: finding for finding in found}, typing, replay
 
@@ -87,6 +86,8 @@ def test_approved_sign_in_is_checked_from_start_to_sign_out() -> None:
         assert body(request) == {"challenge": CHALLENGE, "transport": "token"}
     for request in replay.requests[:3]:
         assert f"origin: {PAGE}" in request.decode().lower()
+    for request in (replay.requests[3], replay.requests[6]):
+        assert f"authorization: Bearer {API_TOKEN}\r\n".lower() in request.decode().lower()
     for request in replay.requests[4:6]:
         assert body(request) == {"refresh_token": HANDLE}
 

@@ -93,7 +93,7 @@ def sign_in_with_browser_and_out(
 
 def _check_session(session: _UserSession, site_url: str, sign_in: Callable[[], Finding]) -> list[Finding]:
     found = [_try("user.sign-in", sign_in)]
-    if not session.access_token:
+    if not session.is_started:
         return found
     found.append(compare_site(session.site_url, site_url))
     if session.cookie_faults is not None:
@@ -118,7 +118,8 @@ class _UserSession:
         self._connection = connection
         self._page_headers: dict[str, str] = {}  # of a page on the gateway's own site; empty with the token transport
         self._handle = ""
-        self.access_token = ""
+        self._api_token = ""
+        self.is_started = False
         self.site_url = ""
         self.cookie_faults: list[str] | None = None  # None with the token transport
 
@@ -225,17 +226,18 @@ class _UserSession:
         return self._connection.request("POST", path, body=json.dumps(fields), **self._page_headers, **cookie)
 
     def _get_session(self) -> Response:
-        return self._connection.request("GET", "/auth/session", authorization=f"Bearer {self.access_token}")
+        return self._connection.request("GET", "/auth/session", authorization=f"Bearer {self._api_token}")
 
     def _handle_in_body(self) -> dict[str, str]:
         return {} if self._page_headers else {"refresh_token": self._handle}
 
     def _store_tokens(self, response: Response) -> bool:
-        """Store access token and handle of a response, and return whether it is a successful sign-in or refresh."""
+        """Store `api_token` and handle of a response, and return whether it is a successful sign-in or refresh."""
         fields = response.fields
         if response.status != 200 or not isinstance(fields.get("access_token"), str) or not fields["access_token"]:
             return False
-        self.access_token = fields["access_token"]
+        self.is_started = True
+        self._api_token = str(fields.get("api_token", ""))
         self.site_url = str(fields.get("site_url", ""))
         if self._page_headers:
             self._handle, self.cookie_faults = _read_cookie(response)
