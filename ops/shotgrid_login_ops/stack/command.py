@@ -16,6 +16,9 @@ from shotgrid_login_ops.stack.session_table import count, table_of
 # How often the table is read at most. Each time can find a session that was stored while the table was read before.
 MOST_PASSES = 10
 
+# How far the clocks of two services of AWS can be apart. Until then, a session is older than the command. Seconds.
+CLOCK_DIFFERENCE = 5
+
 
 # So that an error message can repeat them.
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -133,13 +136,13 @@ def _confirm(stack: DeployedStack, selection: _Selection) -> bool:
 
 
 def _end(stack: DeployedStack, selection: _Selection) -> int:
-    sessions = stack.sessions
+    sessions, start = stack.sessions, stack.now + CLOCK_DIFFERENCE
     ended: dict[str, Session] = {}
     try:
         for _ in range(MOST_PASSES):
             found = selection.of(stack)
             # Users can sign in again at once. Their new sessions go on: otherwise a busy gateway would never be done.
-            older = [session for session in found if session.signed_in_at <= stack.now]
+            older = [session for session in found if session.signed_in_at <= start]
             if not older:
                 break
             for session in older:
@@ -151,7 +154,7 @@ def _end(stack: DeployedStack, selection: _Selection) -> int:
         sys.stderr.write("Sessions from before the command are left. Run the command again.\n")
         return 1
     if ended:
-        _write("The site itself accepts their access tokens until these expire: see docs/operations.md.")
+        _write("The site itself accepts their access tokens until these expire: see docs/security.md.")
     if found:
         _write(f"Not ended: {count(found)}, from sign-ins after the command started.")
     return 0
