@@ -15,6 +15,7 @@ from oauthlib.oauth2 import LegacyApplicationClient, MissingTokenError
 from requests.adapters import HTTPAdapter
 from requests_oauthlib import OAuth2Session
 
+from shotgrid_login.user_attempts import ALL_FAILURES
 from tests.site.fake_site import Account
 from tests.support.client import OTHER_PAGE, PAGE, Gateway, Response, expire_access_token
 
@@ -76,20 +77,20 @@ def test_two_factor_requires_auth_token_as_the_site_does(gateway: Gateway) -> No
 @pytest.mark.parametrize("wrong_code", [102, 106])
 def test_wrong_code_returns_the_sites_error_code_and_counts(gateway: Gateway, wrong_code: int) -> None:
     user, caller = gateway.new_user(two_factor=True, wrong_code=wrong_code), gateway.caller()
-    for _ in range(6):
+    for _ in range(ALL_FAILURES):
         assert fault(caller.access_token(**password(user, auth_token="000000"))) == (400, wrong_code)
     waits = caller.access_token(**password(user, auth_token=gateway.site.code(user.login)))
     assert fault(waits) == (429, None)
     assert int(waits.headers["retry-after"]) > 0
     # A request without a required code is not a failed attempt.
     other = gateway.new_user(two_factor=True)
-    for _ in range(8):
+    for _ in range(ALL_FAILURES + 1):
         assert fault(gateway.caller().access_token(**password(other))) == (400, 106)
 
 
 def test_failed_attempts_count_together_with_those_of_the_other_route(gateway: Gateway) -> None:
     user, caller = gateway.new_user(two_factor=False), gateway.caller()
-    for _ in range(6):
+    for _ in range(ALL_FAILURES):
         assert fault(caller.access_token(**password(user) | {"password": "wrong"})) == (400, 102)
     assert caller.password(user).code == "too_many_attempts"
 
