@@ -17,6 +17,7 @@ from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import GRACE_SECONDS, LEASE_SECONDS, LIFETIME, POLL_INTERVAL, RESULT_SECONDS, Approvals
 from shotgrid_login.browser_sign_in import LONGEST_PAUSE, PAGE_INTERVAL, BrowserSignIn, Pending, Started
 from shotgrid_login.configuration import StartSettings
+from shotgrid_login.counts import Limit
 from shotgrid_login.errors import (
     ApprovalEnded,
     ApprovalLost,
@@ -26,7 +27,7 @@ from shotgrid_login.errors import (
     SiteUnavailable,
     TooManyAttempts,
 )
-from shotgrid_login.failed_attempts import STARTS_BY_BROWSER, Limit
+from shotgrid_login.failed_attempts import STARTS_BY_BROWSER
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import Site
 from tests.site.fake_site import Account, FakeSite
@@ -715,7 +716,7 @@ def test_network_has_500_open_starts(core: Core) -> None:
     "switch", [{"launcher": "off"}, {"request_fault": "503"}, {"request_fault": "html"}, {"approval_url": "http"}]
 )
 def test_starts_that_fail_are_limited_too(core: Core, monkeypatch: pytest.MonkeyPatch, switch: dict[str, Any]) -> None:
-    monkeypatch.setattr(failed_attempts, "ALL_STARTS_BY_NETWORK", Limit(free=3, longest_wait=None, memory=600))
+    monkeypatch.setattr(failed_attempts, "ALL_STARTS_BY_NETWORK", Limit(free=3, memory=600))
     core.fake_site.switch(**switch)
     for _ in range(3):
         with pytest.raises((BrowserSignInDisabled, SiteError, SiteUnavailable)):

@@ -186,7 +186,7 @@ class FailedAttempts:
 
     def _remember_names(self, record: str, names: Iterable[str], email: str, now: int) -> None:
         """Count attempts with these names as attempts of one user."""
-        values = {"user_record": record, "expires_at": now + KNOWN_SECONDS}
+        values: dict[str, str | int] = {"user_record": record, "expires_at": now + KNOWN_SECONDS}
         for name in names:
             self._table.put({"id": f"name#{name}", **values})
         if email:
