@@ -73,7 +73,8 @@ class Challenges:
         pad = secrets.token_bytes(len(credentials))
         padded = base64.b64encode(_xor(credentials, pad)).decode()
         text = self._sealer.seal_as_text({"id": challenge_id, "padded": padded, "expires_at": expires_at}, _CONTEXT)
-        self._table.put({"id": f"challenge#{challenge_id}", "attempts": 0, "one_time_pad": pad, "expires_at": expires_at})
+        row: dict[str, str | int | bytes] = {"attempts": 0, "one_time_pad": pad, "expires_at": expires_at}
+        self._table.put({"id": f"challenge#{challenge_id}", **row})
         return Challenge(text)
 
     def open(self, challenge: str, now: int) -> OpenedChallenge:
