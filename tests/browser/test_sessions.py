@@ -17,6 +17,7 @@ from tests.support.pages import (
     STOPPED_TIMERS,
     TOKEN_SECONDS,
     Form,
+    check_accessibility,
     expire_tokens,
     open_form,
     pass_time,
@@ -39,6 +40,15 @@ BroadcastChannel.prototype.postMessage = ((post) => function (message) {
   if (message.kind !== "ask") post.call(this, message);
 })(BroadcastChannel.prototype.postMessage)
 """
+# The page misses messages of other tabs while `isDeaf` is true, as a page in the back/forward cache does.
+CAN_BE_DEAF = """
+const { set } = Object.getOwnPropertyDescriptor(BroadcastChannel.prototype, "onmessage");
+Object.defineProperty(BroadcastChannel.prototype, "onmessage", {
+  set(receive) { set.call(this, (event) => globalThis.isDeaf || receive(event)); },
+});
+"""
+LEAVES_CACHE = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+START_READ = "globalThis.reading = login.fetch(login.site + values.path).then(({ status }) => status);"
 # How many callers wait for a Web Lock of this origin.
 WAITING_FOR_LOCK = "navigator.locks.query().then(({ pending }) => pending.length)"
 HANDLE = "sessionStorage.getItem(sessionStorage.key(0))"  # with token transport
@@ -95,6 +105,12 @@ def sign_in_on_another_site(page: Page, monitor: Monitor, gateway: Gateway, page
     user = gateway.new_user(two_factor=False)
     form.sign_in(user)
     return form, user
+
+
+def sessions_of(gateway: Gateway, user: Account) -> list[str]:
+    """Return the ids of a user's session rows."""
+    key = {"S": f"HumanUser:{user.id}"}
+    return [row["id"]["S"] for row in gateway.state.all() if row.get("user_key") == key]
 
 
 def wait_for_shared_handle(*pages: Page) -> str:
@@ -199,7 +215,7 @@ def test_session_that_ended_is_shown_as_ended_when_the_page_leaves_the_back_forw
     signed_in_form: Form, page: Page, monitor: Monitor, gateway: Gateway
 ) -> None:
     gateway.caller().logout(cookie(page.context))
-    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    page.evaluate(LEAVES_CACHE)
     expect(signed_in_form.element).to_contain_text("Your session has ended.")
     monitor.expect_status(401, "/auth/refresh")
 
@@ -376,6 +392,123 @@ def test_duplicated_tab_of_another_site_keeps_the_session(
     assert read_site(page) == 200
 
 
+def expire_shared_handle(gateway: Gateway, user: Account, *pages: Page) -> None:
+    """Let the access token of the session expire that these tabs share."""
+    expire_tokens(gateway, user, wait_for_shared_handle(*pages), *pages)
+
+
+def test_ten_tabs_of_another_site_use_one_handle_through_several_expiries(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    _, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
+    tabs = [page, *(open_tab(page, gateway).page for _ in range(9))]
+    for tab in tabs:
+        Form(tab, gateway).expect_signed_in(user)
+    refreshes = len(monitor.requests_to("/auth/refresh"))
+    for expiry in (1, 2, 3, 4):
+        expire_shared_handle(gateway, user, *tabs)
+        for tab in tabs:
+            run(tab, START_READ, path=PROJECTS)
+        assert [tab.evaluate("reading") for tab in tabs] == [200] * 10
+        # The other nine have received the handle of the tab that had the lock first.
+        assert len(monitor.requests_to("/auth/refresh")) == refreshes + expiry
+    handle = wait_for_shared_handle(*tabs)
+    assert len(sessions_of(gateway, user)) == 1
+    assert gateway.caller().refresh(handle).body["refresh_token"] == handle
+
+
+def test_frozen_tab_of_another_site_uses_the_newest_handle_when_it_wakes(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    _, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
+    frozen = open_tab(page, gateway)
+    frozen.expect_signed_in(user)
+    pass_time(frozen.page, 4 * TOKEN_SECONDS)
+    devtools = page.context.new_cdp_session(frozen.page)
+    devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    for _ in range(4):
+        expire_shared_handle(gateway, user, page)
+        assert read_site(page) == 200
+    refreshes = len(monitor.requests_to("/auth/refresh"))
+    devtools.send("Page.setWebLifecycleState", {"state": "active"})
+    assert read_site(frozen.page) == 200
+    assert len(monitor.requests_to("/auth/refresh")) == refreshes
+    wait_for_shared_handle(page, frozen.page)
+    for reader in (frozen.page, page):
+        expire_shared_handle(gateway, user, page, frozen.page)
+        assert read_site(reader) == 200
+
+
+def test_tab_that_missed_handles_takes_the_newest_when_it_leaves_the_back_forward_cache(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    _, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
+    tab = open_tab(page, gateway, CAN_BE_DEAF)
+    tab.expect_signed_in(user)
+    pass_time(tab.page, TOKEN_SECONDS)
+    tab.page.evaluate("globalThis.isDeaf = true")
+    for _ in range(2):
+        expire_shared_handle(gateway, user, page)
+        assert read_site(page) == 200
+    tab.page.evaluate(f"globalThis.isDeaf = false; {LEAVES_CACHE}")
+    assert read_site(tab.page) == 200
+    wait_for_shared_handle(page, tab.page)
+    assert read_site(page) == 200
+
+
+def test_tabs_without_locks_agree_on_one_of_the_handles_that_they_get_at_once(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    monitor.allows_handle = True
+    first = page.context.new_page()
+    first.add_init_script(NO_LOCKS)
+    form = open_form(first, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "password")
+    user = gateway.new_user(two_factor=False)
+    form.sign_in(user)
+    second = open_tab(first, gateway, NO_LOCKS).page
+    Form(second, gateway).expect_signed_in(user)
+    handed_out: set[str] = set()
+    for _ in range(3):
+        expire_shared_handle(gateway, user, first, second)
+        gateway.site.switch(user, fault="hold")
+        with first.expect_request("**/auth/refresh"), second.expect_request("**/auth/refresh"):
+            for tab in (first, second):
+                run(tab, START_READ, path=PROJECTS)
+        assert gateway.site.held.acquire(timeout=30)
+        gateway.site.switch(user, fault="")
+        gateway.site.release()
+        assert [tab.evaluate("reading") for tab in (first, second)] == [200, 200]
+        handed_out.add(wait_for_shared_handle(first, second))
+    assert len(handed_out) == 3
+
+
+@pytest.mark.parametrize("first", ["page", "copy"])
+def test_copied_handle_that_is_used_next_to_its_page_ends_the_session_within_two_token_lifetimes(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int, first: str
+) -> None:
+    form, user = sign_in_on_another_site(page, monitor, gateway, pages_port)
+    copy = page.evaluate(HANDLE)
+    caller = gateway.caller()
+
+    def use_copy() -> str:
+        response = caller.refresh(copy)
+        return str(response.body["refresh_token"]) if response.status == 200 else copy
+
+    for _ in range(2):
+        expire_tokens(gateway, user, copy, page)
+        if first == "copy":
+            copy = use_copy()
+        read_site(page)
+        if first == "page":
+            copy = use_copy()
+    assert sessions_of(gateway, user) == []
+    assert caller.refresh(copy).status == 401
+    pass_time(page, TOKEN_SECONDS)
+    read_site(page)
+    expect(form.element).to_contain_text("Your session has ended.")
+    monitor.expect_status(401, "/auth/refresh")
+
+
 def test_end_of_an_old_session_in_one_tab_does_not_end_the_new_session_in_another(
     page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
@@ -546,3 +679,85 @@ def test_try_again_and_a_restored_network_end_the_wait_for_the_gateway(
     running_proxy.start()
     page.evaluate("dispatchEvent(new Event('online'))")
     form.wait_for_state("password")
+
+
+# ---- a way out ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", [SAME_SITE, OTHER_SITE])
+def test_user_signs_in_again_while_the_site_does_not_renew_the_session(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int, host: str
+) -> None:
+    monitor.allows_handle = host == OTHER_SITE
+    form = open_form(page, gateway, f"http://{host}:{pages_port}/projects", "password")
+    user = gateway.new_user(two_factor=False)
+    form.sign_in(user)
+    expire_tokens(gateway, user, page.evaluate(HANDLE) if host == OTHER_SITE else cookie(page.context))
+    gateway.site.switch(user, fault="moved")
+    page.reload()
+    form.wait_for_state("unreachable")
+    expect(form.problem).not_to_be_empty()
+    check_accessibility(page)
+    form.sign_in_again_button.click()
+    form.wait_for_state("password")
+    expect(form.problem).to_be_empty()
+    expect(form.username).to_be_focused()
+    assert len(sessions_of(gateway, user)) == 1
+    other = gateway.new_user(two_factor=True)
+    form.sign_in(other)
+    assert sessions_of(gateway, user) == []  # the sign-in has replaced it
+    assert read_site(page) == 200
+    monitor.expect_status(502, "/auth/refresh")
+
+
+def test_session_that_is_found_late_does_not_replace_the_form(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    expire_tokens(gateway, user, cookie(page.context))
+    gateway.site.switch(user, fault="503")
+    page.add_init_script(STOPPED_TIMERS)
+    page.reload()
+    signed_in_form.wait_for_state("unreachable")
+    monitor.expect_status(503, "/auth/refresh")
+    gateway.site.switch(user, fault="hold")
+    page.get_by_role("button", name="Try again").click()
+    assert gateway.site.held.acquire(timeout=30)
+    signed_in_form.sign_in_again_button.click()
+    signed_in_form.wait_for_state("password")
+    gateway.site.switch(user, fault="")
+    with page.expect_response("**/auth/refresh"):
+        gateway.site.release()
+    assert run(page, "await login.restored; return login.state;") == "signed_out"
+    assert signed_in_form.wait_for_state("password", "signed-in") == "password"
+
+
+def test_site_that_rejects_the_session_with_403_leads_to_the_form(
+    signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
+    expire_tokens(gateway, user, cookie(page.context))
+    gateway.site.switch(user, deactivated="403")
+    page.reload()
+    signed_in_form.wait_for_state("password")
+    monitor.expect_status(401, "/auth/refresh")
+    signed_in_form.sign_in(gateway.new_user(two_factor=False))
+
+
+def test_sign_out_everywhere_ends_the_other_sessions_of_the_user(
+    signed_in_form: Form, page: Page, user: Account, gateway: Gateway
+) -> None:
+    elsewhere = gateway.caller()
+    handle = elsewhere.signed_in(user).body["refresh_token"]
+    other_user = gateway.caller().signed_in(gateway.new_user(two_factor=False)).body["refresh_token"]
+    run(page, "await login.signOut({ everywhere: true });")
+    signed_in_form.wait_for_state("password")
+    assert elsewhere.refresh(handle).status == 401
+    assert elsewhere.refresh(other_user).status == 200
+
+
+def test_plain_sign_out_keeps_the_other_sessions_of_the_user(
+    signed_in_form: Form, user: Account, gateway: Gateway
+) -> None:
+    elsewhere = gateway.caller()
+    handle = elsewhere.signed_in(user).body["refresh_token"]
+    signed_in_form.sign_out()
+    assert elsewhere.refresh(handle).status == 200

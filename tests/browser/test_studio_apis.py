@@ -67,7 +67,7 @@ def test_request_with_an_expired_bearer_is_sent_once(
     wait_for_text(page.locator("output"), "The API knows")
     api.cache_for(0)
     try:
-        token = run(page, "return login.accessToken();")
+        token = run(page, "return login.apiToken();")
         gateway.bearers.set(bearer_id(token), expires_at=1)
         code = "return (await login.fetch(values.url)).status;"
         assert run(page, code, url=f"http://{api.host}/shots/7") == 401
@@ -104,7 +104,7 @@ def test_authorizer_accepts_what_a_browser_sends_with_a_websocket(
     page: Page, user: Account, gateway: Gateway, websocket_server: WebSocketServer
 ) -> None:
     code = """
-      const socket = new WebSocket(values.url, ["shotgrid-login", `bearer.${await login.accessToken()}`]);
+      const socket = new WebSocket(values.url, ["shotgrid-login", `bearer.${await login.apiToken()}`]);
       const message = await new Promise((resolve, reject) => {
         socket.onmessage = ({ data }) => resolve(data);
         socket.onerror = () => reject(new Error("closed"));

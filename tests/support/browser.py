@@ -146,7 +146,7 @@ class Monitor:
         # Last, because the browser may report an error after the response.
         known = self._expected + self._tolerated
         unexpected = [error for error in self._errors if not any(re.search(one, error) for one in known)]
-        assert unexpected == []
+        assert unexpected == [], unexpected
         for one in self._expected:
             assert any(re.search(one, error) for error in self._errors), f"never reported: {one}"
 

@@ -68,6 +68,7 @@ class Form:
         self.password_link = self.element.get_by_role("button", name=re.compile("legacy login|password instead"))
         self.approval_link = self.element.get_by_role("link")
         self.cancel_button = self.element.get_by_role("button", name="Cancel")
+        self.sign_in_again_button = self.element.get_by_role("button", name="Sign in again")
         self.sign_out_button = self.element.get_by_role("button", name="Sign out")
         self.problem = self.element.get_by_role("alert")
         self.announcement = self.element.get_by_role("status").last  # only for screen readers
@@ -210,7 +211,7 @@ def pass_time(page: Page | Frame, seconds: float) -> None:
 def expire_tokens(gateway: Gateway, user: Account, handle: str, *pages: Page | Frame) -> None:
     """Let the access token of a session expire: at the site, in the gateway and in these pages."""
     gateway.site.end_access_tokens(user)
-    expire_access_token(gateway, handle)
+    expire_access_token(gateway, handle, seconds=0)
     for page in pages:
         pass_time(page, TOKEN_SECONDS)
 

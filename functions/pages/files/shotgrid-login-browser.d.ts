@@ -45,13 +45,9 @@ export type Access = {
      */
     session: () => Promise<Session>;
     /**
-     * The session, with tokens that can be used now.
-     */
-    freshSession: () => Promise<Session>;
-    /**
      * Gets tokens other than the rejected one.
      */
-    renew: (rejected: string, bySite: boolean) => Promise<void>;
+    renew: (rejected?: string, bySite?: boolean) => Promise<void>;
     /**
      * The origins of `addOrigin`.
      */

@@ -29,8 +29,7 @@
  * @property {() => string | undefined} handle  Of the session that a sign-in replaces.
  * @property {(body: object) => User} adopt  Takes over the session of a response.
  * @property {() => Promise<Session>} session  The session, once it is restored.
- * @property {() => Promise<Session>} freshSession  The session, with tokens that can be used now.
- * @property {(rejected: string, bySite: boolean) => Promise<void>} renew  Gets tokens other than the rejected one.
+ * @property {(rejected?: string, bySite?: boolean) => Promise<void>} renew  Gets tokens other than the rejected one.
  * @property {Set<string>} apiOrigins  The origins of `addOrigin`.
  * @property {(ms: number) => AbortSignal} timeout
  */

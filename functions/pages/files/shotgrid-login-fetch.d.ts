@@ -10,7 +10,9 @@ export type Session = import("./shotgrid-login-tabs.js").Session;
  * @param {{request: Request, isStream: boolean}} options  `isStream`: the body is a stream, so it cannot be sent again.
  * @returns {Promise<Response>}
  */
-export declare function fetchWithToken({ LoginError, session, freshSession, renew, apiOrigins }: Access, { request, isStream }: {
+export declare function fetchWithToken(access: Access, { request, isStream }: {
     request: Request;
     isStream: boolean;
 }): Promise<Response>;
+/** Returns the session, with tokens that can be used now. */
+export declare function freshSession(/** @type {Access} */ { session, renew }: Access): Promise<import("./shotgrid-login-tabs.js").Session>;

@@ -14,7 +14,8 @@ let tokenAfterFailure = ""; // a network error with this token causes no further
  * @param {{request: Request, isStream: boolean}} options  `isStream`: the body is a stream, so it cannot be sent again.
  * @returns {Promise<Response>}
  */
-export async function fetchWithToken({ LoginError, session, freshSession, renew, apiOrigins }, { request, isStream }) {
+export async function fetchWithToken(access, { request, isStream }) {
+  const { LoginError, session, renew, apiOrigins } = access;
   const { signal } = request;
   const { origin } = new URL(request.url);
   /** The site's token is for the site only. */
@@ -25,7 +26,7 @@ export async function fetchWithToken({ LoginError, session, freshSession, renew,
   const first = await abortable(signal, session());
   if (!tokenOf(first)) return fetch(request);
   const freshToken = async () => {
-    const fresh = await freshSession();
+    const fresh = await freshSession(access);
     if (fresh.user.id !== first.user.id) throw new LoginError("session_ended", "Another user has signed in.");
     return tokenOf(fresh);
   };
@@ -49,6 +50,12 @@ export async function fetchWithToken({ LoginError, session, freshSession, renew,
   }
   if (!response) throw networkError;
   return response;
+}
+
+/** Returns the session, with tokens that can be used now. */
+export async function freshSession(/** @type {Access} */ { session, renew }) {
+  if (Date.now() >= (await session()).renewAt) await renew();
+  return session();
 }
 
 function send(/** @type {Request} */ request, /** @type {string} */ token) {

@@ -103,10 +103,11 @@ export declare class ShotGridLogin extends EventTarget {
     fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
     /**
      * The site's access token, fresh enough to be used now. Send it to the site only, and do not store it.
+     * @returns {Promise<string>}
      * @throws {LoginError} `signed_out`, `session_ended`, or the token cannot be renewed.
      */
     accessToken(): Promise<string>;
-    /** The token for studio APIs, as fresh as `accessToken`. The site does not accept it. Do not store it. */
+    /** The token for studio APIs. The site does not accept it. Do not store it. @returns {Promise<string>} */
     apiToken(): Promise<string>;
 }
 /** The sign-in of this page, through the gateway that served this file. */

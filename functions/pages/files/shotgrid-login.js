@@ -73,17 +73,14 @@ export class ShotGridLogin extends EventTarget {
   #endDelay = () => {};
   /** @type {Map<string, Promise<void>>} */
   #renewals = new Map(); // by rejected token
-  /** @type {BroadcastChannel | undefined} */
   #channel;
 
   /** @param {string | URL} [gateway]  Default: where this file came from. */
   constructor(gateway = new URL(".", import.meta.url)) {
     super();
     this.#gateway = String(gateway).replace(/\/*$/, "/");
-    if (typeof BroadcastChannel === "function") {
-      this.#channel = new BroadcastChannel(this.#sharedName);
-      this.#channel.onmessage = ({ data }) => this.#onMessage(data ?? {});
-    }
+    this.#channel = allowed(() => new BroadcastChannel(this.#sharedName));
+    if (this.#channel) this.#channel.onmessage = ({ data }) => this.#onMessage(data ?? {});
     addEventListener("online", () => this.#onWake(false));
     addEventListener("pageshow", (event) => event.persisted && this.#onWake(true));
     document.addEventListener("visibilitychange", () => document.hidden || this.#onWake(false));
@@ -143,7 +140,7 @@ export class ShotGridLogin extends EventTarget {
 
   /** Continues `signInWithBrowser` after a reload. @returns {Promise<BrowserSignIn | null>} */
   resumeSignIn() {
-    return this.#run("browser", "resume", null);
+    return this.#run("browser", "resume");
   }
 
   /**
@@ -209,20 +206,16 @@ export class ShotGridLogin extends EventTarget {
 
   /**
    * The site's access token, fresh enough to be used now. Send it to the site only, and do not store it.
+   * @returns {Promise<string>}
    * @throws {LoginError} `signed_out`, `session_ended`, or the token cannot be renewed.
    */
   async accessToken() {
-    return (await this.#freshSession()).accessToken;
+    return (await this.#run("fetch", "freshSession")).accessToken;
   }
 
-  /** The token for studio APIs, as fresh as `accessToken`. The site does not accept it. Do not store it. */
+  /** The token for studio APIs. The site does not accept it. Do not store it. @returns {Promise<string>} */
   async apiToken() {
-    return (await this.#freshSession()).apiToken;
-  }
-
-  async #freshSession() {
-    if (Date.now() >= (await this.#signedInSession()).renewAt) await this.#renew();
-    return this.#signedInSession();
+    return (await this.#run("fetch", "freshSession")).apiToken;
   }
 
   async #signedInSession() {
@@ -237,7 +230,7 @@ export class ShotGridLogin extends EventTarget {
   }
 
   /** Runs a function of a module that only some pages need. */
-  async #run(/** @type {string} */ name, /** @type {string} */ action, /** @type {any} */ argument) {
+  async #run(/** @type {string} */ name, /** @type {string} */ action, /** @type {any} */ argument = null) {
     const file = `./shotgrid-login-${name}.js`;
     // Firefox caches a failed import.
     const module = await import(file).catch(() => import(`${file}?${Date.now()}`)).catch(() => {
@@ -254,7 +247,6 @@ export class ShotGridLogin extends EventTarget {
       handle: () => this.#handle(),
       adopt: (body) => this.#updateSession(body),
       session: () => this.#signedInSession(),
-      freshSession: () => this.#freshSession(),
       renew: (token, bySite) => this.#renew(token, bySite),
       apiOrigins: this.#apiOrigins,
       timeout,
@@ -323,9 +315,8 @@ export class ShotGridLogin extends EventTarget {
     this.#endDelay();
     const session = this.#session;
     if (!session || !(always || Date.now() >= session.expiresAt)) return;
-    // Other tabs may have newer handles. If the renewal fails, the next request tries again.
-    const restored = session.refreshToken ? this.restore() : this.#restored;
-    restored.then(() => this.#renew(session.accessToken)).catch(() => {});
+    // Other tabs may have a newer handle. If the renewal fails, the next request tries again.
+    this.restore().then(() => this.#renew(session.accessToken)).catch(() => {});
   }
 
   /** Throws `session_ended` if there was a session and it has ended. */
