@@ -215,6 +215,20 @@ def test_rule_without_the_base_path_denies_only_its_paths_on_every_domain(
     assert not is_allowed(response, f"{STAGE_ARN}/GET/reports/7")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        {"path": "/studio/shots"},
+        {"rawPath": "/studio/shots"},
+        {"requestContext": {"path": "/studio/shots"}},
+        {"requestContext": {"http": {"path": "/studio/shots"}}},
+    ],
+)
+def test_base_path_is_found_in_every_field_that_can_have_the_url(url: dict[str, Any]) -> None:
+    event = {"type": "REQUEST", "version": "2.0", "routeArn": f"{STAGE_ARN}/GET/shots", "headers": {}} | url
+    assert AuthorizerRequest.from_event(event).base_paths == {"/studio"}
+
+
 @WITH_URL
 def test_path_that_the_url_and_the_arn_write_differently_counts_with_its_first_segment(name: str) -> None:
     event = on_custom_domain(EVENTS[name](f"Bearer {TOKEN}", "/shots/7"), "/studio")

@@ -218,10 +218,7 @@ def _parsed(response: requests.Response, body: bytes) -> Any:
 
 def _is_elsewhere(response: requests.Response) -> bool:
     """Whether a redirect leads to another host. The host itself is text from the site: it is not kept."""
-    try:
-        target = urlsplit(response.headers.get("location", "")).hostname
-    except ValueError:
-        return False
+    target = urlsplit(response.headers.get("location", "")).hostname  # `requests` has rejected an invalid one
     return target is not None and target != urlsplit(response.url).hostname
 
 
