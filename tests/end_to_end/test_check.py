@@ -161,8 +161,9 @@ class Proxy:
         change_request: changes each request before it is sent.
         base_path: the path under which the proxy serves the gateway.
         maps_own_origin: pages on the proxy count as pages on the gateway's own site.
-        recorded: responses to reuse. It must not be set for a check that signs a user in and out, because a session
-            changes the responses to the same requests.
+        recorded: responses to the requests of a check without a user, to reuse.
+        signs_in: the check signs a user in. The responses to its other requests are reused, and none is added: a
+            session changes the responses to the same requests.
     """
 
     gateway: Gateway
@@ -170,7 +171,8 @@ class Proxy:
     change_request: Callable[[BaseHTTPRequestHandler], object] = lambda _: None
     base_path: str = ""
     maps_own_origin: bool = True
-    recorded: Recorded | None = None
+    recorded: Recorded = field(default_factory=dict)
+    signs_in: bool = False
 
     def respond(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("content-length", 0)))
@@ -193,12 +195,13 @@ class Proxy:
         headers = {**request.headers, "host": self.gateway.host}
         if self.maps_own_origin:
             headers = {name: url(self.gateway) if value == own_origin else value for name, value in headers.items()}
-        key = (request.command, request.path, request.headers.get("origin"), body)
-        if self.recorded is not None and key in self.recorded:
+        path = request.path.removeprefix(self.base_path)
+        key = (request.command, path, *map(request.headers.get, ("origin", "cookie", "authorization")), body)
+        if key in self.recorded:
             return self.recorded[key]
-        target = f"{self.gateway.aws.endpoint}{request.path.removeprefix(self.base_path)}"
+        target = f"{self.gateway.aws.endpoint}{path}"
         response = requests.request(request.command, target, data=body, headers=headers, timeout=60)
-        if self.recorded is not None:
+        if not self.signs_in:
             self.recorded[key] = response
         return response
 
@@ -223,9 +226,12 @@ def serving(proxy: Proxy) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Recorded:
+def recorded(gateway: Gateway) -> Recorded:
     """Return the responses that proxies of this module share, so that the same request reaches the gateway once."""
-    return {}
+    responses: Recorded = {}
+    with serving(Proxy(gateway, recorded=responses)) as proxy:
+        check(gateway.site.url, "--gateway", proxy, "--origin", PAGE, "--origin", OTHER_PAGE)
+    return responses
 
 
 # ---- the gateway -------------------------------------------------------------------------------------------
@@ -358,13 +364,14 @@ class Approver:
 
 @pytest.mark.parametrize("origins", [[PAGE], [OTHER_PAGE, PAGE], []])
 def test_user_signs_in_in_the_browser_through_a_gateway_and_out(
-    gateway: Gateway, tmp_path: Path, origins: list[str]
+    gateway: Gateway, recorded: Recorded, tmp_path: Path, origins: list[str]
 ) -> None:
     user, sessions, saved = gateway.new_user(), len(gateway.bearers.all()), tmp_path / "saved.json"
     approver = Approver(gateway.site, user)
     typing = Typing("", "", in_browser=approver)
     options = [f"--origin={origin}" for origin in origins]
-    result = check(*(gateway.site.url, "--json", f"--save={saved}", "--gateway", url(gateway), *options), user=typing)
+    with serving(Proxy(gateway, recorded=recorded, signs_in=True)) as proxy:
+        result = check(*(gateway.site.url, "--json", f"--save={saved}", "--gateway", proxy, *options), user=typing)
     assert result.code == 0, result
     lines = result.lines
     assert lines["site.user"]["value"] == "signs in with the browser"
@@ -391,13 +398,14 @@ def test_user_signs_in_in_the_browser_through_a_gateway_and_out(
     ("decision", "status", "value"), [("decline", "PROBLEM", "410 challenge_ended"), ("nothing", "UNKNOWN", None)]
 )
 def test_sign_in_through_a_gateway_that_is_not_approved_ends_without_a_session(
-    gateway: Gateway, decision: str, status: str, value: str | None
+    gateway: Gateway, recorded: Recorded, decision: str, status: str, value: str | None
 ) -> None:
     sessions = len(gateway.bearers.all())
     decide = gateway.site.decline if decision == "decline" else lambda _: None
     approver = Approver(gateway.site, gateway.new_user(), decide)
     typing = Typing("", "", in_browser=approver, seconds_per_pause=120)
-    result = check(gateway.site.url, "--json", "--gateway", url(gateway), f"--origin={PAGE}", user=typing)
+    with serving(Proxy(gateway, recorded=recorded, signs_in=True)) as proxy:
+        result = check(gateway.site.url, "--json", "--gateway", proxy, f"--origin={PAGE}", user=typing)
     line = result.lines["user.sign-in"]
     assert (result.code, line["status"], line["value"]) == (int(status == "PROBLEM"), status, value)
     assert_has_next_step(line)
@@ -405,7 +413,9 @@ def test_sign_in_through_a_gateway_that_is_not_approved_ends_without_a_session(
     assert len(gateway.bearers.all()) == sessions
 
 
-def test_launcher_that_is_switched_off_before_the_gateway_starts_is_a_problem(gateway: Gateway) -> None:
+def test_launcher_that_is_switched_off_before_the_gateway_starts_is_a_problem(
+    gateway: Gateway, recorded: Recorded
+) -> None:
     user = gateway.new_user()
 
     def approve_and_switch_off(approval_url: str) -> None:
@@ -414,7 +424,8 @@ def test_launcher_that_is_switched_off_before_the_gateway_starts_is_a_problem(ga
 
     try:
         typing = Typing("", "", in_browser=approve_and_switch_off)
-        result = check(gateway.site.url, "--json", "--gateway", url(gateway), f"--origin={PAGE}", user=typing)
+        with serving(Proxy(gateway, recorded=recorded, signs_in=True)) as proxy:
+            result = check(gateway.site.url, "--json", "--gateway", proxy, f"--origin={PAGE}", user=typing)
     finally:
         gateway.site.switch(launcher="on")
     assert (result.code, result.lines["user.sign-in"]["value"]) == (1, "403 browser_sign_in_disabled")
@@ -422,10 +433,13 @@ def test_launcher_that_is_switched_off_before_the_gateway_starts_is_a_problem(ga
     assert_has_next_step(result.lines["user.sign-in"])
 
 
-def test_sign_in_in_the_browser_from_an_origin_that_is_not_allowed_is_a_problem(gateway: Gateway) -> None:
+def test_sign_in_in_the_browser_from_an_origin_that_is_not_allowed_is_a_problem(
+    gateway: Gateway, recorded: Recorded
+) -> None:
     typing = Typing("", "", in_browser=Approver(gateway.site, gateway.new_user()))
     origin = "--origin=https://pages.studio.example"
-    result = check(gateway.site.url, "--json", "--gateway", url(gateway), origin, user=typing)
+    with serving(Proxy(gateway, recorded=recorded, signs_in=True)) as proxy:
+        result = check(gateway.site.url, "--json", "--gateway", proxy, origin, user=typing)
     assert (result.code, result.lines["user.sign-in"]["value"]) == (1, "403 origin_not_allowed")
     assert "--origin" in result.lines["user.sign-in"]["next_step"]
 
@@ -435,7 +449,7 @@ def test_sign_in_in_the_browser_from_an_origin_that_is_not_allowed_is_a_problem(
 
 @pytest.mark.parametrize("two_factor", [False, True])
 def test_user_signs_in_and_out_through_a_gateway_with_at_most_one_code(
-    gateway: Gateway, tmp_path: Path, *, two_factor: bool
+    gateway: Gateway, recorded: Recorded, tmp_path: Path, *, two_factor: bool
 ) -> None:
     user, sessions, saved = gateway.new_user(two_factor=two_factor), len(gateway.bearers.all()), tmp_path / "saved.json"
     codes: list[str] = []
@@ -444,10 +458,9 @@ def test_user_signs_in_and_out_through_a_gateway_with_at_most_one_code(
         codes.append(gateway.site.code(user.login))
         return codes[-1]
 
-    result = check(
-        *(gateway.site.url, "--json", f"--save={saved}", "--gateway", url(gateway)),
-        user=Typing(user.login, user.password, code),
-    )
+    typing = Typing(user.login, user.password, code)
+    with serving(Proxy(gateway, recorded=recorded, signs_in=True)) as proxy:
+        result = check(gateway.site.url, "--json", f"--save={saved}", "--gateway", proxy, user=typing)
     assert result.code == 0, result
     lines = result.lines
     assert lines["site.user"]["value"] == ("requires a code" if two_factor else "signs in without a code")
@@ -460,9 +473,12 @@ def test_user_signs_in_and_out_through_a_gateway_with_at_most_one_code(
         assert secret not in text
 
 
-def test_gateway_whose_own_origin_is_not_allowed_is_checked_with_the_token_transport(gateway: Gateway) -> None:
+def test_gateway_whose_own_origin_is_not_allowed_is_checked_with_the_token_transport(
+    gateway: Gateway, recorded: Recorded
+) -> None:
     user, sessions = gateway.new_user(), len(gateway.bearers.all())
-    with serving(Proxy(gateway, base_path="/v1", maps_own_origin=False)) as proxy:
+    own = Proxy(gateway, base_path="/v1", maps_own_origin=False, recorded=recorded, signs_in=True)
+    with serving(own) as proxy:
         result = check(gateway.site.url, "--json", "--gateway", f"{proxy}/v1", user=Typing(user.login, user.password))
     assert result.code == 0, result
     assert "user.cookie" not in result.lines
@@ -472,13 +488,15 @@ def test_gateway_whose_own_origin_is_not_allowed_is_checked_with_the_token_trans
     assert len(gateway.bearers.all()) == sessions  # signed out
 
 
-def test_cookie_without_protection_is_a_problem_and_the_user_is_signed_out(gateway: Gateway) -> None:
+def test_cookie_without_protection_is_a_problem_and_the_user_is_signed_out(
+    gateway: Gateway, recorded: Recorded
+) -> None:
     def weaken(headers: Headers) -> None:
         if "set-cookie" in headers:
             headers["set-cookie"] = headers["set-cookie"].replace("; HttpOnly", "; Domain=studio.com")
 
     user, sessions = gateway.new_user(), len(gateway.bearers.all())
-    with serving(Proxy(gateway, weaken)) as proxy:
+    with serving(Proxy(gateway, weaken, recorded=recorded, signs_in=True)) as proxy:
         result = check(gateway.site.url, "--json", "--gateway", proxy, user=Typing(user.login, user.password))
     assert (result.code, result.statuses()["user.cookie"]) == (1, "PROBLEM")
     assert "httponly is missing, it has a domain" in result.lines["user.cookie"]["meaning"]

@@ -240,7 +240,9 @@ class _UserSession:
         self._api_token = str(fields.get("api_token", ""))
         self.site_url = str(fields.get("site_url", ""))
         if self._page_headers:
-            self._handle, self.cookie_faults = _read_cookie(response)
+            # A refresh that returns the same handle does not set the cookie again, and the browser keeps it.
+            if not self._handle or "set-cookie" in response.headers:
+                self._handle, self.cookie_faults = _read_cookie(response)
         else:
             self._handle = str(fields.get("refresh_token", ""))
         return True
