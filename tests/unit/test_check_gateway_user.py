@@ -12,7 +12,7 @@ from shotgrid_login_ops.check import gateway_check, gateway_user
 from shotgrid_login_ops.check.connection import Connection, Response
 from shotgrid_login_ops.check.findings import Finding, Status
 from shotgrid_login_ops.check.site_sign_in import SignIn
-from shotgrid_login_ops.check.terminal import Terminal
+from shotgrid_login_ops.check.terminal import Credentials, Terminal
 from tests.support.check import Typing
 from tests.support.replay import Replay, http, replaying
 
@@ -112,6 +112,23 @@ def test_poll_without_a_result_is_sent_again(silence: bytes, pause: int, note: s
     assert found["user.sign-in"].status is Status.OK
     assert typing.pauses == [5, pause]
     assert note in typing.shown
+
+
+def test_cookie_that_a_refresh_does_not_set_again_is_kept_until_the_sign_out() -> None:
+    cookie = f"{gateway_user.COOKIE}={HANDLE}"
+    body_of_page = json.dumps({"access_token": ACCESS_TOKEN, "api_token": API_TOKEN, "site_url": SITE})
+    attributes = "Path=/; Secure; HttpOnly; SameSite=Strict"
+    user, _, sign_out, rejected = SESSION
+    responses = (
+        response(400, code="invalid_request"),
+        http(200, body_of_page, ["content-type: application/json", f"set-cookie: {cookie}; {attributes}"]),
+        *(user, http(200, body_of_page), sign_out, rejected),
+    )
+    with replaying(*responses) as replay:
+        found = gateway_user.sign_in_and_out(Connection(replay.url), SITE, Credentials("a", "b"), lambda: "")
+    assert {finding.status for finding in found} == {Status.OK}
+    for request in replay.requests[3:5]:
+        assert f"cookie: {cookie}\r\n".lower() in request.decode().lower()
 
 
 # ---- no sign-in --------------------------------------------------------------------------------------------
