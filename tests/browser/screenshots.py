@@ -94,6 +94,11 @@ def walk(page: Page, pictures: Pictures, site: FakeSite, gateway: str) -> None:
     element.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
     pictures.take(page, "signed-out-again")
+    page.route("**/auth/refresh", lambda route: route.abort("connectionreset"))
+    page.reload()
+    expect(element.get_by_role("button", name="Sign in again")).to_be_visible()
+    pictures.take(page, "unreachable")
+    page.unroute("**/auth/refresh")
 
 
 def walk_through_identity(browser: Browser, pictures: Pictures, gateway: Gateway) -> None:

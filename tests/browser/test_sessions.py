@@ -697,7 +697,6 @@ def test_user_signs_in_again_while_the_site_does_not_renew_the_session(
     page.reload()
     form.wait_for_state("unreachable")
     expect(form.problem).not_to_be_empty()
-    check_accessibility(page)
     form.sign_in_again_button.click()
     form.wait_for_state("password")
     expect(form.problem).to_be_empty()
@@ -708,6 +707,14 @@ def test_user_signs_in_again_while_the_site_does_not_renew_the_session(
     assert sessions_of(gateway, user) == []  # the sign-in has replaced it
     assert read_site(page) == 200
     monitor.expect_status(502, "/auth/refresh")
+
+
+def test_state_without_a_session_is_accessible(page: Page, monitor: Monitor, gateway: Gateway) -> None:
+    page.route("**/auth/refresh", lambda route: route.abort("connectionreset"))
+    monitor.expect("net::ERR_CONNECTION_RESET")
+    form = open_form(page, gateway, f"http://{gateway.host}/", "unreachable")
+    expect(form.sign_in_again_button).to_be_visible()
+    check_accessibility(page)
 
 
 def test_session_that_is_found_late_does_not_replace_the_form(
