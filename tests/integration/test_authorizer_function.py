@@ -100,6 +100,21 @@ def test_user_who_does_not_meet_a_rule_for_the_api_is_denied(
     assert ("context" in response) == (effect == "Allow")
 
 
+def test_rule_with_the_base_path_of_the_domain_denies_the_api_and_is_logged(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = load_authorizer(aws, rules=f"{API}/studio/reports=Admin;")
+    logged: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(function.module.logger, "error", lambda message, extra: logged.append((message, extra)))
+    event = rest_request("Bearer valid", "/shots")
+    on_domain = event | {"requestContext": event["requestContext"] | {"path": "/studio/shots"}}
+    for group, is_allowed in (("Admin", True), ("Artist", False)):
+        function.sign_in("valid", replace(USER, permission_group=group))
+        assert function.allows(on_domain) is is_allowed
+    reason = {"reason": "a rule has the base path of the domain", "rule": "/studio/reports"}
+    assert logged == [("rejected", reason)]
+
+
 @pytest.mark.parametrize("event", [{}, [], None, "x", {"type": "TOKEN"}, {"Records": []}, {"version": "2.0"}])
 def test_unknown_event_is_denied(authorizer: AuthorizerFunction, event: Any) -> None:
     response = authorizer.handler(event, Context())

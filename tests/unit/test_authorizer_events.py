@@ -229,6 +229,14 @@ def test_base_path_is_found_in_every_field_that_can_have_the_url(url: dict[str, 
     assert AuthorizerRequest.from_event(event).base_paths == {"/studio"}
 
 
+def test_route_without_a_path_shows_no_base_path() -> None:
+    event = http_2(f"Bearer {TOKEN}", "/reports/7") | {"routeArn": f"{STAGE_ARN}/$default"}
+    request = AuthorizerRequest.from_event(event)
+    assert request.base_paths == frozenset()
+    # The policy does not allow such an ARN either: no path can be compared with the rule.
+    assert not is_allowed(request.allow("principal", {}, (REPORTS,)), event["routeArn"])
+
+
 @WITH_URL
 def test_path_that_the_url_and_the_arn_write_differently_counts_with_its_first_segment(name: str) -> None:
     event = on_custom_domain(EVENTS[name](f"Bearer {TOKEN}", "/shots/7"), "/studio")

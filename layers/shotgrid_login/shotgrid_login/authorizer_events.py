@@ -201,11 +201,13 @@ def _url_paths(event: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _base_path(url_path: str, path: str) -> str:
-    """Return what the path of a URL has before the path of an ARN, without a final slash.
+    """Return what the path of a URL has before the path of an ARN, without a final slash; "" if the ARN has no path.
 
     If the two paths end differently, it is the first segment: a wrong base path denies too much, and a missing one too
     little.
     """
+    if not path:
+        return ""
     url_path, path = unquote(url_path).rstrip("/"), unquote(path).rstrip("/")
     if url_path.endswith(path):
         return url_path.removesuffix(path)
