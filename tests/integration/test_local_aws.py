@@ -168,6 +168,16 @@ def test_local_aws_and_its_functions_listen_only_on_loopback(gateway: Gateway) -
     assert set(found) <= LOOPBACK
 
 
+def test_functions_share_one_copy_of_each_layer(gateway: Gateway) -> None:
+    assert gateway.caller().methods().status == 200
+    gateway.caller().refresh("invalid")
+    folder = gateway.aws.log.parent
+    links = list(folder.glob("ministack-lambda-*/layer_*"))
+    assert len(links) >= 4
+    assert all(link.is_symlink() for link in links if not link.name.endswith(".zip"))
+    assert len(list(folder.glob("layer-*"))) == 2
+
+
 def api_of(gateway: Gateway) -> str:
     """Return the id of the gateway's API."""
     described = gateway.aws.client("cloudformation").describe_stack_resource(

@@ -87,7 +87,7 @@ def granted(function: str) -> set[Grant]:
     found: set[Grant] = set()
     for statement in statements(function):
         actions = {action.partition(":")[2] for action in statement["Action"]}
-        condition = statement.get("Condition")
+        condition = statement.get("Condition", {})
         match statement["Resource"]:
             case {"Fn::GetAtt": ["StateTable", "Arn"]}:
                 kinds = [pattern.removesuffix("#*") for pattern in _leading_keys(condition)]
@@ -102,7 +102,7 @@ def granted(function: str) -> set[Grant]:
                 assert condition["StringEquals"] == {"kms:EncryptionContext:purpose": purposes}
                 found |= {("key", action, purpose) for action in actions for purpose in purposes}
             case {"Fn::GetAtt": [("BearersTable" | "HashKey") as resource, "Arn"]}:
-                assert condition is None
+                assert condition == {}
                 found |= {
                     ({"BearersTable": "bearers", "HashKey": "hash key"}[resource], action, "") for action in actions
                 }
