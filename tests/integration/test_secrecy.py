@@ -16,7 +16,7 @@ from tests.support.secrecy import function_logs, secrets_in_logs, secrets_in_tab
 pytestmark = pytest.mark.last
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def used(gateway: Gateway) -> Gateway:
     """A gateway that has received each kind of secret, even if these tests run alone."""
     user = gateway.new_user(two_factor=True)
