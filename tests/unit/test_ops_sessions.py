@@ -208,13 +208,20 @@ def test_sign_in_that_is_stored_after_the_table_was_read_does_not_survive(
     assert readings == [3]
 
 
+def test_session_whose_function_has_a_clock_that_is_ahead_does_not_survive(core: Core, operator: Operator) -> None:
+    core.clock.advance(4)
+    result = core.signed_in()
+    assert "Ended 1 session of 1 user." in operator.run("sessions", "end", "--all", "--yes").out
+    assert_ended(core, result)
+
+
 def test_sign_in_after_the_start_of_the_command_is_not_ended_and_reported(
     core: Core, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, new = core.signed_in(), list[SignedIn]()
 
     def sign_in_later() -> None:
-        core.clock.advance(60)
+        core.clock.advance(3600)
         new.append(core.signed_in())
 
     before_return(monkeypatch, sign_in_later)
