@@ -96,6 +96,16 @@ def test_parts_cannot_be_left_out_moved_or_replaced(sealer: Sealer) -> None:
             sealer.open(altered, CONTEXT)
 
 
+def test_encryption_context_of_a_part_has_the_value_the_number_and_the_number_of_all_parts(
+    aws: LocalAws, key_arn: str, sealer: Sealer
+) -> None:
+    sealed = sealer.seal(value(2 * PART_BYTES), CONTEXT)
+    value_id = head(sealed)[len(MARK) :].hex()
+    for number, part in enumerate(parts(sealed), 1):
+        context = {**CONTEXT, "value": value_id, "part": str(number), "parts": "2"}
+        aws.client("kms").decrypt(KeyId=key_arn, CiphertextBlob=part[LENGTH_BYTES:], EncryptionContext=context)
+
+
 def test_part_is_not_a_value_of_its_own(sealer: Sealer) -> None:
     sealed = sealer.seal(value(PART_BYTES + 10), CONTEXT)
     for part in parts(sealed):
