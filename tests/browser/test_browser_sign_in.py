@@ -556,6 +556,21 @@ def test_other_user_never_replaces_a_signed_in_user_silently(
     assert page.evaluate("signIn.done.then((user) => user.login)") == other.login
 
 
+def test_approved_sign_in_ends_the_session_that_it_replaces(
+    page: Page, account: Account, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    monitor.allows_handle = True
+    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "browser")
+    form.sign_in_with_browser(account)
+    ((name, old),) = page.evaluate("Object.entries(sessionStorage)")
+    run(page, "await login.signInWithBrowser({ open: false });")
+    gateway.site.approve(gateway.site.approval_requests[-1].id, account)
+    form.come_back()
+    until(lambda: page.evaluate("(name) => sessionStorage.getItem(name)", name) != old)
+    assert gateway.caller().refresh(old).status == 401
+    assert read_site(page) == 200
+
+
 # ---- what the element offers ---------------------------------------------------------------------------------------
 
 
@@ -659,14 +674,14 @@ UNKNOWN = {"method": "unknown", "password": "unknown", "browser": "unknown"}
             {"method": "oxygen", "password": "legacy", "browser": "no"},
             "password",
             "password",
-            "Never type your Autodesk password here. If you have no legacy login, ask the site's administrator",
+            "Never type your Autodesk password here. If you have no legacy login, ask your administrator",
         ),
         ({"method": "saml2", "password": "no", "browser": "yes"}, "browser", "browser_button", "as always"),
         (
             {"method": "saml2", "password": "no", "browser": "no"},
             "browser",
             "",
-            "This site cannot sign you in here. Ask the site's administrator to enable the App Session Launcher.",
+            "This site cannot sign you in here: ask your administrator to enable sign-in with the browser.",
         ),
     ],
     ids=["passwords", "only_passwords", "unknown", "identity_without_launcher", "sso", "sso_without_launcher"],

@@ -6,11 +6,39 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.support.browser import Monitor
 from tests.support.client import Gateway
-from tests.support.pages import Form, run, stop_clock
+from tests.support.pages import COME_BACK, FAST_TIMERS, Form, open_form, run, stop_clock, wait_for_attribute
+
+# What the oldest browsers of docs/pages.md do not have.
+NEWER_FUNCTIONS = """
+delete AbortSignal.timeout;
+delete AbortSignal.any;
+delete AbortSignal.abort;
+delete AbortSignal.prototype.throwIfAborted;
+delete AbortSignal.prototype.reason;
+delete ShadowRoot.prototype.adoptedStyleSheets;
+delete Array.prototype.at;
+delete Array.prototype.findLast;
+delete Array.prototype.toSorted;
+delete Object.hasOwn;
+delete Object.groupBy;
+delete Promise.withResolvers;
+delete String.prototype.at;
+delete globalThis.structuredClone;
+delete globalThis.reportError;
+delete Crypto.prototype.randomUUID;
+delete Element.prototype.checkVisibility;
+"""
+
+ABORTED_FETCH = """
+const stop = new AbortController();
+const fetched = login.fetch(`${login.site}/api/v1/entity/shots`, { signal: stop.signal });
+stop.abort();
+await fetched;
+"""
 
 # The browser's address. The gateway counts failed attempts by user and network.
 BROWSER_ADDRESS = "127.0.0.1"
@@ -295,3 +323,67 @@ def test_try_again_works_after_the_origin_was_rejected(
     page.get_by_role("button", name="Try again").click()
     expect(form.username).to_be_visible()
     expect(form.problem).to_be_empty()
+
+
+@pytest.mark.parametrize("host", ["pages.login.localhost", "elsewhere.localhost"])
+def test_older_browser_signs_in_reads_the_site_and_signs_out(
+    context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int, host: str
+) -> None:
+    monitor.allows_handle = host == "elsewhere.localhost"
+    page = context.new_page()
+    page.add_init_script(NEWER_FUNCTIONS)
+    form = open_form(page, gateway, f"http://{host}:{pages_port}/projects", "password")
+    expect(form.submit_button).to_have_css("background-color", "rgb(11, 99, 206)")
+    user = gateway.new_user(two_factor=True)
+    form.sign_in(user)
+    assert run(page, ABORTED_FETCH) == "AbortError"
+    page.reload()
+    form.expect_signed_in(user)
+    form.sign_out()
+    form.sign_in_with_browser(user, form.browser_link)
+
+
+def test_older_browser_gives_up_a_call_without_a_response(
+    context: BrowserContext, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    page = context.new_page()
+    page.add_init_script(NEWER_FUNCTIONS + FAST_TIMERS)
+    page.route("**/auth/refresh", lambda _: None)  # no response
+    form = open_form(page, gateway, f"http://pages.login.localhost:{pages_port}/projects", "unreachable")
+    expect(form.problem).to_contain_text("The sign-in service cannot be reached.")
+    page.unroute("**/auth/refresh")
+
+
+def test_sign_out_shows_its_progress(signed_in_form: Form, page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/auth/logout", lambda route: held.append(route))
+    signed_in_form.sign_out_button.click()
+    button = signed_in_form.element.get_by_role("button", name="Signing out…")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    button.click(force=True)
+    (route,) = held
+    route.continue_()
+    signed_in_form.wait_for_state("password")
+
+
+def test_elements_of_a_page_share_a_browser_sign_in(form: Form, page: Page, monitor: Monitor, gateway: Gateway) -> None:
+    request, _ = form.start_in_browser(form.browser_link)
+    page.evaluate("document.body.append(document.createElement('shotgrid-login'))")
+    wait_for_attribute(page.locator("shotgrid-login").last, "state", "waiting")
+    user = gateway.new_user(two_factor=False)
+    gateway.site.approve(request.id, user)
+    with page.expect_response("**/auth/approval"):
+        page.evaluate(COME_BACK)
+    for element in page.locator("shotgrid-login").all():
+        wait_for_attribute(element, "state", "signed-in")
+    assert len(monitor.requests_to("/auth/approval")) == 1
+
+
+@pytest.mark.usefixtures("own_context")
+def test_hint_to_close_the_tab_of_the_site_disappears(form: Form, page: Page, gateway: Gateway) -> None:
+    page.clock.install()
+    form.sign_in_with_browser(gateway.new_user(two_factor=False), form.browser_link)
+    hint = form.element.get_by_text("You can close the ShotGrid tab.")
+    expect(hint).to_be_visible()
+    page.clock.run_for(60_000)
+    expect(hint).to_be_hidden()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.site.fake_site import Account
 from tests.support.browser import Monitor
 from tests.support.client import Gateway
-from tests.support.documented_pages import documented_pages
-from tests.support.pages import expire_tokens, open_form, read_site, wait_for_text
+from tests.support.documented_pages import GATEWAY, documented_pages
+from tests.support.pages import Form, expire_tokens, open_form, read_site, wait_for_text
 
 SAME_SITE = "pages.login.localhost"
 OTHER_SITE = "elsewhere.localhost"
@@ -104,10 +106,7 @@ def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blo
     page: Page, gateway: Gateway, pages_port: int
 ) -> None:
     page.goto(f"http://{OTHER_SITE}:{pages_port}/")
-    page.evaluate(
-        "url => document.body.append(Object.assign(document.createElement('iframe'), { src: url }))",
-        f"http://{SAME_SITE}:{pages_port}/projects",
-    )
+    _add_frame(page, f"http://{SAME_SITE}:{pages_port}/projects")
     form = page.frame_locator("iframe")
     user = gateway.new_user(two_factor=False)
     form.get_by_label("User name").fill(user.login)
@@ -128,6 +127,58 @@ def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blo
     assert gateway.site.requests_for(user, "refresh_token") == 1
     form.get_by_role("button", name="Sign out").click()
     expect(form.get_by_text("You are signed out.")).to_be_visible()
+
+
+def test_plain_page_in_a_frame_of_another_site_gets_a_token(page: Page, gateway: Gateway, pages_port: int) -> None:
+    """Chromium would drop a cookie. The page does not know that it is in a frame: the gateway finds out."""
+    page.goto(f"http://{OTHER_SITE}:{pages_port}/")
+    _add_frame(page, f"http://{SAME_SITE}:{pages_port}/plain-fetch")
+    frame = page.frame_locator("iframe")
+    user = gateway.new_user(two_factor=True)
+    page.once("dialog", lambda dialog: dialog.accept(gateway.site.code(user.login)))
+    frame.locator("input").first.fill(user.login)
+    frame.locator("input[type=password]").fill(user.password)
+    with page.expect_response("**/auth/otp") as signed_in:
+        frame.get_by_role("button").click()
+    gateway.secrets.add(signed_in.value.json()["refresh_token"])
+    assert "set-cookie" not in signed_in.value.all_headers()
+    wait_for_text(frame.locator("output"), f"Signed in as {user.login}")
+
+
+def test_page_in_a_sandbox_without_an_origin_says_so(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
+    page.goto(f"http://{SAME_SITE}:{pages_port}/")
+    _add_frame(page, f"http://{SAME_SITE}:{pages_port}/projects", "allow-scripts")
+    form = Form(page, gateway, page.frames[1])
+    form.wait_for_state("unreachable")
+    expect(form.problem).to_have_text(
+        "Sign-in does not work in this page, because it is in a sandbox. Open the page in a tab of its own, or add "
+        "allow-same-origin to the sandbox of its frame."
+    )
+
+
+def test_page_that_is_opened_as_a_file_says_so(page: Page, monitor: Monitor, gateway: Gateway, tmp_path: Path) -> None:
+    monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
+    file = tmp_path / "projects.html"
+    file.write_text(documented_pages()["projects"].replace(GATEWAY, f"http://{gateway.host}"))
+    form = open_form(page, gateway, file.as_uri(), "unreachable")
+    expect(form.problem).to_have_text(
+        "Sign-in does not work in a page that is opened as a file. Open the page at an address of a web server."
+    )
+
+
+def _add_frame(page: Page, url: str, sandbox: str | None = None) -> None:
+    page.evaluate(
+        """([url, sandbox]) => {
+          const frame = document.createElement("iframe");
+          if (sandbox !== null) frame.sandbox = sandbox;
+          frame.src = url;
+          document.body.append(frame);
+        }""",
+        [url, sandbox],
+    )
 
 
 def _expect_code_required(page: Page, monitor: Monitor, user: Account) -> None:
