@@ -74,6 +74,7 @@ def test_example_has_a_strict_content_security_policy(gateway: Gateway) -> None:
     assert policy["require-trusted-types-for"] == "'script'"
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
     assert "access-control-allow-origin" not in headers
 
 
