@@ -47,7 +47,7 @@ export declare class ShotGridLogin extends EventTarget {
     #private;
     /** @param {string | URL} [gateway]  Default: where this file came from. */
     constructor(gateway?: string | URL);
-    /** The user who is signed in. */
+    /** The user who is signed in. @returns {User | null} */
     get user(): User | null;
     /** The site's root without a final slash, while a user is signed in. */
     get site(): string | null;

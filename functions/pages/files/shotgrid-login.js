@@ -87,7 +87,7 @@ export class ShotGridLogin extends EventTarget {
     this.restore();
   }
 
-  /** The user who is signed in. */
+  /** The user who is signed in. @returns {User | null} */
   get user() {
     return this.#session?.user ?? null;
   }
