@@ -26,5 +26,5 @@ def handler(request: http.Request) -> http.Response:
     if isinstance(result, Pending):
         body = {"status": "approval_pending", "interval": PAGE_INTERVAL, "expires_in": result.expires_in}
         return http.Response(202, "approval_pending", body)
-    transport.end_replaced(request, fields, sessions, result)
+    transport.end_replaced(request, fields, started, sessions, result)
     return transport.signed_in(result, started, configuration.site_url)

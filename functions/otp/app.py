@@ -17,5 +17,5 @@ def handler(request: http.Request) -> http.Response:
     chosen = transport.choose(request, fields)
     challenge = sign_in.open_challenge(fields["challenge"])
     result = sign_in.with_code(challenge, fields["code"], request.source_address)
-    transport.end_replaced(request, fields, sessions, result)
+    transport.end_replaced(request, fields, chosen, sessions, result)
     return transport.signed_in(result, chosen, configuration.site_url)

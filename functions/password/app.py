@@ -19,5 +19,5 @@ def handler(request: http.Request) -> http.Response:
     if isinstance(result, Challenge):
         body = {"status": "otp_required", "challenge": result.text, "expires_in": result.expires_in}
         return http.Response(202, "otp_required", body)
-    transport.end_replaced(request, fields, sessions, result)
+    transport.end_replaced(request, fields, chosen, sessions, result)
     return transport.signed_in(result, chosen, configuration.site_url)

@@ -22,7 +22,7 @@ from shotgrid_login.refresh import (
     WAIT_SECONDS,
     Refresh,
 )
-from shotgrid_login.sessions import GRACE_SECONDS, MAX_WAITERS, Handle, SignedIn
+from shotgrid_login.sessions import GRACE_SECONDS, MAX_WAITERS, Handle, Session, SignedIn
 from shotgrid_login.site import RESPONSE_SECONDS, USER_SECONDS, Site
 from tests.site.fake_site import Account
 from tests.support.core import Core
@@ -253,6 +253,25 @@ def test_pages_that_share_a_cookie_but_no_lock_keep_their_session(core: Core) ->
             results = [page.result() for page in [pool.submit(patient(core).refresh, cookie) for _ in range(3)]]
         cookie = results[lifetime % 3].handle
         assert len({result.access_token for result in results}) == 1
+
+
+def test_caller_that_finds_the_session_rotated_gets_the_new_generation(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = core.signed_in()
+    core.clock.advance(120)
+    note_use = core.sessions.note_use
+
+    def rotated_in_between(session: Session, now: int, *, confirms: bool) -> Session:
+        patched.undo()
+        core.refresh().refresh(first.handle, first.access_token)
+        return note_use(session, now, confirms=confirms)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(core.sessions, "note_use", rotated_in_between)
+        result = core.refresh().refresh(first.handle)
+    assert result.access_token != first.access_token
+    assert core.refresh().refresh(result.handle).access_token == result.access_token
 
 
 def test_tabs_that_share_the_newest_handle_keep_their_session(core: Core) -> None:

@@ -290,6 +290,15 @@ def test_activity_never_moves_the_idle_limit_back(core: Core) -> None:
     assert later.idle_expires_at == newer.idle_expires_at
 
 
+def test_late_caller_does_not_take_back_that_a_generation_was_used(core: Core) -> None:
+    first = start(core)
+    read_before = rotate(core, first).session
+    core.sessions.note_use(read_before, core.clock.now, confirms=True)
+    core.clock.advance(GRACE_SECONDS + 1)
+    assert core.sessions.note_use(read_before, core.clock.now, confirms=False).is_confirmed
+    assert state(core, first.handle) is HandleState.REPLAYED
+
+
 def test_activity_is_not_noted_in_a_session_that_was_rotated_since_it_was_read(core: Core) -> None:
     first = start(core)
     second = rotate(core, first)
@@ -363,6 +372,19 @@ def test_a_few_callers_can_wait_for_each_lease(core: Core) -> None:
         assert core.sessions.join_waiters(leased)  # the lease is over, so there is nothing to wait for
 
 
+def test_waiting_for_a_lease_that_is_over_changes_nothing(core: Core) -> None:
+    first = start(core)
+    leased = core.sessions.take_lease(first.session, core.clock.now + 20, core.clock.now)
+    assert leased
+    second = rotate(core, first)
+    before = core.session_row(second)
+    assert core.sessions.join_waiters(leased)
+    assert core.session_row(second) == before
+    core.sessions.end(second.session)
+    assert core.sessions.join_waiters(leased)
+    assert not core.has_session(second)
+
+
 # ---- rotation ------------------------------------------------------------------------------------------------
 
 
@@ -384,6 +406,54 @@ def test_rotation_of_a_fresh_token_deletes_its_bearer(core: Core) -> None:
     second = rotate(core, first)  # the site has rejected a token that was still fresh
     assert not has_bearer(core, first)
     assert has_bearer(core, second)
+
+
+def test_rotation_of_a_fresh_token_keeps_a_working_bearer_if_the_function_crashes(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = start(core)
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(core.storage.state, "put", crash)
+        with pytest.raises(KeyboardInterrupt):
+            try_to_rotate(core, first)
+    assert has_bearer(core, first)
+
+
+def test_bearer_that_the_row_no_longer_lists_is_deleted(core: Core) -> None:
+    # The site has shortened the life of its tokens, so the first bearer would outlive the third one.
+    first = start(core, expires_in=3600)
+    core.clock.advance(3541)
+    now = core.clock.now
+    second = core.sessions.rotate(first.session, first.handle, None, tokens(core, expires_in=60), now, now)
+    assert second is not None
+    assert has_bearer(core, first)
+    core.clock.advance(31)
+    third = rotate(core, second)
+    assert not has_bearer(core, first)
+    assert core.bearers_of(first) == set(third.session.bearers)
+
+
+def test_rotation_counts_from_when_the_site_was_called_and_the_grace_period_from_when_it_responded(core: Core) -> None:
+    first = start(core)
+    core.expire_access_token()
+    requested_at = core.clock.now
+    core.clock.advance(13)
+    new = tokens(core)
+    second = core.sessions.rotate(first.session, first.handle, None, new, requested_at, core.clock.now)
+    assert second is not None
+    assert second.session.access_expires_at == requested_at + 600
+    assert second.session.previous_until == core.clock.now + GRACE_SECONDS
+    assert second.session.user_hash == first.session.user_hash != ""
+    # The token was fresh when the site was called, and is not any more: the site has rejected it.
+    third = start(core)
+    requested_at = third.session.fresh_until - 1
+    core.clock.now = requested_at + 13
+    assert core.sessions.rotate(third.session, third.handle, None, new, requested_at, core.clock.now)
+    assert not has_bearer(core, third)
 
 
 def test_rotation_lists_at_most_two_bearers(core: Core) -> None:
@@ -492,12 +562,19 @@ def test_sessions_of_one_user_are_independent(core: Core) -> None:
     assert has_bearer(core, laptop)
 
 
-def test_sign_out_everywhere_ends_all_sessions_of_the_user_and_no_other(core: Core) -> None:
+def test_sign_out_everywhere_ends_all_sessions_of_the_user_and_no_other(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user = User("HumanUser", secrets.randbelow(10**9), "everywhere")
     sessions = [core.sessions.start(user, tokens(core), core.clock.now, user_hash="") for _ in range(3)]
     sessions[1] = rotate(core, sessions[1])
     other = start(core)
+    ended_first: list[str] = []
+    end = core.sessions.end
+    monkeypatch.setattr(core.sessions, "end", lambda one: (ended_first.append(one.session_id), end(one)))
     core.sessions.sign_out(sessions[0].handle, everywhere=True)
+    # Its own session ends last, so that the page can repeat a request that was interrupted.
+    assert ended_first[-1] == sessions[0].session.session_id
     for ended in sessions:
         assert not core.has_session(ended)
         assert not core.bearers_of(ended)
@@ -526,8 +603,41 @@ def test_session_of_an_older_version_goes_on_with_its_next_site_call(core: Core)
 
 def test_sign_out_ends_a_session_of_an_older_version(core: Core) -> None:
     new = core.signed_in()
-    core.sessions.sign_out(core.make_legacy(new))
+    handle = core.make_legacy(new)
+    for forged in (Handle.issue(handle.session_id, b"", b""), made_up(handle.session_id)):
+        core.sessions.sign_out(forged)
+        with pytest.raises(SessionEnded):
+            state(core, forged)
+    assert core.has_session(new)
+    core.sessions.sign_out(handle)
     assert not core.has_session(new)
+
+
+def test_previous_handle_of_an_older_version_counts_as_replayed_after_its_grace_period(core: Core) -> None:
+    new = core.signed_in()
+    current = core.make_legacy(new)
+    previous = made_up(current.session_id)
+    row = core.session_row(new) | {"previous_hash": previous.hash, "previous_until": core.clock.now + 30}
+    core.storage.state.put(row)
+    assert state(core, previous) is HandleState.PREVIOUS
+    core.clock.advance(31)
+    assert state(core, previous) is HandleState.REPLAYED
+
+
+def test_session_that_an_older_version_rotates_meanwhile_goes_on(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = core.new_user()
+    new = core.signed_in(user)
+    handle = core.make_legacy(new)
+    read = core.sessions.find(handle.session_id, core.clock.now)
+    newer = core.make_legacy(core.refresh().refresh(handle))  # by a function of the older version
+    row = core.session_row(new) | {"previous_hash": handle.hash, "previous_until": core.clock.now + 30}
+    core.storage.state.put(row)
+    with monkeypatch.context() as patched:
+        patched.setattr(core.sessions, "find", lambda *_: (patched.undo(), read)[1])
+        result = core.refresh().refresh(handle)
+    assert core.bearers.find(result.api_token, core.clock.now) is not None
+    assert core.refresh().refresh(result.handle).access_token == result.access_token
+    assert newer != handle
 
 
 # ---- bearers -------------------------------------------------------------------------------------------------

@@ -262,6 +262,8 @@ class Approvals:
     def result(self, approval: Approval) -> Result:
         """Open the session's secrets that `finish` sealed; raises `ApprovalEnded` if they cannot be opened."""
         opened = self._open(approval)
+        if "generation" not in opened:  # sealed by an earlier version
+            raise ApprovalEnded
         return Result(
             Handle.parse(str(opened["handle"])),
             str(opened["access_token"]),

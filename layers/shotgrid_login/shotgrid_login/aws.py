@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
 
-# DynamoDB and KMS respond within milliseconds. Fail and retry early: waiting longer for one response would exceed the
-# caller's timeout and, in `refresh`, the lease. Seconds.
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
+# DynamoDB and KMS respond within milliseconds. Fail and retry early: a function can have to wait for the site and then
+# for two calls that hang, and API Gateway stops waiting after 29 s. A call takes 4 s at most: two tries and a pause.
+# Seconds.
+_CONFIG = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 @cache

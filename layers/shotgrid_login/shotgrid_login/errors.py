@@ -99,7 +99,7 @@ class SessionEnded(LoginError):
 
 
 class HandleReplayed(SessionEnded):
-    """A handle was used long after its rotation, so a copy exists. The session was ended."""
+    """A handle was used that another one has replaced, so a copy exists. The session was ended."""
 
     outcome = "handle_replayed"
 

@@ -94,12 +94,12 @@ class Refresh:
         while True:
             if session.generation != stale.generation:  # another caller has rotated the session
                 return self._result(handle, session, *self._recognize(handle, session))
+            if self._seconds() > deadline:
+                raise SiteUnavailable("another refresh of the session is still waiting for the site", RETRY_AFTER)
             if self._is_leased(session):
-                is_usable = session.access_expires_at > self._now() and bool(opened.api_token)
+                is_usable = session.access_expires_at > self._now() and not session.legacy_hash
                 if is_usable and not is_forced:
                     return self._result(handle, session, state, opened)
-                if self._seconds() > deadline:
-                    raise SiteUnavailable("another refresh of the session is still waiting for the site", RETRY_AFTER)
                 if session.lease != awaited_lease and not self._sessions.join_waiters(session):
                     raise SiteUnavailable("enough callers wait for the refresh of the session", RETRY_AFTER)
                 awaited_lease = session.lease
@@ -142,6 +142,8 @@ class Refresh:
         noted = self._sessions.note_use(session, self._now(), confirms=state is HandleState.CURRENT)
         if noted.generation != session.generation:  # another caller has just rotated it
             return self._result(handle, noted, *self._recognize(handle, noted))
+        if noted.legacy_hash:  # a function of an earlier version has rotated it, and its row has no bearer
+            return self._renewed(handle, noted, state, opened, is_forced=False)
         return self._sessions.result(noted, handle, state, opened)
 
     def _recognize(self, handle: Handle, session: Session) -> tuple[HandleState, Secrets]:

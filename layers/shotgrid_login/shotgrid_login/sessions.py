@@ -251,20 +251,16 @@ class Sessions:
         in the meantime, nothing is noted, and the returned session has another generation.
         """
         idle_expires_at = self._idle_limit(now, session.access_expires_at, session.expires_at)
-        if idle_expires_at - session.idle_expires_at <= IDLE_RESOLUTION and (session.is_confirmed or not confirms):
+        confirms = confirms and not session.is_confirmed
+        if idle_expires_at - session.idle_expires_at <= IDLE_RESOLUTION and not confirms:
             return session
         condition, values = _unchanged(session)
+        values |= {"idle_expires_at": max(idle_expires_at, session.idle_expires_at)}
+        change = "SET idle_expires_at = :idle_expires_at"
+        if confirms:  # only ever set: another caller may have confirmed the generation in the meantime
+            change, values = f"{change}, confirmed = :one", values | {"one": 1}
         try:
-            row = self._table.update(
-                _row_id(session.session_id),
-                "SET idle_expires_at = :idle_expires_at, confirmed = :confirmed",
-                condition,
-                values
-                | {
-                    "idle_expires_at": max(idle_expires_at, session.idle_expires_at),
-                    "confirmed": int(session.is_confirmed or confirms),
-                },
-            )
+            row = self._table.update(_row_id(session.session_id), change, condition, values)
         except ConditionFailed as failed:
             if failed.row is None:
                 raise SessionEnded from None
@@ -336,7 +332,7 @@ class Sessions:
         The previous bearer stays valid until it expires, because another tab may be using it. If the previous access
         token is still fresh, the site has rejected it, and its bearer ends.
         """
-        rejected = session.bearers if session.fresh_until > requested_at else ()
+        current, older = session.bearers[:1], session.bearers[1:]
         rotated, generation = self._build(
             session.session_id,
             session.handle_key or secrets.token_bytes(32),
@@ -348,11 +344,11 @@ class Sessions:
             now=requested_at,
             previous_hash=handle.hash,
             previous_until=now + GRACE_SECONDS,
-            previous_bearers=() if rejected else session.bearers[:1],
+            previous_bearers=current,
             forced_at=session.forced_at,
         )
         self._write_bearer(rotated)
-        for row_id in rejected:
+        for row_id in older:  # the new row does not list them, so sign-out would not find them
             self._bearers.delete(row_id)
         condition, values = _unchanged(session)
         try:
@@ -367,6 +363,10 @@ class Sessions:
         except ConditionFailed:
             self._bearers.delete(rotated.bearers[0])
             return None
+        if session.fresh_until > requested_at:
+            # After the session row: if the function crashes before, the session keeps a bearer that works.
+            for row_id in current:
+                self._bearers.delete(row_id)
         return self._signed_in(rotated, generation)
 
     def result(self, session: Session, handle: Handle, state: HandleState, opened: Secrets) -> SignedIn:
@@ -387,7 +387,8 @@ class Sessions:
         if not self._is_issued(handle, session):
             return
         if everywhere:
-            self._end_all_of(session.user)
+            self._end_others(session)
+        # Its own session ends last: if the function crashes before, the page can repeat the request.
         self.end(session)
 
     def end(self, session: Session) -> None:
@@ -403,10 +404,10 @@ class Sessions:
         """
         return self._end(session) is None
 
-    def _end_all_of(self, user: User) -> None:
-        for row_id in self._table.ids(INDEX, "user_key", _user_key(user)):
+    def _end_others(self, session: Session) -> None:
+        for row_id in self._table.ids(INDEX, "user_key", _user_key(session.user)):
             row = self._table.get(row_id)
-            if row is not None:
+            if row is not None and row_id != _row_id(session.session_id):
                 self.end(_from_row(row))
 
     def _end(self, session: Session) -> Session | None:
@@ -593,7 +594,7 @@ def _from_row(row: Row) -> Session:
         user_read_at=number("user_read_at", 0),
         sealed=data("sealed"),
         handle_key=data("handle_key"),
-        generation=text("generation", ""),
+        generation=text("generation", data("secret_hash").hex()),
         is_confirmed=bool(number("confirmed", 1)),
         previous_hash=data("previous_hash"),
         previous_until=number("previous_until"),

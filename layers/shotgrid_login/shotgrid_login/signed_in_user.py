@@ -25,9 +25,14 @@ def read(site: Site, access_token: str, login: str) -> User:
 
 
 def read_again(site: Site, access_token: str, user: User) -> User | None:
-    """Return the current record of a user; None if the site does not return it, and then the known record stays."""
+    """Return the current record of a user; None if that fails, and then the known record stays.
+
+    It raises nothing: the caller has just received tokens that are not stored yet.
+    """
     try:
         return site.user(user.type, user.id, access_token)
     except (SiteError, SiteUnavailable) as error:
         log.logger.warning("user_unknown", extra={"reason": error.reason})
-        return None
+    except Exception as error:  # noqa: BLE001
+        log.record_unexpected(error)
+    return None

@@ -77,15 +77,24 @@ def find_handle(request: Request, fields: Mapping[str, str]) -> tuple[Handle, Tr
     return None
 
 
-def end_replaced(request: Request, fields: Mapping[str, str], sessions: Sessions, new: SignedIn) -> None:
-    """End the session whose handle came with a request that has just signed a user in: no page uses it any more."""
-    try:
-        found = find_handle(request, fields)
-    except SessionEnded:
-        return  # the text is not a handle, so there is no session to end
-    # A repeated request can already have the handle of the new session.
-    if found is not None and found[0].session_id != new.session.session_id:
-        sessions.sign_out(found[0])
+def end_replaced(
+    request: Request, fields: Mapping[str, str], transport: Transport, sessions: Sessions, new: SignedIn
+) -> None:
+    """End the sessions that a page has just replaced: of the handle in its body, and of a cookie that is set again.
+
+    An error is only logged. The sign-in has succeeded, and its code cannot be used again.
+    """
+    replaced = [fields.get("refresh_token"), request.cookie if transport is Transport.COOKIE else None]
+    for text in filter(None, replaced):
+        try:
+            handle = Handle.parse(text)
+            # A repeated request can already have the handle of the new session.
+            if handle.session_id != new.session.session_id:
+                sessions.sign_out(handle)
+        except SessionEnded:
+            continue  # the text is not a handle, so there is no session to end
+        except Exception as error:  # noqa: BLE001
+            log.record_unexpected(error)
 
 
 def signed_in(result: SignedIn, transport: Transport, site_url: str, held: Handle | None = None) -> Response:
