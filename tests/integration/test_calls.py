@@ -52,13 +52,15 @@ def _use_everything(gateway: Gateway) -> None:
     challenge = caller.password(user)
     caller.password(user, "wrong")
     assert caller.otp(challenge, "000000").code == "invalid_otp"
-    caller.signed_in(gateway.new_user(two_factor=False))
+    old = caller.signed_in(gateway.new_user(two_factor=False)).body["refresh_token"]
+    old = caller.signed_in(gateway.new_user(two_factor=False), refresh_token=old).body["refresh_token"]
     user = gateway.new_user(two_factor=True)
     challenge = caller.password(user)
     gateway.site.switch(user, fault="503")
     caller.otp(challenge, "123456")
     gateway.site.switch(user, fault="")
-    handles = [caller.otp(challenge, gateway.site.code(user.login)).body["refresh_token"]]
+    signed_in = caller.otp(challenge, gateway.site.code(user.login), refresh_token=old)
+    handles = [signed_in.body["refresh_token"]]
     gateway.state.set(session_row(handles[0]), idle_expires_at=int(time.time()) + 60)
     caller.session(caller.refresh(handles[0]).body["api_token"])
     for _ in range(2):
@@ -92,10 +94,11 @@ def _use_the_token_endpoint(gateway: Gateway) -> None:
 def _use_the_browser(gateway: Gateway) -> None:
     page = gateway.caller(origin=OTHER_PAGE)
     page.methods()
+    old = page.signed_in(gateway.new_user()).body["refresh_token"]
     for decide in (gateway.site.decline, lambda url: gateway.site.approve(url, gateway.new_user())):
         started = page.browser()
         decide(started.body["approval_url"])
-        page.approval(started)
+        page.approval(started, refresh_token=old)
     page.approval(started)
     network = Hashes(gateway.aws.client("kms"), gateway.outputs["HashKeyArn"]).network(page.address)
     gateway.state.set(f"start#address#{network}", expires_at=int(time.time()) - 1)

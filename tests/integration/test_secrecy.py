@@ -76,6 +76,13 @@ def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
     assert signed_in.keys() >= {"correlation_id", "user", "route", "status", "level", "service"}
 
 
+def test_line_names_no_user_whom_the_site_has_not_identified(used: Gateway) -> None:
+    lines = [json.loads(line) for line in function_logs(used).splitlines() if line.startswith("{")]
+    failures = [line for line in lines if line.get("message") in ("otp_required", "invalid_otp", "invalid_credentials")]
+    assert len({line["message"] for line in failures}) == 3
+    assert [line for line in failures if "user" in line] == []
+
+
 def test_tables_contain_no_secret_in_the_clear(used: Gateway) -> None:
     kinds = {row["id"]["S"].partition("#")[0] for row in used.state.all()}
     assert {"session", "challenge", "failed", "approval", "start"} <= kinds
