@@ -71,7 +71,7 @@ def test_approved_sign_in_is_a_session_like_any_other(gateway: Gateway, page: Ca
     signed_in = page.approval(started)
     assert signed_in.status == 200, signed_in.text
     assert signed_in.body["user"] == {"type": "HumanUser", "id": user.id, "login": user.login}
-    assert page.session(signed_in.body["access_token"]).body["user"]["id"] == user.id
+    assert page.session(signed_in.body["api_token"]).body["user"]["id"] == user.id
     handle = page.rotate(signed_in.body["refresh_token"])
     assert page.logout(handle).status == 204
     assert page.refresh(handle).code == "session_ended"

@@ -42,7 +42,7 @@ def test_sign_in_without_the_record_works_and_is_logged(gateway: Gateway) -> Non
     assert response.status == 200, response.text
     assert response.body["user"] == {"type": "HumanUser", "id": user.id, "login": user.login}
     assert _bearer_fields(gateway, response) == {"login": user.login, "name": "", "email": "", "permission_group": ""}
-    assert gateway.caller().session(response.body["access_token"]).status == 200
+    assert gateway.caller().session(response.body["api_token"]).status == 200
 
     def lines() -> list[dict[str, Any]]:
         gateway.caller().password(gateway.new_user())  # the emulator may write a line only with the next call
@@ -63,5 +63,5 @@ def test_session_of_a_version_without_names_still_works(gateway: Gateway) -> Non
     (bearer,) = gateway.bearers_of(signed_in["refresh_token"])
     gateway.state.remove(session, "name", "email", "permission_group")
     gateway.bearers.remove(bearer["id"]["S"], "name", "email", "permission_group")
-    assert caller.session(signed_in["access_token"]).status == 200
+    assert caller.session(signed_in["api_token"]).status == 200
     assert caller.rotate(signed_in["refresh_token"])
