@@ -470,6 +470,9 @@ def test_tabs_without_locks_agree_on_one_of_the_handles_that_they_get_at_once(
     handed_out: set[str] = set()
     for _ in range(3):
         expire_shared_handle(gateway, user, first, second)
+        now = max(tab.evaluate("Date.now()") for tab in (first, second))
+        for tab in (first, second):
+            tab.evaluate("(now) => { Date.now = () => now; }", now)  # so that both sessions have the same expiry
         gateway.site.switch(user, fault="hold")
         with first.expect_request("**/auth/refresh"), second.expect_request("**/auth/refresh"):
             for tab in (first, second):
