@@ -7,107 +7,23 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib.util
-import io
 import json
-import secrets
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from botocore.exceptions import ClientError
 from hypothesis import strategies as st
 
-from shotgrid_login import aws as clients
-from shotgrid_login import cookie, errors, gateway, log
+from shotgrid_login import errors
 from shotgrid_login.app_session_launcher import AppSessionLauncher
-from shotgrid_login.sealing import Sealer
 from shotgrid_login.site_connection import SiteConnection
-from tests.local.stack import ROOT, LocalAws
-from tests.site.fake_site import FakeSite
-from tests.support.lambda_events import ENVIRONMENT, Context, event
+from tests.soak.requests import BODIES, DOCUMENTED, HEADERS, TEXT, proxy_event, random_requests
+from tests.support.core_functions import ORIGIN, CoreFunctions
 
-ORIGIN = "https://a.example"  # in ALLOWED_ORIGINS of `ENVIRONMENT`
-
-Handler = Callable[[Any, Any], dict[str, Any]]
-
-
-def _documented() -> set[tuple[int, str]]:
-    """Return status and code of every documented error, without the one for unexpected exceptions."""
-    found, classes = set(), [errors.LoginError]
-    while classes:
-        current = classes.pop()
-        classes += current.__subclasses__()
-        found.add((current.status, current.code))
-    return found - {(500, "internal_error")}
-
-
-DOCUMENTED = _documented()
-
-# ---- requests ----------------------------------------------------------------------------------------------
-
-# With control characters and lone surrogates.
-_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
-
-
-def _mostly(usual: str, *others: str) -> st.SearchStrategy[str]:
-    return st.one_of(st.just(usual), st.sampled_from([usual] * 8 + [*others]), _TEXT)
-
-
-_COOKIE_NAMES = st.sampled_from([cookie.BROWSER, cookie.SESSION, cookie.BROWSER.lower(), "a", ""])
-_COOKIES = st.lists(st.builds("{}={}".format, _COOKIE_NAMES, st.text("ABCabc019_-", max_size=24) | _TEXT), max_size=4)
-_HEADERS = st.fixed_dictionaries(
-    {
-        "Content-Type": _mostly("application/json", "text/plain", "application/json;charset=x"),
-        "Origin": _mostly(ORIGIN, ORIGIN.upper(), f"{ORIGIN}.evil.example", "null", ""),
-    },
-    optional={
-        "Cookie": _COOKIES.map("; ".join),
-        "Host": _TEXT,
-        "Sec-Fetch-Site": st.sampled_from(["same-origin", "same-site", "cross-site", "none"]) | _TEXT,
-        "User-Agent": _TEXT,
-    },
-)
-_VALUES: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.sampled_from(["token", "cookie"]), _TEXT, st.just([{}])
-)
-_OBJECTS = st.dictionaries(st.sampled_from(["challenge", "transport", "open", ""]), _VALUES, max_size=4)
-_BODIES = st.one_of(
-    _OBJECTS.map(json.dumps), st.just("{}"), _TEXT, st.sampled_from(["", "{}", "[]", "null", "{" * 9000, " " * 20000])
-)
-
-
-def _requests(headers: st.SearchStrategy[Any], bodies: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return proxy events with these headers and bodies."""
-    return st.builds(
-        _event,
-        st.sampled_from(["POST", "POST", "POST", "GET", "OPTIONS"]),
-        headers,
-        bodies,
-        st.sampled_from(["203.0.113.7", "2001:db8::7", "", "unknown"]) | _TEXT,
-        st.booleans() if bodies is _BODIES else st.just(value=False),
-        st.none() | st.just({"a": "b"}) if bodies is _BODIES else st.none(),
-    )
-
-
-def _event(
-    method: str, headers: dict[str, str], body: str, address: str, encoded: bool, query: dict[str, str] | None
-) -> dict[str, Any]:
-    return event(
-        httpMethod=method,
-        headers=headers,
-        body=body,
-        isBase64Encoded=encoded,
-        queryStringParameters=query,
-        requestContext={"requestId": "soak", "identity": {"sourceIp": address}},
-    )
-
-
-REQUESTS = _requests(_HEADERS, _BODIES)
+REQUESTS = random_requests(HEADERS, BODIES)
 
 
 def _alterations(challenge: str) -> st.SearchStrategy[str]:
@@ -131,9 +47,8 @@ def _bytes(challenge: str) -> bytes | str:
         return challenge
 
 
-@dataclass(frozen=True)
-class Functions:
-    """The functions `browser` and `approval`, imported into this process, and challenges that they have issued.
+class BrowserSignInChecks:
+    """The checks of the functions `browser` and `approval`. `counts` receives how often each response occurred.
 
     Attributes:
         of_token: a challenge for a page with token transport.
@@ -141,112 +56,73 @@ class Functions:
         of_password: a challenge of another kind.
     """
 
-    browser: Handler
-    approval: Handler
-    of_token: str
-    of_cookie: str
-    of_password: str
+    def __init__(self, functions: CoreFunctions, counts: Counter[str]) -> None:
+        self._functions = functions
+        self._counts = counts
+        self.of_token, self.of_cookie = self._start("token"), self._start("cookie")
+        core = functions.core
+        self.of_password = core.challenges.issue("a_username", "a password", core.clock.now).text
 
-    def call(self, handler: Handler, request: dict[str, Any]) -> int:
+    def call(self, function: str, request: dict[str, Any]) -> int:
         """Call a function and return the status. Raises `AssertionError` if the response is an undocumented error."""
-        with contextlib.redirect_stdout(io.StringIO()):  # metrics
-            response = handler(request, Context())
-        json.dumps(response)
-        status = int(response["statusCode"])
-        if status >= 300:
-            body = json.loads(response["body"])
-            assert (status, body["code"]) in DOCUMENTED, response
-        return status
+        response = self._functions.call(function, request)
+        self._counts[f"{function}: {response.status} {response.code}".strip()] += 1
+        assert response.status < 300 or (response.status, response.code) in DOCUMENTED, response
+        return response.status
 
     def check_start(self, request: dict[str, Any]) -> None:
-        status = self.call(self.browser, request)
+        status = self.call("browser", request)
         if status == 202:
             assert request["httpMethod"] != "OPTIONS"
             assert request["headers"]["Origin"] == ORIGIN
 
     def check_poll(self, request: dict[str, Any]) -> None:
         """No request of this soak may poll: none has the valid challenge of its own browser."""
-        status = self.call(self.approval, request)
+        status = self.call("approval", request)
         assert status >= 400 or (status, request["httpMethod"]) == (204, "OPTIONS"), status
+
+    def _start(self, transport: str) -> str:
+        headers = _PAGE | {"Sec-Fetch-Site": "same-site"}
+        response = self._functions.call("browser", proxy_event("POST", headers, json.dumps({"transport": transport})))
+        assert response.status == 202, response
+        return str(response.body["challenge"])
 
     def altered_polls(self) -> st.SearchStrategy[Any]:
         alterations = _alterations(self.of_token) | _alterations(self.of_cookie) | st.just(self.of_password)
-        return _requests(st.just(_PAGE), alterations.map(lambda text: json.dumps({"challenge": text})))
+        return _polls(st.just(_PAGE), alterations.map(lambda text: json.dumps({"challenge": text})))
 
     def polls_of_other_browsers(self) -> st.SearchStrategy[Any]:
-        headers = _HEADERS.map(lambda headers: headers | _PAGE)
-        return _requests(headers, st.just(json.dumps({"challenge": self.of_cookie})))
+        headers = HEADERS.map(lambda headers: headers | _PAGE)
+        return _polls(headers, st.just(json.dumps({"challenge": self.of_cookie})))
 
 
 _PAGE = {"Content-Type": "application/json", "Origin": ORIGIN}
 
 
-@contextlib.contextmanager
-def loaded_functions(aws: LocalAws) -> Iterator[Functions]:
-    """Import the functions with tables and a key of their own, and a fake site."""
-    prefix = f"soak-{secrets.token_hex(4)}"
-    for name in ("state", "bearers"):
-        aws.client("dynamodb").create_table(
-            TableName=f"{prefix}-{name}",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-    kms = aws.client("kms")
-    key_arn = kms.create_key()["KeyMetadata"]["Arn"]
-    hash_key_arn = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
-    log.logger.setLevel("CRITICAL")
-    with FakeSite() as site, pytest.MonkeyPatch.context() as patch:
-        environment = {name: value for name, value in aws.environment().items() if name.startswith("AWS_")}
-        tables = {"STATE_TABLE": f"{prefix}-state", "BEARERS_TABLE": f"{prefix}-bearers"}
-        keys = {"KEY_ARN": key_arn, "HASH_KEY_ARN": hash_key_arn}
-        own = {"SHOTGRID_SITE_URL": site.url, "APP_NAME": "Studio pages", "BROWSER_SIGN_IN_NETWORKS": ""}
-        for name, value in {**environment, **ENVIRONMENT, **tables, **keys, **own}.items():
-            patch.setenv(name, value)
-        for cached in (clients.dynamodb, clients.kms, gateway.configuration, gateway.browser_sign_in, gateway.sessions):
-            cached.cache_clear()
-        browser, approval = _import("browser"), _import("approval")
-        sealer = Sealer(clients.kms(), key_arn)
-        functions = Functions(
-            browser,
-            approval,
-            of_token=_start(browser, "token"),
-            of_cookie=_start(browser, "cookie"),
-            of_password=sealer.seal_as_text({"id": "a"}, {"purpose": "challenge"}),
-        )
-        issued = {_bytes(text) for text in (functions.of_token, functions.of_cookie, functions.of_password)}
-        patch.setattr(clients.kms(), "decrypt", _authenticated(clients.kms().decrypt, issued))
-        yield functions
+def _polls(headers: st.SearchStrategy[Any], bodies: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.builds(proxy_event, st.just("POST"), headers, bodies)
 
 
-def _authenticated(decrypt: Callable[..., Any], issued: set[bytes | str]) -> Callable[..., Any]:
-    """Reject altered ciphertexts, as KMS does. The emulator's KMS only notices some alterations."""
+class AuthenticatedKms:
+    """A KMS client that rejects altered ciphertexts, as KMS does. The emulator's KMS only notices some alterations."""
 
-    def checked(**parameters: Any) -> Any:
-        opened = decrypt(**parameters)
-        if parameters["CiphertextBlob"] not in issued:
+    def __init__(self, kms: Any) -> None:
+        self._kms = kms
+        self._issued: set[bytes] = set()
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self._kms, operation)
+
+    def encrypt(self, **request: Any) -> Any:
+        sealed = self._kms.encrypt(**request)
+        self._issued.add(sealed["CiphertextBlob"])
+        return sealed
+
+    def decrypt(self, **request: Any) -> Any:
+        opened = self._kms.decrypt(**request)
+        if request["CiphertextBlob"] not in self._issued:
             raise ClientError({"Error": {"Code": "InvalidCiphertextException"}}, "Decrypt")
         return opened
-
-    return checked
-
-
-def _import(function: str) -> Handler:
-    spec = importlib.util.spec_from_file_location(f"{function}_app", ROOT / "functions" / function / "app.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Handler = module.handler
-    return handler
-
-
-def _start(browser: Handler, transport: str) -> str:
-    with contextlib.redirect_stdout(io.StringIO()):
-        headers = _PAGE | {"Sec-Fetch-Site": "same-site"}
-        response = browser(event(headers=headers, body=json.dumps({"transport": transport})), Context())
-    assert response["statusCode"] == 202, response
-    return str(json.loads(response["body"])["challenge"])
 
 
 # ---- responses of the launcher -----------------------------------------------------------------------------
@@ -258,7 +134,7 @@ _TYPES = st.sampled_from(["application/json"] * 4 + ["text/html; charset=utf-8",
 _SITE = "http://SITE"  # stands for the URL of the random site
 _VALID_PARTS = ("https://", "a.shotgunstudio.com", "/app_session_request/a1", "?sticky_id=a1")
 _PARTS = (
-    st.sampled_from([_SITE, "http://", "HTTPS://", "javascript:", "data:", "//", "https:\\\\", ""]) | _TEXT,
+    st.sampled_from([_SITE, "http://", "HTTPS://", "javascript:", "data:", "//", "https:\\\\", ""]) | TEXT,
     st.sampled_from(
         [
             *(
@@ -274,9 +150,9 @@ _PARTS = (
             *(f"studio.example{separator}.shotgunstudio.com" for separator in "#?/"),
         ]
     )
-    | _TEXT,
-    st.sampled_from(["/app_session_request/../x", "/app_session_request", "//studio.example/", "/x", ""]) | _TEXT,
-    st.sampled_from(["", "#x", "\n", " ", "?<script>", "?%0d%0a"]) | _TEXT,
+    | TEXT,
+    st.sampled_from(["/app_session_request/../x", "/app_session_request", "//studio.example/", "/x", ""]) | TEXT,
+    st.sampled_from(["", "#x", "\n", " ", "?<script>", "?%0d%0a"]) | TEXT,
 )
 # A valid URL with up to two other parts.
 _URLS = st.sets(st.integers(0, 3), max_size=2).flatmap(
@@ -286,7 +162,7 @@ _URLS = st.sets(st.integers(0, 3), max_size=2).flatmap(
 )
 _IDS = st.text("ABCabc019_-", max_size=140) | st.sampled_from(["../../api/v1", "a/b", "a?b", "a\n", "."])
 _ANYTHING: st.SearchStrategy[Any] = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), _TEXT, st.just([]), st.just({"a": 1})
+    st.none(), st.booleans(), st.integers(), st.floats(), TEXT, st.just([]), st.just({"a": 1})
 )
 _TOKENS = st.sampled_from(["abc019", "a" * 2000, "a b", " ", "a\n", "é", "a\x7f"])
 _VALID = {
@@ -303,8 +179,8 @@ _RANDOM = {
     "approved": _ANYTHING,
     "denied": st.booleans() | _ANYTHING,
     "sessionToken": _TOKENS | _ANYTHING,
-    "userLogin": _TEXT | _ANYTHING,
-    "message": _TEXT,
+    "userLogin": TEXT | _ANYTHING,
+    "message": TEXT,
 }
 # A valid object, with up to two random values and up to one value less.
 _LAUNCHER_OBJECTS = st.builds(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,9 +54,10 @@ class Storage:
     hashes: Hashes
 
     @classmethod
-    def create(cls, aws: LocalAws) -> Storage:
+    def create(cls, aws: LocalAws, prefix: str = "core", wrap: Callable[[Any], Any] = lambda client: client) -> Storage:
+        """Create tables whose names begin with `prefix`. `wrap` can put another client around each AWS client."""
         dynamodb, kms = aws.client("dynamodb"), aws.client("kms")
-        for name, keys in (("core-state", ("id", "user_key")), ("core-bearers", ("id",))):
+        for name, keys in ((f"{prefix}-state", ("id", "user_key")), (f"{prefix}-bearers", ("id",))):
             index = {
                 "IndexName": INDEX,
                 "KeySchema": [{"AttributeName": "user_key", "KeyType": "HASH"}],
@@ -71,10 +73,10 @@ class Storage:
         key_arn = kms.create_key()["KeyMetadata"]["Arn"]
         hash_key_arn = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
         return cls(
-            Table(dynamodb, "core-state"),
-            Table(dynamodb, "core-bearers"),
-            Sealer(kms, key_arn),
-            Hashes(kms, hash_key_arn),
+            Table(wrap(dynamodb), f"{prefix}-state"),
+            Table(wrap(dynamodb), f"{prefix}-bearers"),
+            Sealer(wrap(kms), key_arn),
+            Hashes(wrap(kms), hash_key_arn),
         )
 
 

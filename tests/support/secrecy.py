@@ -15,13 +15,13 @@ SHORTEST_SECRET = 6  # characters: a code of an app
 
 def secrets_in_logs(gateway: Gateway) -> list[str]:
     """Return the secrets and user names that are in a log of the account."""
-    return _find(function_logs(gateway), _secrets(gateway) | gateway.names)
+    return secrets_in(function_logs(gateway), _secrets(gateway) | gateway.names)
 
 
 def secrets_in_tables(gateway: Gateway) -> list[str]:
     """Return the secrets that are in the clear in a table of the stack."""
     values = b"\n".join(_values([*gateway.state.all(), *gateway.bearers.all()])).decode("latin-1")
-    return _find(values, {secret.encode().decode("latin-1") for secret in _secrets(gateway)})
+    return secrets_in(values, {secret.encode().decode("latin-1") for secret in _secrets(gateway)})
 
 
 def _secrets(gateway: Gateway) -> set[str]:
@@ -29,7 +29,7 @@ def _secrets(gateway: Gateway) -> set[str]:
     return {secret for secret in gateway.secrets | gateway.site.secrets if len(secret) >= SHORTEST_SECRET}
 
 
-def _find(text: str, secrets: set[str]) -> list[str]:
+def secrets_in(text: str, secrets: set[str]) -> list[str]:
     """Return the secrets that the text contains, in one pass: there are thousands of secrets and megabytes of text."""
     by_start: dict[str, list[str]] = defaultdict(list)
     for secret in secrets:
