@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import pytest
 
 from shotgrid_login import aws
@@ -32,16 +35,21 @@ LONGEST = {
 }
 
 
+@cache
+def resources() -> dict[str, Any]:
+    found: dict[str, Any] = translate(ROOT / "template.yaml")["Resources"]
+    return found
+
+
 def timeout(function: str) -> int:
     """Return the timeout of a function in the template. Seconds."""
-    resources = translate(ROOT / "template.yaml")["Resources"]
-    return int(resources[f"{function}Function"]["Properties"]["Timeout"])
+    return int(resources()[f"{function}Function"]["Properties"]["Timeout"])
 
 
 def longest_aws_call(monkeypatch: pytest.MonkeyPatch) -> float:
     """Return how long a call takes until the SDK gives up: its tries, and the longest pauses between them. Seconds."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    config = aws.dynamodb.__wrapped__().meta.config
+    config: Any = aws.dynamodb.__wrapped__().meta.config
     tries = config.retries["total_max_attempts"]
     pauses = sum(2**number for number in range(tries - 1))  # `botocore.retries.standard.ExponentialBackoff`
     return float(tries * max(config.connect_timeout, config.read_timeout) + pauses)
