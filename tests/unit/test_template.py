@@ -11,6 +11,7 @@ import pytest
 
 from shotgrid_login.app_session_launcher import POLL_SECONDS
 from shotgrid_login.approvals import LEASE_SECONDS
+from shotgrid_login.counts import LONGEST_ATTEMPT
 from shotgrid_login.site import RESPONSE_SECONDS, USER_SECONDS
 from tests.local.stack import ROOT
 from tests.support.template import FUNCTIONS, documented, granted, resources, statements, template, translate
@@ -295,6 +296,11 @@ def test_samconfig_provides_the_settings_for_a_plain_sam_deploy() -> None:
 def test_function_that_polls_stops_before_its_lease_expires() -> None:
     timeout = resources("AWS::Lambda::Function")["ApprovalFunction"]["Timeout"]
     assert POLL_SECONDS + RESPONSE_SECONDS + USER_SECONDS <= timeout < LEASE_SECONDS
+
+
+@pytest.mark.parametrize("function", ["Password", "Otp", "AccessToken"])
+def test_function_that_signs_in_stops_before_its_attempt_counts_as_failed(function: str) -> None:
+    assert resources("AWS::Lambda::Function")[f"{function}Function"]["Timeout"] <= LONGEST_ATTEMPT
 
 
 def test_alarm_counts_the_metrics_that_the_functions_write() -> None:
