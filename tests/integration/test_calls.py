@@ -23,6 +23,8 @@ pytestmark = pytest.mark.last
 # One look-up for each action, because the emulator returns only the last fifty events.
 ACTIONS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Encrypt", "Decrypt", "GenerateMac"]
 
+RETIRED = "retired"  # a kind of row that only earlier versions use. During an update they run with the new roles.
+
 
 @pytest.fixture(scope="module")
 def calls(gateway: Gateway) -> dict[str, set[Grant]]:
@@ -43,7 +45,8 @@ def calls(gateway: Gateway) -> dict[str, set[Grant]]:
 def test_function_makes_every_call_that_its_role_allows_and_no_other(
     calls: dict[str, set[Grant]], function: str
 ) -> None:
-    assert calls[function] == granted(function)
+    of_earlier_versions = {grant for grant in granted(function) if grant[2] == RETIRED}
+    assert calls[function] == granted(function) - of_earlier_versions
 
 
 def _use_everything(gateway: Gateway) -> None:
@@ -70,6 +73,8 @@ def _use_everything(gateway: Gateway) -> None:
     for _ in range(2):
         handles.append(caller.rotate(handles[-1]))
     caller.logout(handles[0])
+    handle = caller.signed_in(gateway.new_user()).body["refresh_token"]
+    caller.send("POST", "/auth/logout", {"refresh_token": handle, "everywhere": True})
     _use_the_token_endpoint(gateway)
     _use_the_browser(gateway)
 
