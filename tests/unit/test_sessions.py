@@ -258,6 +258,15 @@ def test_handle_made_with_the_key_in_the_row_is_not_valid(core: Core) -> None:
     assert state(core, forged) is HandleState.REPLAYED
 
 
+@pytest.mark.parametrize("attribute", ["previous_hash", "secret_hash"])
+def test_caller_who_can_write_the_table_gets_no_valid_handle(core: Core, attribute: str) -> None:
+    signed_in = start(core)
+    own = made_up(signed_in.session.session_id)
+    planted = {attribute: own.hash, "previous_until": core.clock.now + 600, "confirmed": 0}
+    core.storage.state.put(core.session_row(signed_in) | planted)
+    assert state(core, own) is HandleState.REPLAYED
+
+
 def test_handle_of_another_session_counts_as_never_issued(core: Core) -> None:
     first, other = start(core), start(core)
     rotate(core, first)

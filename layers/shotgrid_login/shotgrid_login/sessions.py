@@ -121,7 +121,7 @@ class Session:
         handle_key: recognizes the handles that were issued for this session. It does not make a handle valid.
         generation: a random id that each rotation changes, so it identifies the version of the row.
         is_confirmed: whether a handle of this generation was used.
-        previous_hash: hash of the handle that made the last rotation; empty before the first rotation.
+        previous_hash: hash of the handle that made the last rotation; empty before the first one. The sealed one counts.
         previous_until: end of that handle's grace period.
         fresh_until: until when the stored access token is returned again.
         forced_at: when the site was last called although the access token was fresh.
@@ -163,12 +163,17 @@ class Secrets:
     Attributes:
         api_token: the bearer for the studio's own APIs; empty in rows of earlier versions.
         generation_key: makes the handles of this generation.
+        previous_hash: hash of the handle that made the last rotation. It is sealed too, or a caller who can write the
+            table could let a handle of its own count as the previous one.
+        legacy_secret: only in rows of earlier versions: the current handle's secret.
     """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     api_token: str = field(repr=False)
     generation_key: bytes = field(repr=False)
+    previous_hash: bytes = b""
+    legacy_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -236,11 +241,12 @@ class Sessions:
         if not self._is_issued(handle, session):
             raise SessionEnded
         opened = self._unseal(session)
-        if self._is_current(handle, session, opened):
+        if self._is_current(handle, opened):
             return HandleState.CURRENT, opened
         # An unconfirmed successor may never have reached the page.
         in_grace = not session.is_confirmed or now <= session.previous_until
-        if hmac.compare_digest(handle.hash, session.previous_hash) and in_grace:
+        previous_hash = session.previous_hash if opened.legacy_secret else opened.previous_hash
+        if hmac.compare_digest(handle.hash, previous_hash) and in_grace:
             return HandleState.PREVIOUS, opened
         return HandleState.REPLAYED, opened
 
@@ -429,9 +435,9 @@ class Sessions:
         # Handles of earlier versions do not show that they were issued.
         return any(hmac.compare_digest(handle.hash, known) for known in (session.legacy_hash, session.previous_hash))
 
-    def _is_current(self, handle: Handle, session: Session, opened: Secrets) -> bool:
-        if session.legacy_hash:
-            return hmac.compare_digest(handle.hash, session.legacy_hash)
+    def _is_current(self, handle: Handle, opened: Secrets) -> bool:
+        if opened.legacy_secret:
+            return hmac.compare_digest(_text(handle.secret).encode(), opened.legacy_secret.encode())
         return handle.is_of_generation(opened.generation_key)
 
     def _build(
@@ -455,7 +461,9 @@ class Sessions:
         if site_expires_at is not None:
             expires_at = min(expires_at, site_expires_at)
         access_expires_at = min(now + tokens.expires_in, expires_at)
-        generation = Secrets(tokens.access_token, tokens.refresh_token, new_bearer(), secrets.token_bytes(32))
+        generation = Secrets(
+            tokens.access_token, tokens.refresh_token, new_bearer(), secrets.token_bytes(32), previous_hash
+        )
         session = Session(
             session_id=session_id,
             user=user,
@@ -490,6 +498,7 @@ class Sessions:
             "refresh": opened.refresh_token,
             "api": opened.api_token,
             "key": _text(opened.generation_key),
+            "previous": opened.previous_hash.hex(),
         }
         try:
             return self._keyed.seal(values, _context(session_id))
@@ -506,6 +515,8 @@ class Sessions:
             str(opened["refresh"]),
             str(opened.get("api", "")),
             base64.urlsafe_b64decode(str(opened.get("key", "")) + "="),
+            bytes.fromhex(str(opened.get("previous", ""))),
+            str(opened.get("secret", "")),
         )
 
     def _idle_limit(self, now: int, access_expires_at: int, expires_at: int) -> int:
