@@ -42,13 +42,27 @@ LARGEST_SKEW = 5
 # How many functions run at the same time.
 MOST_FUNCTIONS = 4
 
+# What can change at the site.
+SITE_CHANGES = (
+    *["fault"] * 3,
+    *["healthy"] * 4,
+    *("user records", "deactivated user", "token lifetime", "ended sessions"),
+)
+
 # How the site can fail. `hang` and `hang_after` take as long as the gateway waits; `hang_after` has handled the call.
 FAULTS = ("503", "html", "html_401", "missing_refresh_token", "drop", "hang", "drop_response", "hang_after")
 
-ENDS = ("signed out", "signed out everywhere", "ended by operator")
+# What a page or an operator can request.
+REQUESTS = (*["refresh"] * 4, *["forced refresh"] * 2, "signed out", "signed out everywhere", "ended by operator")
 
 # How many calls a function does before something else happens. A refresh does eight, and a few more if it waits.
 CALLS = st.integers(0, 12)
+MOST_CALLS = 100
+
+# What passes before requests: nothing, a moment, or until tokens of the various lifetimes are about to expire. Seconds.
+PAUSES = st.sampled_from([0, 1, 31, 61, 121, 541, 3541])
+
+SKEWS = st.sampled_from([0, 0, 0, -2, 2])
 
 FAILURES = {
     "throttled": Failure(ClientError({"Error": {"Code": "ThrottlingException"}}, "Call")),
@@ -195,78 +209,92 @@ class SessionMachine(RuleBasedStateMachine):
         for browser in self.browsers:
             self._sign_in(browser)
 
-    @rule(seconds=st.sampled_from([1, 2, 26, 31, 61, 125, 301, 541, 3541, 7100]))
-    def pass_time(self, seconds: int) -> None:
-        self.count("time passes")
-        self._advance(seconds)
-
-    @rule(fault=st.sampled_from(FAULTS), is_healthy=st.booleans())
-    def change_site(self, fault: str, is_healthy: bool) -> None:
-        fault = "" if is_healthy else fault
-        self.count(f"site: {fault or 'healthy'}")
-        self.is_hanging = fault.startswith("hang")
-        self._switch(fault={"hang": "drop", "hang_after": "drop_response"}.get(fault, fault))
-
-    @rule(
-        change=st.sampled_from(["records", "records", "deactivated", "ended", "lifetime", "lifetime"]),
-        to=st.integers(0, 2),
-    )
-    def change_user_at_the_site(self, change: str, to: int) -> None:
-        self.count(f"user at the site: {change}")
-        if change == "records":
+    @rule(change=st.sampled_from(SITE_CHANGES), fault=st.sampled_from(FAULTS), to=st.integers(0, 2))
+    def change_site(self, change: str, fault: str, to: int) -> None:
+        self.count(f"the site: {change}" + f" {fault}" * (change == "fault"))
+        if change in ("fault", "healthy"):
+            fault = fault if change == "fault" else ""
+            self.is_hanging = fault.startswith("hang")
+            self._switch(fault={"hang": "drop", "hang_after": "drop_response"}.get(fault, fault))
+        elif change == "user records":
             self._switch(user_fault=["", "503", "drop"][to])
-        elif change == "deactivated":
+        elif change == "deactivated user":
             self._switch(deactivated=["", "401", "403"][to])
-        elif change == "lifetime":
+        elif change == "token lifetime":
             self._switch(expires_in=[60, 600, 3600][to])
         else:
             self.core.fake_site.end_sessions(self.account)
             for model in self.models.values():
                 model.has_site_ended = True
 
-    @rule()
-    def delete_expired_rows(self) -> None:
-        """Delete rows as DynamoDB does some time after they have expired."""
+    @rule(seconds=st.sampled_from([1, 2, 26, 31, 61, 125, 301, 541, 3541, 7100]))
+    def pass_time(self, seconds: int) -> None:
+        """Let time pass. DynamoDB deletes expired rows, and someone tries a handle that no session has issued."""
+        self.count("time passes")
+        self._advance(seconds)
         for model in self.models.values():
             if model.last and int(model.last["expires_at"]) <= self.clock.now:
                 self.count("an expired row is deleted")
                 model.reasons.add("expired")
                 self.core.storage.state.delete(f"session#{model.session_id}")
-        self.has_changed = True
+                self.has_changed = True
+        handle = self.browsers[0].handle
+        if handle is not None:
+            made_up = Handle.issue(handle.session_id, secrets.token_bytes(32), secrets.token_bytes(32))
+            with pytest.raises(SessionEnded) as caught:
+                Refresh(self.site, self.core.sessions, self.clock).refresh(made_up)
+            assert type(caught.value) is SessionEnded, "a made-up handle counts as a copy"
 
     # ---- requests ------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self._can_start())
-    @rule(browser=st.integers(0, 1), skew=st.sampled_from([0, 0, 0, -2, 2]), repeats=st.booleans(), calls=CALLS)
-    def start_refresh(self, browser: int, skew: int, repeats: bool, calls: int) -> None:
-        page = self._page_that_can_call(browser)
-        if page is not None:
-            self.count(f"refresh: {page.name}")
-            self._go(self._refresh(page, skew, repeats_writes=repeats), calls)
+    @rule(browser=st.integers(0, 1), kind=st.sampled_from(REQUESTS), calls=CALLS, skew=SKEWS, repeats=st.booleans())
+    def start_request(self, browser: int, kind: str, calls: int, skew: int, repeats: bool) -> None:
+        """Start a request. `repeats`: the SDK sends each write twice, as after lost responses."""
+        function = self._request(kind, self.browsers[browser], skew)
+        if function is not None:
+            function.repeats_writes = repeats
+            self._go(function, calls)
+
+    @precondition(lambda self: self._can_start())
+    @rule(
+        pause=PAUSES,
+        first=st.sampled_from(REQUESTS),
+        second=st.sampled_from(REQUESTS),
+        calls=CALLS,
+        more_calls=CALLS,
+        is_first_first=st.booleans(),
+    )
+    def race(self, pause: int, first: str, second: str, calls: int, more_calls: int, is_first_first: bool) -> None:
+        """Two requests of pages with the cookie at the same time. They have no lock."""
+        self._advance(pause)
+        one = self._request(first, self.browsers[1])
+        if one is None:
+            return
+        self._go(one, calls)
+        other = self._request(second, self.browsers[1])
+        if other is not None:
+            self._go(other, more_calls)
+        for function in (one, other) if is_first_first else (other, one):
+            if function is not None:
+                self._go(function, MOST_CALLS)
 
     @rule(
         browser=st.integers(0, 1),
-        pause=st.sampled_from([0, 1, 31, 61, 121, 541, 3541]),
-        calls=st.integers(1, 4),
+        pause=PAUSES,
+        are_lost=st.lists(st.sampled_from([False, False, True]), min_size=1, max_size=4),
     )
-    def refresh_at_once(self, browser: int, pause: int, calls: int) -> None:
-        """Several refreshes without an interruption."""
-        for _ in range(calls):
+    def refresh_at_once(self, browser: int, pause: int, are_lost: list[bool]) -> None:
+        """Several refreshes without an interruption. Some responses are lost."""
+        for is_lost in are_lost:
             self._advance(pause)
-            page = self._page_that_can_call(browser)
-            if page is not None:
-                self.count(f"uninterrupted refresh: {page.name}")
-                self._refresh(page, 0).finish()
+            function = self._request("refresh", self.browsers[browser])
+            if function is not None:
+                function.finish()
+                if is_lost:
+                    self.count("a response is lost")
+                    function.browser = None
                 self._deliver_all()
-
-    @precondition(lambda self: self._can_start())
-    @rule(browser=st.integers(0, 1), calls=CALLS)
-    def start_forced_refresh(self, browser: int, calls: int) -> None:
-        """The site has rejected the page's access token."""
-        page = self._page_that_can_call(browser)
-        if page is not None and page.session is not None:
-            self.count(f"forced refresh: {page.name}")
-            self._go(self._refresh(page, 0, rejected=_newest(page.session)), calls)
 
     @precondition(lambda self: self._can_start())
     @rule(browser=st.integers(0, 1), calls=CALLS)
@@ -281,24 +309,6 @@ class SessionMachine(RuleBasedStateMachine):
                 self._go(self._start("replaced", None, lambda _: self.sessions.sign_out(replaced)), calls)
 
     @precondition(lambda self: self._can_start())
-    @rule(browser=st.integers(0, 1), how=st.sampled_from(ENDS), calls=CALLS)
-    def end(self, browser: int, how: str, calls: int) -> None:
-        page = self._page_that_can_call(browser)
-        if page is None or page.session is None or page.handle is None:
-            return
-        self.count(how)
-        handle, session_id = page.handle, page.session.session_id
-        if how == "ended by operator":
-            session = next((one for one in self.core.sessions.all() if one.session_id == session_id), None)
-            if session is not None:
-                function = self._start(how, page, lambda _: self.sessions.end(session))
-                function.browser = None
-                self._go(function, calls)
-        else:
-            everywhere = how == "signed out everywhere"
-            self._go(self._start(how, page, lambda _: self.sessions.sign_out(handle, everywhere=everywhere)), calls)
-
-    @precondition(lambda self: self._can_start())
     @rule(browser=st.integers(0, 1), copies=st.booleans(), forces=st.booleans(), calls=CALLS)
     def steal(self, browser: int, copies: bool, forces: bool, calls: int) -> None:
         """Copy a handle, or use the thief's one."""
@@ -311,16 +321,6 @@ class SessionMachine(RuleBasedStateMachine):
             self.thief.session.reasons.add("copied")
             rejected = _newest(self.thief.session) if forces else None
             self._go(self._refresh(self.thief, 0, rejected=rejected), calls)
-
-    @rule(browser=st.integers(0, 1))
-    def use_made_up_handle(self, browser: int) -> None:
-        page = self.browsers[browser]
-        if page.handle is not None:
-            self.count("a made-up handle is used")
-            made_up = Handle.issue(page.handle.session_id, secrets.token_bytes(32), secrets.token_bytes(32))
-            with pytest.raises(SessionEnded) as caught:
-                Refresh(self.site, self.core.sessions, self.clock).refresh(made_up)
-            assert type(caught.value) is SessionEnded, "a made-up handle counts as a copy"
 
     # ---- what happens to functions ---------------------------------------------------------------------------
 
@@ -483,11 +483,25 @@ class SessionMachine(RuleBasedStateMachine):
     def _can_start(self) -> bool:
         return len(self.functions) < MOST_FUNCTIONS
 
-    def _page_that_can_call(self, number: int) -> Browser | None:
-        """Return a browser with a handle whose lock is free."""
-        browser = self.browsers[number]
-        is_locked = browser.has_lock and self._requests_of(browser)
-        return None if browser.handle is None or is_locked else browser
+    def _request(self, kind: str, page: Browser, skew: int = 0) -> ModelFunction | None:
+        """Start a function for a request of a page; None if the page cannot send one now."""
+        model, handle = page.session, page.handle
+        if model is None or handle is None or (page.has_lock and self._requests_of(page)):
+            return None
+        self.count(f"{kind}: {page.name}")
+        if kind == "refresh":
+            return self._refresh(page, skew)
+        if kind == "forced refresh":  # the site has rejected the page's access token
+            return self._refresh(page, skew, rejected=_newest(model))
+        if kind == "ended by operator":
+            session = next((one for one in self.core.sessions.all() if one.session_id == model.session_id), None)
+            if session is None:
+                return None
+            function = self._start(kind, page, lambda _: self.sessions.end(session))
+            function.browser = None
+            return function
+        everywhere = kind == "signed out everywhere"
+        return self._start(kind, page, lambda _: self.sessions.sign_out(handle, everywhere=everywhere))
 
     def _requests_of(self, browser: Browser) -> list[ModelFunction]:
         return [function for function in self.functions if function.browser is browser]
@@ -512,9 +526,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.functions.append(function)
         return function
 
-    def _refresh(
-        self, browser: Browser, skew: int, *, rejected: str | None = None, repeats_writes: bool = False
-    ) -> ModelFunction:
+    def _refresh(self, browser: Browser, skew: int, *, rejected: str | None = None) -> ModelFunction:
         handle = browser.handle
         assert handle is not None
 
@@ -528,7 +540,7 @@ class SessionMachine(RuleBasedStateMachine):
             )
 
         function = self._start("refresh", browser, work)
-        function.skew, function.repeats_writes = skew, repeats_writes
+        function.skew = skew
         return function
 
     def _advance(self, seconds: int) -> None:
