@@ -11,7 +11,7 @@ import pytest
 
 from shotgrid_login.bearers import bearer_id
 from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
-from shotgrid_login.sessions import GRACE_SECONDS, IDLE_RESOLUTION, MAX_WAITERS, Handle, HandleState, SignedIn
+from shotgrid_login.sessions import GRACE_SECONDS, IDLE_RESOLUTION, MAX_WAITERS, Handle, HandleState, Session, SignedIn
 from shotgrid_login.site import Tokens
 from shotgrid_login.users import User
 from tests.support.core import IDLE_SECONDS, SESSION_SECONDS, Core
@@ -580,7 +580,12 @@ def test_sign_out_everywhere_ends_all_sessions_of_the_user_and_no_other(
     other = start(core)
     ended_first: list[str] = []
     end = core.sessions.end
-    monkeypatch.setattr(core.sessions, "end", lambda one: (ended_first.append(one.session_id), end(one)))
+
+    def recorded(session: Session) -> None:
+        ended_first.append(session.session_id)
+        end(session)
+
+    monkeypatch.setattr(core.sessions, "end", recorded)
     core.sessions.sign_out(sessions[0].handle, everywhere=True)
     # Its own session ends last, so that the page can repeat a request that was interrupted.
     assert ended_first[-1] == sessions[0].session.session_id
@@ -641,8 +646,13 @@ def test_session_that_an_older_version_rotates_meanwhile_goes_on(core: Core, mon
     newer = core.make_legacy(core.refresh().refresh(handle))  # by a function of the older version
     row = core.session_row(new) | {"previous_hash": handle.hash, "previous_until": core.clock.now + 30}
     core.storage.state.put(row)
+
+    def find_the_old_version(*_: object) -> Session:
+        patched.undo()
+        return read
+
     with monkeypatch.context() as patched:
-        patched.setattr(core.sessions, "find", lambda *_: (patched.undo(), read)[1])
+        patched.setattr(core.sessions, "find", find_the_old_version)
         result = core.refresh().refresh(handle)
     assert core.bearers.find(result.api_token, core.clock.now) is not None
     assert core.refresh().refresh(result.handle).access_token == result.access_token

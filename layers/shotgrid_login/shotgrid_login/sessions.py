@@ -121,7 +121,7 @@ class Session:
         handle_key: recognizes the handles that were issued for this session. It does not make a handle valid.
         generation: a random id that each rotation changes, so it identifies the version of the row.
         is_confirmed: whether a handle of this generation was used.
-        previous_hash: hash of the handle that made the last rotation; empty before the first one. The sealed one counts.
+        previous_hash: hash of the handle that made the last rotation; empty before the first one. See `Secrets`.
         previous_until: end of that handle's grace period.
         fresh_until: until when the stored access token is returned again.
         forced_at: when the site was last called although the access token was fresh.
