@@ -18,8 +18,12 @@ import pytest
 from shotgrid_login import app_session_launcher, log, site
 from tests.local.stack import LocalAws
 from tests.site.faults import RETRY_AFTER_SECONDS
-from tests.support.operations import OPERATIONS, PLANTED, Operation, Operations, operations
+from tests.support.authorizer_events import EVENTS
+from tests.support.hostile_events import VALID_BEARER
+from tests.support.lambda_events import Context
+from tests.support.operations import FAULTS, OPERATIONS, PLANTED, Operation, Operations, operations
 from tests.support.secrecy import secrets_in
+from tests.support.stepped import Failure, SteppedFunction
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,8 @@ def no_secret_is_logged(tried: Operations) -> Iterator[None]:
     logger.removeHandler(handler)
     text = logged.getvalue() + tried.functions.metrics.getvalue()
     known = {secret for secret in tried.core.fake_site.secrets if len(secret) > 8}
-    assert text
-    assert secrets_in(text, known | set(tried.core.fake_site.accounts) | {PLANTED}) == []
+    hidden = known | set(tried.core.fake_site.accounts) | {PLANTED, VALID_BEARER}
+    assert secrets_in(text, hidden) == []
 
 
 # A sign-in at the token endpoint makes the calls of a password step, and costs 200 calls more here.
@@ -74,3 +78,16 @@ def test_site_that_fails_is_reported_and_the_user_can_go_on(
     fake_site.switch(fault="", poll_fault="")
     fake_site.release()
     operation.check()
+
+
+@pytest.mark.parametrize("failure", FAULTS["dynamodb"], ids=lambda failure: type(failure.error).__name__)
+def test_authorizer_that_cannot_read_its_table_fails_and_so_allows_nothing(tried: Operations, failure: Failure) -> None:
+    # API Gateway then returns 500 with the code gateway_error.
+    event = EVENTS["rest_request"](f"Bearer {VALID_BEARER}", "/shots")
+    function = SteppedFunction(lambda: tried.functions.handlers["authorizer"](event, Context()))
+    function.go()  # up to the read
+    assert function.stopped_before == "get_item"
+    function.fail(failure)
+    assert function.is_over
+    assert function.result is None
+    assert function.error is failure.error

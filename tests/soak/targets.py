@@ -95,7 +95,7 @@ def all_targets() -> Iterator[tuple[list[Target | MachineTarget], dict[str, Coun
             ),
             Target(
                 "faults at each call",
-                st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 20), st.integers(0, 27)),
+                st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 16), st.integers(0, 27)),
                 disturb,
                 LARGE_SHARE,
             ),
