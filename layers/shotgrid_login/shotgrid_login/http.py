@@ -99,8 +99,12 @@ class Request:
 
     @property
     def has_cookie_access(self) -> bool:
-        """Whether the page gets its cookies (Storage Access Headers). Pages in frames on other sites do not."""
-        return self._headers.get("sec-fetch-storage-access") not in ("none", "inactive")
+        """Whether the browser gives the page its cookies: not in a frame of a page on another site.
+
+        Browsers send the header only there (Storage Access Headers). Its value does not matter: even with access to
+        cookies, Chromium drops those with `SameSite=Strict`.
+        """
+        return "sec-fetch-storage-access" not in self._headers
 
     @property
     def page_host(self) -> str:
