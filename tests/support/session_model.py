@@ -56,11 +56,12 @@ FAULTS = ("503", "html", "html_401", "missing_refresh_token", "drop", "hang", "d
 REQUESTS = (*["refresh"] * 4, *["forced refresh"] * 2, "signed out", "signed out everywhere", "ended by operator")
 
 # How many calls a function does before something else happens. A refresh does eight, and a few more if it waits.
-CALLS = st.integers(0, 12)
+CALLS = st.integers(0, 10)
 MOST_CALLS = 100
 
-# What passes before requests: nothing, a moment, or until tokens of the various lifetimes are about to expire. Seconds.
-PAUSES = st.sampled_from([0, 1, 31, 61, 121, 541, 3541])
+# What passes before requests: seconds, or the time until the access token of the browser's session is no longer fresh
+# or has expired.
+PAUSES = st.sampled_from([0, 1, 31, 125, *["fresh_until", "access_expires_at"] * 3])
 
 SKEWS = st.sampled_from([0, 0, 0, -2, 2])
 
@@ -111,6 +112,7 @@ class ModelFunction(SteppedFunction):
         kind: what it does.
         skew: by how much its clock differs. Seconds.
         browser: whose request it handles; None if no caller waits for its response any more.
+        ends: the sessions that it has to end.
         lease_until: end of the lease that it has taken, by its own clock.
         has_tokens, has_stored: the site has returned new tokens to it; it has stored them.
     """
@@ -124,6 +126,7 @@ class ModelFunction(SteppedFunction):
         self.started_at = started_at
         self.session: ModelSession | None = browser.session if browser else None
         self.sent: Handle | None = browser.handle if browser else None
+        self.ends: list[ModelSession] = []
         self.lease_until = 0
         self.has_tokens = False
         self.has_stored = False
@@ -227,7 +230,7 @@ class SessionMachine(RuleBasedStateMachine):
             for model in self.models.values():
                 model.has_site_ended = True
 
-    @rule(seconds=st.sampled_from([1, 2, 26, 31, 61, 125, 301, 541, 3541, 7100]))
+    @rule(seconds=st.sampled_from([1, 2, 2, 26, 26, 31, 31, 61, 125, 301, 7100]))
     def pass_time(self, seconds: int) -> None:
         """Let time pass. DynamoDB deletes expired rows, and someone tries a handle that no session has issued."""
         self.count("time passes")
@@ -265,9 +268,11 @@ class SessionMachine(RuleBasedStateMachine):
         more_calls=CALLS,
         is_first_first=st.booleans(),
     )
-    def race(self, pause: int, first: str, second: str, calls: int, more_calls: int, is_first_first: bool) -> None:
+    def race(
+        self, pause: int | str, first: str, second: str, calls: int, more_calls: int, is_first_first: bool
+    ) -> None:
         """Two requests of pages with the cookie at the same time. They have no lock."""
-        self._advance(pause)
+        self._pause(pause, self.browsers[1])
         one = self._request(first, self.browsers[1])
         if one is None:
             return
@@ -284,10 +289,10 @@ class SessionMachine(RuleBasedStateMachine):
         pause=PAUSES,
         are_lost=st.lists(st.sampled_from([False, False, True]), min_size=1, max_size=4),
     )
-    def refresh_at_once(self, browser: int, pause: int, are_lost: list[bool]) -> None:
+    def refresh_at_once(self, browser: int, pause: int | str, are_lost: list[bool]) -> None:
         """Several refreshes without an interruption. Some responses are lost."""
         for is_lost in are_lost:
-            self._advance(pause)
+            self._pause(pause, self.browsers[browser])
             function = self._request("refresh", self.browsers[browser])
             if function is not None:
                 function.finish()
@@ -299,14 +304,16 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self._can_start())
     @rule(browser=st.integers(0, 1), calls=CALLS)
     def sign_in(self, browser: int, calls: int) -> None:
-        page, site = self.browsers[browser], self.core.fake_site.switches_of(self.account.login)
+        page = self.browsers[browser]
         # A page with the cookie waits for its requests before it shows a form. The others hold their lock.
-        if not self._requests_of(page) and not site.deactivated and not site.fault:
-            replaced = page.handle
+        if not self._requests_of(page) and self._can_sign_in():
+            replaced, model = page.handle, page.session
             self.count("sign in" + " again" * (replaced is not None))
             self._sign_in(page)
-            if replaced is not None:
-                self._go(self._start("replaced", None, lambda _: self.sessions.sign_out(replaced)), calls)
+            if replaced is not None and model is not None:
+                function = self._start("replaced", None, lambda _: self.sessions.sign_out(replaced))
+                function.ends = [model]
+                self._go(function, calls)
 
     @precondition(lambda self: self._can_start())
     @rule(browser=st.integers(0, 1), copies=st.booleans(), forces=st.booleans(), calls=CALLS)
@@ -483,8 +490,15 @@ class SessionMachine(RuleBasedStateMachine):
     def _can_start(self) -> bool:
         return len(self.functions) < MOST_FUNCTIONS
 
+    def _can_sign_in(self) -> bool:
+        site = self.core.fake_site.switches_of(self.account.login)
+        return not site.deactivated and not site.fault
+
     def _request(self, kind: str, page: Browser, skew: int = 0) -> ModelFunction | None:
         """Start a function for a request of a page; None if the page cannot send one now."""
+        if page.handle is None and self._can_sign_in():
+            self.count("sign in")
+            self._sign_in(page)
         model, handle = page.session, page.handle
         if model is None or handle is None or (page.has_lock and self._requests_of(page)):
             return None
@@ -499,9 +513,13 @@ class SessionMachine(RuleBasedStateMachine):
                 return None
             function = self._start(kind, page, lambda _: self.sessions.end(session))
             function.browser = None
-            return function
-        everywhere = kind == "signed out everywhere"
-        return self._start(kind, page, lambda _: self.sessions.sign_out(handle, everywhere=everywhere))
+        else:
+            everywhere = kind == "signed out everywhere"
+            function = self._start(kind, page, lambda _: self.sessions.sign_out(handle, everywhere=everywhere))
+        # After its own session has ended, a handle names no user any more.
+        is_for_all = kind == "signed out everywhere" and not model.reasons and not self._may_have_expired(model)
+        function.ends = list(self.models.values()) if is_for_all else [model]
+        return function
 
     def _requests_of(self, browser: Browser) -> list[ModelFunction]:
         return [function for function in self.functions if function.browser is browser]
@@ -549,6 +567,13 @@ class SessionMachine(RuleBasedStateMachine):
             if function is not current() and self.clock.now - function.started_at > FUNCTION_SECONDS:
                 self.count("killed by its timeout")
                 self._kill(function)
+
+    def _pause(self, pause: int | str, browser: Browser) -> None:
+        """Let seconds pass, or the time until something of the browser's session ends."""
+        if isinstance(pause, str):
+            last = browser.session.last if browser.session else {}
+            pause = max(0, int(last.get(pause, 0)) - self.clock.now)
+        self._advance(pause)
 
     def _go(self, function: ModelFunction, calls: int) -> None:
         """Let a function do some calls."""
@@ -603,11 +628,10 @@ class SessionMachine(RuleBasedStateMachine):
             browser.handle = browser.session = None
 
     def _check_end(self, function: ModelFunction) -> None:
-        model, browser = function.session, function.browser
-        if model is not None:
+        for model in function.ends:
             model.must_be_over = True
-        if browser is not None:
-            browser.handle = browser.session = None
+        if function.browser is not None:
+            function.browser.handle = function.browser.session = None
 
     def _note(self, model: ModelSession, result: SignedIn) -> None:
         assert result.session.user.id == self.account.id

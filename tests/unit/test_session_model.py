@@ -14,7 +14,7 @@ from tests.support.core import Storage
 from tests.support.session_model import SessionMachine
 from tests.support.stepped import SteppedClient
 
-EXAMPLES = 20
+EXAMPLES = 12
 STEPS = 30
 
 
