@@ -265,18 +265,27 @@ class SessionMachine(RuleBasedStateMachine):
         first=st.sampled_from(REQUESTS),
         second=st.sampled_from(REQUESTS),
         calls=CALLS,
+        delay=st.sampled_from([0, 0, 0, LEASE_SECONDS + 1]),
         more_calls=CALLS,
         is_first_first=st.booleans(),
     )
     def race(
-        self, pause: int | str, first: str, second: str, calls: int, more_calls: int, is_first_first: bool
+        self,
+        pause: int | str,
+        first: str,
+        second: str,
+        calls: int,
+        delay: int,
+        more_calls: int,
+        is_first_first: bool,
     ) -> None:
-        """Two requests of pages with the cookie at the same time. They have no lock."""
+        """Two requests of pages with the cookie, which have no lock, at the same time. The first one can be slow."""
         self._pause(pause, self.browsers[1])
         one = self._request(first, self.browsers[1])
         if one is None:
             return
         self._go(one, calls)
+        self._advance(delay)
         other = self._request(second, self.browsers[1])
         if other is not None:
             self._go(other, more_calls)
