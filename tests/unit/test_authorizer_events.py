@@ -204,6 +204,14 @@ def test_unmet_rule_with_the_base_path_of_the_domain_denies_everything(
 
 
 @WITH_URL
+@pytest.mark.parametrize("url_base_path", ["//studio", "/studio/", "//studio//"])
+def test_more_slashes_in_the_url_do_not_hide_the_base_path(name: str, url_base_path: str) -> None:
+    event = on_custom_domain(EVENTS[name](f"Bearer {TOKEN}", "/reports/7"), url_base_path)
+    rule = Rule(API, "/studio/reports", frozenset({"Admin"}))
+    assert AuthorizerRequest.from_event(event).misplaced((rule,)) == (rule,)
+
+
+@WITH_URL
 @pytest.mark.parametrize("base_path", ["", "/studio", "/studio/v1", "/rep", "/report"])
 @pytest.mark.parametrize("requested_path", ["/shots", "/reports/7", "/", "/a%20b"])
 def test_rule_without_the_base_path_denies_only_its_paths_on_every_domain(

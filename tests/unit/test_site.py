@@ -541,6 +541,8 @@ HTML = ["content-type: text/html"]
         (http(403, "<html>not from this network</html>", HTML), True),  # an IP allow list
         (http(400, "<html>", HTML), True),
         (http(401, "<html>", HTML), True),
+        (http(400, _error(102, "rejected"), HTML), False),  # a rejection with a wrong content type
+        (http(200, RECORDED_TOKENS, HTML), True),
         (http(400, _error(108, "SSO")), True),
         (http(400, _error(110, "Identity")), True),
         (http(429, "slow down"), True),

@@ -23,6 +23,8 @@ from shotgrid_login.authorizer_rules import METHOD_PATTERNS, Rule
 # b64token of RFC 6750, section 2.1.
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,4096}={0,2})", re.IGNORECASE)
 
+_SLASHES = re.compile("/+")
+
 # The only header that browsers let a page set for a WebSocket is the list of subprotocols:
 # `["shotgrid-login", "bearer.<API token>"]`. The API chooses the first one: a browser closes the connection if the
 # server chooses none of its subprotocols.
@@ -203,12 +205,12 @@ def _url_paths(event: Mapping[str, Any]) -> Iterator[str]:
 def _base_path(url_path: str, path: str) -> str:
     """Return what the path of a URL has before the path of an ARN, without a final slash; "" if the ARN has no path.
 
-    If the two paths end differently, it is the first segment: a wrong base path denies too much, and a missing one too
-    little.
+    Several slashes count as one. If the two paths end differently, it is the first segment: a wrong base path denies
+    too much, and a missing one too little.
     """
     if not path:
         return ""
-    url_path, path = unquote(url_path).rstrip("/"), unquote(path).rstrip("/")
+    url_path, path = (_SLASHES.sub("/", unquote(each)).rstrip("/") for each in (url_path, path))
     if url_path.endswith(path):
         return url_path.removesuffix(path)
     return "/" + url_path.lstrip("/").partition("/")[0]

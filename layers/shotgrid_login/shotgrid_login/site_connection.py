@@ -208,12 +208,13 @@ def _read(response: requests.Response) -> bytes:
 def _parsed(response: requests.Response, body: bytes) -> Any:
     if response.status_code in (301, 308) and _is_elsewhere(response):
         return MOVED
-    if "html" in response.headers.get("content-type", "").lower():
+    is_html = "html" in response.headers.get("content-type", "").lower()
+    if is_html and is_no_verdict(response.status_code):
         return HTML_PAGE
     try:
-        return json.loads(body)
+        return json.loads(body)  # a rejection counts as one, whatever its content type is
     except (ValueError, RecursionError):
-        return GARBAGE
+        return HTML_PAGE if is_html else GARBAGE
 
 
 def _is_elsewhere(response: requests.Response) -> bool:
