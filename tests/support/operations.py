@@ -6,6 +6,7 @@ AWS fails, a response is lost, or the function dies. The caller gets a documente
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -247,6 +248,8 @@ class Operations:
         Returns what was disturbed; None if the operation makes fewer calls, and so has ended as it should.
         """
         name, calls, choice = disturbance
+        # Earlier operations have moved the clock, and the site's refresh tokens expire by the real time.
+        self.core.clock.now = int(time.time())
         operation: Operation = getattr(self, name)()
         function = SteppedFunction(lambda: self.functions.call(operation.function, operation.request))
         function.go(calls + 1)  # the first step is the start

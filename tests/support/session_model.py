@@ -621,7 +621,9 @@ class SessionMachine(RuleBasedStateMachine):
         elif function.kind == "refresh":
             assert function.session is not None
             self._note(function.session, result)
-            if browser is not None and (browser.has_lock or result.handle != function.sent):
+            # A thief can have copied a handle of another session in the meantime.
+            is_same = browser is not None and browser.session is function.session
+            if browser is not None and is_same and (browser.has_lock or result.handle != function.sent):
                 browser.handle = result.handle
         else:
             self._check_end(function)
