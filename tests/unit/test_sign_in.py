@@ -204,7 +204,7 @@ def test_user_name_with_an_invisible_character_is_an_invalid_request(core: Core,
 @pytest.mark.parametrize("name", ["zoë.müller", "田中", "مريم", "क्षितिज", "한글", "jean-luc o'neil", "a\u0301nna"])
 def test_user_name_of_any_script_reaches_the_site(core: Core, name: str) -> None:
     with pytest.raises(InvalidCredentials):
-        core.sign_in().with_password(name, "password", core.address)
+        core.sign_in().with_password(name, secrets.token_hex(8), core.address)
 
 
 # ---- both in one step ----------------------------------------------------------------------------------------
@@ -391,4 +391,4 @@ def test_typed_address_is_replaced_by_the_sites_login(core: Core) -> None:
 def test_access_token_that_names_no_user_is_a_site_error(core: Core) -> None:
     response = http(200, '{"token_type":"Bearer","access_token":"a","expires_in":600,"refresh_token":"r"}')
     with sign_in_at(core, response, 1) as sign_in, pytest.raises(SiteError):
-        sign_in.with_password(core.new_user().login, "password", core.address)
+        sign_in.with_password(core.new_user().login, secrets.token_hex(8), core.address)
