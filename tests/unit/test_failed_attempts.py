@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from shotgrid_login.counts import LONGEST_ATTEMPT
 from shotgrid_login.errors import TooManyAttempts
@@ -16,11 +20,13 @@ from shotgrid_login.failed_attempts import (
     ALL_BY_USER_AND_NETWORK,
     FAILED_BY_NETWORK,
     STARTS_BY_BROWSER,
+    USED_NAME_SECONDS,
     Attempt,
     FailedAttempts,
     Start,
 )
-from shotgrid_login.table import Table
+from shotgrid_login.hashes import Hashes
+from shotgrid_login.table import ConditionFailed, Row, Table
 from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, KNOWN_SECONDS, UNKNOWN_FAILURES, WINDOW
 from shotgrid_login.users import User
 from tests.local.stack import LocalAws
@@ -241,8 +247,7 @@ def test_typed_name_counts_with_the_login_after_a_sign_in(core: Core) -> None:
 def test_e_mail_address_takes_no_login_from_another_user(core: Core) -> None:
     victim, office = new_user(), new_address()
     sign_in(core, victim, office)
-    attacker = User("HumanUser", 7, f"attacker_{secrets.token_hex(4)}", email=victim.login)
-    elsewhere = new_address()
+    attacker, elsewhere = replace(new_user(), email=victim.login), new_address()
     for _ in range(UNKNOWN_FAILURES):
         fail(core, victim.login, elsewhere)
         sign_in(core, attacker, elsewhere)
@@ -252,7 +257,7 @@ def test_e_mail_address_takes_no_login_from_another_user(core: Core) -> None:
 
 def test_e_mail_address_with_the_login_of_an_absent_user_clears_no_guesses(core: Core) -> None:
     victim, elsewhere = new_user(), new_address()
-    attacker = User("HumanUser", 7, f"attacker_{secrets.token_hex(4)}", email=victim.login)
+    attacker = replace(new_user(), email=victim.login)
     sign_in(core, attacker, elsewhere)
     guesses = 0
     while wait_of(core, victim.login, elsewhere) == 0 and guesses < 2 * ALL_FAILURES:
@@ -266,6 +271,55 @@ def test_e_mail_address_with_the_login_of_an_absent_user_clears_no_guesses(core:
     sign_in(core, attacker, elsewhere)
     fail(core, attacker.login, elsewhere, KNOWN_FAILURES)
     assert wait_of(core, victim.login, elsewhere) == 0
+
+
+def guess(core: Core, username: str, address: str = "") -> int:
+    """Fail until an attempt has to wait, each time from a new network without `address`. Return how often it failed."""
+    for failures in range(2 * ALL_FAILURES):
+        try:
+            fail(core, username, address or new_address())
+        except TooManyAttempts:
+            return failures
+    raise AssertionError("no attempt has to wait")
+
+
+@pytest.mark.parametrize(("guessed", "typed"), [("login", "email"), ("email", "login")])
+def test_failures_with_one_name_count_after_the_first_sign_in_with_the_other(
+    core: Core, guessed: str, typed: str
+) -> None:
+    user = new_user()
+    assert guess(core, getattr(user, guessed)) == ALL_FAILURES
+    sign_in(core, user, new_address(), typed=getattr(user, typed))
+    core.clock.advance(1)
+    assert guess(core, user.login) + guess(core, user.email) == 0
+
+
+def test_e_mail_address_with_the_login_of_an_absent_user_adds_no_guesses(core: Core) -> None:
+    victim, office = new_user(), new_address()
+    assert guess(core, victim.login) == ALL_FAILURES
+    sign_in(core, replace(new_user(), email=victim.login), office)
+    assert guess(core, victim.login) + guess(core, victim.login, office) == 0
+
+
+def test_failures_that_counted_for_another_user_move_with_the_name(core: Core) -> None:
+    victim, other = new_user(), new_user()
+    sign_in(core, replace(other, email=victim.login), new_address())
+    assert guess(core, victim.login) == UNKNOWN_FAILURES
+    sign_in(core, victim, new_address(), typed=victim.email)
+    assert guess(core, victim.login) == 0
+
+
+def test_name_is_the_users_as_long_as_failures_with_it_count(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    core.clock.advance(KNOWN_SECONDS - 10)
+    assert guess(core, user.login) + guess(core, user.login, office) == ALL_FAILURES
+    core.clock.advance(20)
+    assert guess(core, user.login) == 0
+    core.clock.advance(USED_NAME_SECONDS - 40)  # ten seconds before its new end
+    assert guess(core, user.login) == ALL_FAILURES
+    core.clock.advance(20)
+    assert guess(core, user.login) == 0
 
 
 # ---- a network ---------------------------------------------------------------------------------------------------
@@ -493,3 +547,125 @@ def test_repeated_writes_of_starts_count_once(repeating: Core) -> None:
     repeating.failed_attempts.count_start(start, repeating.clock.now)
     with pytest.raises(TooManyAttempts):
         repeating.failed_attempts.count_start(start, repeating.clock.now)
+
+
+# ---- without AWS: a race, and any order of attempts ---------------------------------------------------------------
+
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {"=": operator.eq, "<=": operator.le}
+
+
+class Memory(Table):
+    """A table in memory, for rows that are only written as a whole. The other counts never make a caller wait."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+
+    def get(self, row_id: str) -> Row | None:
+        return self.rows.get(row_id)
+
+    def put(self, row: Row, condition: str = "", values: Row | None = None) -> None:
+        current = self.rows.get(str(row["id"]))
+        if condition and not any(
+            all(self._is_true(term, current, values or {}) for term in terms.split(" AND "))
+            for terms in condition.split(" OR ")
+        ):
+            raise ConditionFailed(current)
+        self.rows[str(row["id"])] = row
+
+    def update(self, row_id: str, change: str, condition: str, values: Row | None = None) -> Row:
+        return {"id": row_id, "misses": 1, "expires_at": 1, "last_change": (values or {})["mark"]}
+
+    def _is_true(self, term: str, current: Row | None, values: Row) -> bool:
+        if term == "attribute_not_exists(id)":
+            return current is None
+        name, sign, value = term.split()
+        return current is not None and COMPARE[sign](current[name], values[value.removeprefix(":")])
+
+
+class Secret:
+    """The KMS key of the hashes."""
+
+    def generate_mac(self, **request: Any) -> Any:
+        return {"Mac": b"secret"}
+
+
+class SignInMeanwhile(Memory):
+    """A table in which a sign-in replaces a row as soon as another attempt has read it."""
+
+    def __init__(self, new: Row) -> None:
+        super().__init__()
+        self.new = new
+
+    def get(self, row_id: str) -> Row | None:
+        row = super().get(row_id)
+        self.rows[row_id] = self.new
+        return row
+
+
+def test_attempt_does_not_shorten_the_life_of_a_name_that_a_sign_in_has_just_shown() -> None:
+    hashes = Hashes(cast(Any, Secret()), "key")
+    row: Row = {"id": f"name#{hashes.user('artist')}", "user_record": "record", "expires_at": 1_000_010}
+    table = SignInMeanwhile({**row, "expires_at": 1_000_000 + KNOWN_SECONDS})
+    table.rows[str(row["id"])] = row
+    FailedAttempts(table, hashes).count("artist", "elsewhere", 1_000_000)
+    assert table.rows[str(row["id"])] == table.new
+
+
+NAMES = ["victim", "victim@studio.example", "colleague"]
+
+
+class Guesses(RuleBasedStateMachine):
+    """Guesses with the names of a user, and sign-ins of this user and of a colleague who can use these names too."""
+
+    networks = st.sampled_from(["home of the victim", "home of the colleague", "elsewhere"])
+
+    @initialize()
+    def start(self) -> None:
+        self.now = 1_000_000
+        self.table = Memory()
+        self.hashes = Hashes(cast(Any, Secret()), "key")
+        self.failed_attempts = FailedAttempts(self.table, self.hashes)
+        self.failures: list[tuple[int, str, str]] = []  # time, name and network, of those that count at the site
+
+    @rule(seconds=st.sampled_from([WINDOW, KNOWN_SECONDS - 1, KNOWN_SECONDS]))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule(name=st.sampled_from(NAMES), network=networks, seconds=st.sampled_from([0, 2]))
+    def guess(self, name: str, network: str, seconds: int) -> None:
+        for _ in range(ALL_FAILURES):
+            try:
+                attempt = self.failed_attempts.count(name, network, self.now)
+            except TooManyAttempts:
+                break
+            together = {other for other in NAMES if self.record_of(other) == self.record_of(name)} | {name}
+            recent = [failed for at, failed, _ in self.failures if at > self.now - WINDOW and failed in together]
+            assert len(recent) < ALL_FAILURES, (name, recent)
+            self.failed_attempts.failed(attempt, self.now)
+            self.failures.append((self.now, name, network))
+        self.now += seconds
+
+    @rule(network=networks, typed=st.sampled_from(NAMES[:2]))
+    def victim_signs_in(self, network: str, typed: str) -> None:
+        self.sign_in(User("HumanUser", 1, NAMES[0], email=NAMES[1]), network, typed)
+
+    @rule(network=networks, address=st.sampled_from(NAMES[:2]))
+    def colleague_signs_in(self, network: str, address: str) -> None:
+        self.sign_in(User("HumanUser", 2, NAMES[2], email=address), network, NAMES[2])
+
+    def sign_in(self, user: User, network: str, typed: str) -> None:
+        try:
+            attempt = self.failed_attempts.count(typed, network, self.now)
+        except TooManyAttempts:
+            return
+        self.failed_attempts.succeeded(attempt, user, self.now)
+        forgotten = {(typed, network), (user.login, network)}
+        self.failures = [failure for failure in self.failures if failure[1:] not in forgotten]
+
+    def record_of(self, name: str) -> str:
+        """Return the user to whom the name belongs, as far as sign-ins have shown."""
+        row = self.table.get(f"name#{self.hashes.user(name)}")
+        return str(row["user_record"]) if row and int(row["expires_at"]) > self.now else name
+
+
+TestGuesses = Guesses.TestCase

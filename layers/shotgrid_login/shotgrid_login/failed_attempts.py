@@ -21,14 +21,14 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shotgrid_login.counts import Counted, Counts, Limit
 from shotgrid_login.errors import TooManyAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.table import ConditionFailed, Table
-from shotgrid_login.user_attempts import KNOWN_SECONDS, History, HistoryChange, UserAttempt, UserAttempts
+from shotgrid_login.user_attempts import KNOWN_SECONDS, WINDOW, History, HistoryChange, UserAttempt, UserAttempts
 from shotgrid_login.users import User
 
 FAILED_BY_NETWORK = Limit(free=200, memory=3600, longest_wait=15 * 60)  # a studio on the first day, behind one address
@@ -38,6 +38,10 @@ ALL_BY_NETWORK = Limit(free=600, memory=5 * 60)  # 300 users of a studio in 5 mi
 STARTS_BY_BROWSER = Limit(free=10, memory=10 * 60)
 STARTS_BY_NETWORK = Limit(free=500, memory=10 * 60)  # an office behind one address
 ALL_STARTS_BY_NETWORK = Limit(free=1000, memory=10 * 60)
+
+
+# How long a name that is used near its end still belongs to its user. Seconds.
+USED_NAME_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,19 @@ class FailedAttempts:
         """Forget the failures of this user from this network, and note that the network and the names are the user's.
 
         Failures from other networks still count, because they can be guesses of others. So do failures with names that
-        this sign-in did not show to be the user's.
+        this sign-in did not show to be the user's. Failures that counted elsewhere, with a name that becomes the
+        user's, count for the user from now on.
         """
         record, login = self._hashes.record(user.type, user.id), self._hashes.user(user.login)
-        moved: tuple[UserAttempt, ...] = ()
+        users = {attempt.name: attempt.user}  # where attempts with each name count until now
+        if login not in users:
+            users[login] = self._user_of(login, now)
+        address = self._hashes.user(user.email or user.login)
+        # The site accepted the other names for this user, but the user may have chosen the address. So it takes no name
+        # away from another user.
+        if address not in users and (holder := self._user_of(address, now)) in (address, record):
+            users[address] = holder
+        moved: list[UserAttempt] = []
 
         def cleared(history: History) -> History:
             failures = history.failures({attempt.name, login}, attempt.network, now)
@@ -135,17 +148,19 @@ class FailedAttempts:
         def known(history: History) -> History:
             return cleared(history.joined(moved)).knowing(attempt.network, now)
 
-        if attempt.user == record:
-            changes = [self._settle(record, now, known, attempt.history)]
-        else:  # the first sign-in with this name
-            first = self._settle(attempt.user, now, cleared, attempt.history)
-            moved = tuple(each for each in first.after.attempts if each.name == attempt.name)
-            changes = [first, self._settle(record, now, known)]
+        changes = []
+        for name, holder in users.items():
+            if holder != record:  # the first sign-in that shows this name
+                change = self._settle(holder, now, cleared, attempt.history if holder == attempt.user else None)
+                moved += [each for each in change.after.attempts if each.name == name]
+                changes.append(change)
+        changes.append(self._settle(record, now, known, attempt.history if record == attempt.user else None))
         if attempt.by_network:
             began_at = attempt.by_network.expires_at - FAILED_BY_NETWORK.memory
             removed = [each for change in changes for each in change.removed if not each.is_known]
             self._counts.uncount(attempt.by_network, max(1, sum(each.at >= began_at for each in removed)))
-        self._remember_names(record, {attempt.name, login}, user.email, now)
+        for name in users:
+            self._remember_name(name, record, now, is_chosen=name not in {attempt.name, login})
 
     def count_start(self, start: Start, now: int) -> None:
         """Count a start of a browser sign-in before it; raises `TooManyAttempts` if the caller has to wait."""
@@ -182,19 +197,29 @@ class FailedAttempts:
     def _user_of(self, name: str, now: int) -> str:
         """Return the record's hash if a sign-in has shown that the name is the user's, otherwise the name's hash."""
         row = self._table.get(f"name#{name}")
-        return str(row["user_record"]) if row and int(row["expires_at"]) > now else name
-
-    def _remember_names(self, record: str, names: Iterable[str], email: str, now: int) -> None:
-        """Count attempts with these names as attempts of one user."""
-        values: dict[str, str | int] = {"user_record": record, "expires_at": now + KNOWN_SECONDS}
-        for name in names:
-            self._table.put({"id": f"name#{name}", **values})
-        if email:
-            # The site accepted the other names for this user, but the user may have chosen the address. So it takes no
-            # name away from another user.
+        if not row or int(row["expires_at"]) <= now:
+            return name
+        if int(row["expires_at"]) <= now + 2 * WINDOW:
+            # The failures that are counted for the user must not be forgotten before their hour is over.
             with contextlib.suppress(ConditionFailed):
                 self._table.put(
-                    {"id": f"name#{self._hashes.user(email)}", **values},
-                    "attribute_not_exists(id) OR user_record = :record OR expires_at <= :now",
-                    {"record": record, "now": now},
+                    {**row, "expires_at": now + USED_NAME_SECONDS},
+                    # No sign-in has shown the name since the row was read.
+                    "user_record = :record AND expires_at = :expires_at",
+                    {"record": row["user_record"], "expires_at": row["expires_at"]},
                 )
+        return str(row["user_record"])
+
+    def _remember_name(self, name: str, record: str, now: int, *, is_chosen: bool) -> None:
+        """Count attempts with this name as attempts of the user. `is_chosen`: the user may have chosen the name."""
+        row: dict[str, str | int] = {"id": f"name#{name}", "user_record": record, "expires_at": now + KNOWN_SECONDS}
+        if not is_chosen:
+            self._table.put(row)
+            return
+        with contextlib.suppress(ConditionFailed):
+            self._table.put(
+                row,
+                # No other user has got the name since the row was read.
+                "attribute_not_exists(id) OR user_record = :record OR expires_at <= :now",
+                {"record": record, "now": now},
+            )
