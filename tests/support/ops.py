@@ -41,10 +41,15 @@ class _Input(io.StringIO):
 
 @dataclass(frozen=True)
 class Operator:
-    """A user with AWS credentials, as the root user of local AWS or with others."""
+    """A user with AWS credentials, as the root user of local AWS or with others.
+
+    Attributes:
+        stack: what every command gets as `--stack`; without it, the command's own default counts.
+    """
 
     aws: LocalAws
     environment: Mapping[str, str] | None = None
+    stack: str = ""
 
     def run(self, *arguments: str, typed: str | None = None) -> Ran:
         """Run a command. `typed` is what the user types at a terminal; without it there is none."""
@@ -58,7 +63,7 @@ class Operator:
             contextlib.redirect_stderr(err),
         ):
             try:
-                code = cli.main(arguments)
+                code = cli.main((*arguments, *(("--stack", self.stack) if self.stack else ())))
             except SystemExit as exit_:  # from `argparse`
                 code = int(exit_.code or 0)
         return Ran(code, out.getvalue(), err.getvalue())

@@ -15,10 +15,12 @@ from tests.site.fake_site import FakeSite
 from tests.support.core import Core, Storage
 from tests.support.ops import Operator, create_stack
 
+STACK = "ops-login"
+
 
 @pytest.fixture(scope="module")
 def stack(aws: LocalAws, storage: Storage) -> Storage:
-    """Create a stack whose tables no other module uses. Its name is the default of the command."""
+    """Create a stack that no other module uses."""
     dynamodb = aws.client("dynamodb")
     names = {"StateTable": "ops-state", "BearersTable": "ops-bearers"}
     for name in names.values():
@@ -28,7 +30,7 @@ def stack(aws: LocalAws, storage: Storage) -> Storage:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
-    create_stack(aws, "shotgrid-login", names)
+    create_stack(aws, STACK, names)
     state, bearers = (Table(dynamodb, name) for name in names.values())
     return Storage(state, bearers, storage.sealer, storage.hashes)
 
@@ -43,7 +45,7 @@ def core(stack: Storage, site: FakeSite) -> Iterator[Core]:
 
 @pytest.fixture
 def operator(aws: LocalAws) -> Operator:
-    return Operator(aws)
+    return Operator(aws, stack=STACK)
 
 
 def assert_ended(core: Core, *results: SignedIn) -> None:
@@ -252,7 +254,7 @@ def test_end_of_all_needs_a_confirmation(core: Core, operator: Operator) -> None
     for typed in ("\n", "y\n", "no\n", ""):
         ran = operator.run("sessions", "end", "--all", typed=typed)
         assert (ran.code, ran.out) == (1, "Ended nothing.\n")
-    assert "End 1 session of 1 user of the stack shotgrid-login in us-east-1? Type yes: " in ran.err
+    assert f"End 1 session of 1 user of the stack {STACK} in us-east-1? Type yes: " in ran.err
     assert core.has_session(result)
     assert "Ended 1 session of 1 user." in operator.run("sessions", "end", "--all", typed="yes\n").out
     assert_ended(core, result)
