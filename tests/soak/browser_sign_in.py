@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -260,7 +261,7 @@ class RandomSite:
             return
         assert response[0] == 200
         assert request.request_id == body["sessionRequestId"]
-        assert request.request_id.replace("_", "").replace("-", "").isalnum()
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", request.request_id)
         assert not set(request.url) & set("\\@#<>\"' \t\r\n")
         parts = urlsplit(request.url)
         assert parts.path.startswith("/app_session_request/")
