@@ -102,6 +102,24 @@ def test_user_on_a_known_network_fails_five_times_and_then_signs_in_at_once(core
     sign_in(core, user, office)
 
 
+@pytest.mark.parametrize("guesses", [5, ALL_FAILURES - 1, ALL_FAILURES])
+@pytest.mark.parametrize("guessed", ["login", "email"])
+def test_guesses_before_the_first_sign_in_leave_the_known_network_its_share(
+    core: Core, guesses: int, guessed: str
+) -> None:
+    user, office = new_user(), new_address()
+    for _ in range(guesses):
+        fail(core, str(getattr(user, guessed)), new_address())
+    core.clock.advance(60)
+    if (guesses, guessed) == (ALL_FAILURES, "login"):
+        core.clock.advance(WINDOW)  # without a known network, the user has to wait like everyone
+    sign_in(core, user, office)
+    fail(core, user.login, office, KNOWN_FAILURES - 1)
+    assert wait_of(core, user.login, office) == 0
+    fail(core, user.login, office)
+    assert wait_of(core, user.login, office) > 0
+
+
 def test_guesses_from_elsewhere_do_not_make_a_user_on_a_known_network_wait(core: Core) -> None:
     user, office = new_user(), new_address()
     sign_in(core, user, office)
@@ -230,6 +248,17 @@ def test_letter_case_spaces_and_compatible_letters_of_a_user_name_do_not_matter(
 def test_login_and_e_mail_address_count_together_after_a_sign_in(core: Core) -> None:
     user, office = new_user(), new_address()
     sign_in(core, user, office)
+    fail(core, user.email, office, UNKNOWN_FAILURES)  # the site has not accepted it yet, so it has no known network
+    fail(core, user.login, office, KNOWN_FAILURES)
+    assert wait_of(core, user.email, office) == WINDOW
+    assert wait_of(core, user.login, office) == WINDOW
+
+
+def test_accepted_names_share_the_attempts_of_known_networks(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    sign_in(core, user, office, typed=user.email)
+    sign_in(core, user, office)  # shows the login again, and takes nothing away from the address
     fail(core, user.email, office, 3)
     fail(core, user.login, office, 3)
     assert wait_of(core, user.email, office) == WINDOW
@@ -604,7 +633,7 @@ class SignInMeanwhile(Memory):
 
 def test_attempt_does_not_shorten_the_life_of_a_name_that_a_sign_in_has_just_shown() -> None:
     hashes = Hashes(cast(Any, Secret()), "key")
-    row: Row = {"id": f"name#{hashes.user('artist')}", "user_record": "record", "expires_at": 1_000_010}
+    row: Row = {"id": f"name#{hashes.user('artist')}", "user_record": "record", "is_chosen": 0, "expires_at": 1_000_010}
     table = SignInMeanwhile({**row, "expires_at": 1_000_000 + KNOWN_SECONDS})
     table.rows[str(row["id"])] = row
     FailedAttempts(table, hashes).count("artist", "elsewhere", 1_000_000)
@@ -625,7 +654,7 @@ class Guesses(RuleBasedStateMachine):
         self.table = Memory()
         self.hashes = Hashes(cast(Any, Secret()), "key")
         self.failed_attempts = FailedAttempts(self.table, self.hashes)
-        self.failures: list[tuple[int, str, str]] = []  # time, name and network, of those that count at the site
+        self.failures: list[tuple[int, str]] = []  # time and name of those that count at the site
 
     @rule(seconds=st.sampled_from([WINDOW, KNOWN_SECONDS - 1, KNOWN_SECONDS]))
     def wait(self, seconds: int) -> None:
@@ -639,28 +668,27 @@ class Guesses(RuleBasedStateMachine):
             except TooManyAttempts:
                 break
             together = {other for other in NAMES if self.record_of(other) == self.record_of(name)} | {name}
-            recent = [failed for at, failed, _ in self.failures if at > self.now - WINDOW and failed in together]
+            recent = [failed for at, failed in self.failures if at > self.now - WINDOW and failed in together]
             assert len(recent) < ALL_FAILURES, (name, recent)
             self.failed_attempts.failed(attempt, self.now)
-            self.failures.append((self.now, name, network))
+            self.failures.append((self.now, name))
         self.now += seconds
 
     @rule(network=networks, typed=st.sampled_from(NAMES[:2]))
     def victim_signs_in(self, network: str, typed: str) -> None:
-        self.sign_in(User("HumanUser", 1, NAMES[0], email=NAMES[1]), network, typed)
+        self.sign_in(User("HumanUser", 1, NAMES[0], email=NAMES[1]), network, typed, NAMES[:2])
 
     @rule(network=networks, address=st.sampled_from(NAMES[:2]))
     def colleague_signs_in(self, network: str, address: str) -> None:
-        self.sign_in(User("HumanUser", 2, NAMES[2], email=address), network, NAMES[2])
+        self.sign_in(User("HumanUser", 2, NAMES[2], email=address), network, NAMES[2], NAMES[2:])
 
-    def sign_in(self, user: User, network: str, typed: str) -> None:
+    def sign_in(self, user: User, network: str, typed: str, own_names: list[str]) -> None:
         try:
             attempt = self.failed_attempts.count(typed, network, self.now)
         except TooManyAttempts:
             return
         self.failed_attempts.succeeded(attempt, user, self.now)
-        forgotten = {(typed, network), (user.login, network)}
-        self.failures = [failure for failure in self.failures if failure[1:] not in forgotten]
+        self.failures = [failure for failure in self.failures if failure[1] not in own_names]  # the site starts again
 
     def record_of(self, name: str) -> str:
         """Return the user to whom the name belongs, as far as sign-ins have shown."""

@@ -250,6 +250,14 @@ def test_cookie_whose_name_only_looks_like_ours_is_ignored(name: str, prefix: st
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_value_without_a_name_that_looks_like_ours_is_ignored(name: str) -> None:
+    response = send_cookies(f"{name}; {name}=value")
+    assert shown(response, name) == "value"
+    assert set_cookies(response) == []
+    assert shown(send_cookies(name), name) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_cookie_with_another_spelling_of_the_name_is_ignored(name: str) -> None:
     for other in (name.lower(), name.upper(), f'"{name}"', name[1:], f"{name}x"):
         assert shown(send_cookies(f"{other}=value"), name) is None

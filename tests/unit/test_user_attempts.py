@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -88,10 +89,19 @@ def test_attempt_without_an_end_counts_as_failed_after_the_longest_attempt() -> 
     assert wait_of(history, "elsewhere", START + WINDOW + 60 + LONGEST_ATTEMPT) == 0
 
 
-def test_failures_before_the_first_known_network_count_with_the_later_ones() -> None:
-    history = failed(History(), ALL_FAILURES - 1, "elsewhere").knowing("office", START)
-    history = failed(history, 1, "office")
-    assert wait_of(history, "office", START) == WINDOW
+def test_failures_before_the_first_known_network_leave_it_its_share() -> None:
+    history = failed(History(), ALL_FAILURES, "elsewhere").knowing("office", START)
+    assert wait_of(history, "elsewhere", START) == WINDOW
+    history = failed(history, KNOWN_FAILURES - 1, "office")
+    assert wait_of(history, "office", START) == 0
+    assert wait_of(failed(history, 1, "office", START + 1), "office", START + 1) == WINDOW - 1
+
+
+def test_name_that_the_site_has_not_accepted_gets_no_known_network() -> None:
+    history = failed(History().knowing("office", START), UNKNOWN_FAILURES, "elsewhere")
+    with pytest.raises(TooManyAttempts):
+        history.admitted("new", "name", "office", START, is_shown=False)
+    assert history.admitted("new", "name", "office", START).is_known("new")
 
 
 def test_network_is_known_for_thirty_days() -> None:

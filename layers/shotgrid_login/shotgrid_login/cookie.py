@@ -20,8 +20,8 @@ def read(name: str, cookie_headers: Iterable[str]) -> frozenset[str]:
     """
     values = set()
     for pair in ";".join(cookie_headers).split(";"):
-        found, _, value = pair.partition("=")
-        if found.strip(" \t") == name:
+        found, equals, value = pair.partition("=")
+        if equals and found.strip(" \t") == name:  # without "=" it is a cookie without a name (RFC 6265bis, 5.6)
             values.add(value.strip(" \t"))
     return frozenset(values)
 

@@ -95,9 +95,13 @@ class FailedAttempts:
         """Count an attempt before it is made; raises `TooManyAttempts` if the caller has to wait."""
         attempt_id = secrets.token_urlsafe(9)
         name, network = self._hashes.user(username), self._hashes.network(source_address)
-        user = self._user_of(name, now)
-        history = self._users.change(user, now, lambda known: known.admitted(attempt_id, name, network, now)).after
-        is_known = network in history.known
+        user, is_shown = self._user_of(name, now)
+
+        def admitted(history: History) -> History:
+            return history.admitted(attempt_id, name, network, now, is_shown=is_shown)
+
+        history = self._users.change(user, now, admitted).after
+        is_known = history.is_known(attempt_id)
         limits = {
             f"failed#all#user#{user}#{network}": ALL_BY_USER_AND_NETWORK,
             f"failed#all#address#{network}": ALL_BY_NETWORK,
@@ -128,16 +132,16 @@ class FailedAttempts:
 
         Failures from other networks still count, because they can be guesses of others. So do failures with names that
         this sign-in did not show to be the user's. Failures that counted elsewhere, with a name that becomes the
-        user's, count for the user from now on.
+        user's, count for the user from now on, but not for known networks.
         """
         record, login = self._hashes.record(user.type, user.id), self._hashes.user(user.login)
         users = {attempt.name: attempt.user}  # where attempts with each name count until now
         if login not in users:
-            users[login] = self._user_of(login, now)
+            users[login] = self._user_of(login, now)[0]
         address = self._hashes.user(user.email or user.login)
         # The site accepted the other names for this user, but the user may have chosen the address. So it takes no name
         # away from another user.
-        if address not in users and (holder := self._user_of(address, now)) in (address, record):
+        if address not in users and (holder := self._user_of(address, now)[0]) in (address, record):
             users[address] = holder
         moved: list[UserAttempt] = []
 
@@ -194,11 +198,14 @@ class FailedAttempts:
         except TooManyAttempts:  # the attempt stays in flight, and so it counts as failed
             return HistoryChange(History(), History())
 
-    def _user_of(self, name: str, now: int) -> str:
-        """Return the record's hash if a sign-in has shown that the name is the user's, otherwise the name's hash."""
+    def _user_of(self, name: str, now: int) -> tuple[str, bool]:
+        """Return whose attempts an attempt with this name counts for, and whether the site has accepted the name.
+
+        It is the record's hash if a sign-in has shown that the name is the user's, otherwise the name's hash.
+        """
         row = self._table.get(f"name#{name}")
         if not row or int(row["expires_at"]) <= now:
-            return name
+            return name, False
         if int(row["expires_at"]) <= now + 2 * WINDOW:
             # The failures that are counted for the user must not be forgotten before their hour is over.
             with contextlib.suppress(ConditionFailed):
@@ -208,18 +215,23 @@ class FailedAttempts:
                     "user_record = :record AND expires_at = :expires_at",
                     {"record": row["user_record"], "expires_at": row["expires_at"]},
                 )
-        return str(row["user_record"])
+        return str(row["user_record"]), not row["is_chosen"]
 
     def _remember_name(self, name: str, record: str, now: int, *, is_chosen: bool) -> None:
         """Count attempts with this name as attempts of the user. `is_chosen`: the user may have chosen the name."""
-        row: dict[str, str | int] = {"id": f"name#{name}", "user_record": record, "expires_at": now + KNOWN_SECONDS}
+        row: dict[str, str | int] = {
+            "id": f"name#{name}",
+            "user_record": record,
+            "is_chosen": int(is_chosen),
+            "expires_at": now + KNOWN_SECONDS,
+        }
         if not is_chosen:
             self._table.put(row)
             return
         with contextlib.suppress(ConditionFailed):
             self._table.put(
                 row,
-                # No other user has got the name since the row was read.
-                "attribute_not_exists(id) OR user_record = :record OR expires_at <= :now",
-                {"record": record, "now": now},
+                # No other user has got the name since the row was read, and the site has not accepted it for this one.
+                "attribute_not_exists(id) OR user_record = :record AND is_chosen = :one OR expires_at <= :now",
+                {"record": record, "one": 1, "now": now},
             )

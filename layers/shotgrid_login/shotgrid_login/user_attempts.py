@@ -23,7 +23,8 @@ from shotgrid_login.table import ConditionFailed, Table
 WINDOW = 3600
 
 # Failures in a window: one less than what locks a user at the site. From known networks, and from other networks if the
-# user has a known network. Together they are all failures, so neither share can be used up by the other.
+# user has a known network. Together they are all failures, so neither share can be used up by the other. Failures from
+# before the first known network do not count for it: the site counts from zero after a sign-in.
 ALL_FAILURES = 9
 KNOWN_FAILURES = 6
 UNKNOWN_FAILURES = ALL_FAILURES - KNOWN_FAILURES
@@ -74,18 +75,29 @@ class History:
             {network: until for network, until in self.known.items() if until > now},
         )
 
-    def admitted(self, attempt_id: str, name: str, network: str, now: int) -> History:
-        """Return the history with a new attempt; raises `TooManyAttempts`."""
+    def admitted(self, attempt_id: str, name: str, network: str, now: int, *, is_shown: bool = True) -> History:
+        """Return the history with a new attempt; raises `TooManyAttempts`.
+
+        `is_shown`: whether the site has accepted the name. A name that only the user's record has gets no known
+        network: the user may have chosen a name of another user.
+        """
         current = self.at(now)
         if any(attempt.attempt_id == attempt_id for attempt in current.attempts):
             return current  # the SDK has repeated the write that admitted it
-        is_known = network in current.known
+        is_known = is_shown and network in current.known
         same_share = [attempt for attempt in current.attempts if attempt.is_known == is_known]
-        limit = KNOWN_FAILURES if is_known else UNKNOWN_FAILURES if current.known else ALL_FAILURES
-        wait = max(_wait(same_share, limit, now), _wait(current.attempts, ALL_FAILURES, now))
+        if is_known:
+            wait = _wait(same_share, KNOWN_FAILURES, now)
+        else:
+            limit = UNKNOWN_FAILURES if current.known else ALL_FAILURES
+            wait = max(_wait(same_share, limit, now), _wait(current.attempts, ALL_FAILURES, now))
         if wait:
             raise TooManyAttempts(wait)
         return replace(current, attempts=(*current.attempts, UserAttempt(attempt_id, now, name, network, is_known)))
+
+    def is_known(self, attempt_id: str) -> bool:
+        """Whether an attempt counts for the known networks."""
+        return any(attempt.attempt_id == attempt_id and attempt.is_known for attempt in self.attempts)
 
     def failed(self, attempt_id: str, now: int) -> History:
         """Return the history after the attempt has failed."""
