@@ -185,6 +185,7 @@ INVISIBLE = {
     "private use": "\ue000",
     "unassigned": "\U000e0fff",
     "combining grapheme joiner": "\u034f",
+    "object replacement character": "\ufffc",
     "Hangul filler": "\u3164",
     "variation selector": "\ufe0f",
 }

@@ -26,6 +26,7 @@ _DEFAULT_IGNORABLE = (
     ("\u3164", "\u3164"),  # HANGUL FILLER
     ("\ufe00", "\ufe0f"),  # variation selectors
     ("\uffa0", "\uffa0"),  # HALFWIDTH HANGUL FILLER
+    ("\ufffc", "\ufffc"),  # OBJECT REPLACEMENT CHARACTER: not ignorable, but LDAP ignores it (RFC 4518, 2.2)
     ("\U000e0100", "\U000e01ef"),  # variation selectors
 )
 
