@@ -63,7 +63,7 @@ def canonical_name(name: str) -> str:
 
     Sites ignore such differences, at least some of them. So all spellings count as one user.
     """
-    # Upper case first: "ı" (U+0131) has the upper case of "i", and sites can compare in either case.
+    # Upper case first: the dotless i (U+0131) has the upper case of "i", and sites can compare in either case.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).upper().casefold())
     # Without the white space, a combining character can follow another letter. So the text is normalized once more.
     return unicodedata.normalize("NFKC", "".join(folded.split()))
