@@ -724,6 +724,7 @@ def test_state_without_a_session_is_accessible(page: Page, monitor: Monitor, gat
     check_accessibility(page)
 
 
+@pytest.mark.usefixtures("own_context")
 def test_session_that_is_found_late_does_not_replace_the_form(
     signed_in_form: Form, page: Page, user: Account, monitor: Monitor, gateway: Gateway
 ) -> None:

@@ -667,7 +667,8 @@ class Guesses(RuleBasedStateMachine):
                 attempt = self.failed_attempts.count(name, network, self.now)
             except TooManyAttempts:
                 break
-            together = {other for other in NAMES if self.record_of(other) == self.record_of(name)} | {name}
+            own_names = NAMES[:2] if name in NAMES[:2] else NAMES[2:]
+            together = {other for other in own_names if self.record_of(other) == self.record_of(name)} | {name}
             recent = [failed for at, failed in self.failures if at > self.now - WINDOW and failed in together]
             assert len(recent) < ALL_FAILURES, (name, recent)
             self.failed_attempts.failed(attempt, self.now)
