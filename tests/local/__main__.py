@@ -105,6 +105,7 @@ def main() -> None:
         _print(f"Example dashboard at {gateway}/")
         _print(f"  {in_safari}")
         _print(f"  your own pages: serve them at http://pages.{DOMAIN}:{port + 2}, or name theirs in ALLOWED_ORIGINS")
+        _print(f"  aws and sam: export {variables(aws)}")
         _print(f"Gateway ready at {gateway}")
         signal.pause()
 
@@ -155,6 +156,13 @@ def description(url: str, name: str) -> Iterator[str]:
     yield f"               {methods}"
     yield "               The gateway and browsers cache the kind for five minutes each. Use a private window."
     yield ""
+
+
+def variables(aws: LocalAws) -> str:
+    """Return the variables with which other tools call the local AWS, as a shell reads them."""
+    names = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    environment = aws.environment()
+    return " ".join(f"{name}={environment[name]}" for name in names)
 
 
 def _stop(*_: object) -> None:
