@@ -54,8 +54,9 @@ def test_start_returns_what_the_page_shows(gateway: Gateway, page: Caller) -> No
         "site_host": gateway.site.url.partition("://")[2],
         "app_name": "ShotGrid sign-in at elsewhere.localhost:8003",
         "interval": 5,
-        "expires_in": 300,
+        "expires_in": response.body["expires_in"],
     }
+    assert 290 <= response.body["expires_in"] <= 300
     request = gateway.site.approval_request(url)
     assert request.app_name == "ShotGrid sign-in at elsewhere.localhost:8003"
     assert request.machine_id == f"Chrome on Windows, {page.address}"
