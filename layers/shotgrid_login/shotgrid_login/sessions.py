@@ -213,7 +213,15 @@ class Sessions:
         """
         handle_key = secrets.token_bytes(32)
         session, generation = self._build(
-            secrets.token_urlsafe(16), handle_key, user, tokens, user_hash=user_hash, signed_in_at=now, now=now
+            secrets.token_urlsafe(16),
+            handle_key,
+            user,
+            tokens,
+            user_hash=user_hash,
+            # Without the record, a user has only a login, and the next rotation reads it again.
+            user_read_at=now if user.name or user.email else 0,
+            signed_in_at=now,
+            now=now,
         )
         self._write_bearer(session)
         self._table.put(_to_row(session))
@@ -448,9 +456,9 @@ class Sessions:
         tokens: Tokens,
         *,
         user_hash: str,
+        user_read_at: int,
         signed_in_at: int,
         now: int,
-        user_read_at: int | None = None,
         previous_hash: bytes = b"",
         previous_until: int = 0,
         previous_bearers: tuple[str, ...] = (),
@@ -468,8 +476,7 @@ class Sessions:
             session_id=session_id,
             user=user,
             user_hash=user_hash,
-            # Without the record, a user has only a login, and the next rotation reads it again.
-            user_read_at=(now if user.name or user.email else 0) if user_read_at is None else user_read_at,
+            user_read_at=user_read_at,
             sealed=self._seal(session_id, generation),
             handle_key=handle_key,
             generation=secrets.token_urlsafe(16),
