@@ -390,7 +390,7 @@ class Sessions:
         return SignedIn(session, opened.access_token, opened.api_token, handle)
 
     def sign_out(self, handle: Handle, *, everywhere: bool = False) -> None:
-        """End the session of a handle that it has issued, also long ago. Does nothing if there is none.
+        """End the session that has issued this handle, also long ago. Does nothing if no session has.
 
         `everywhere` ends all other sessions of its user, too.
         """
