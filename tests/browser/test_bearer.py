@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page
 
 from tests.site.fake_site import Account
 from tests.support.browser import Monitor
-from tests.support.client import Gateway, expire_access_token, until
-from tests.support.pages import Form, run
+from tests.support.client import Gateway, expire_access_token
+from tests.support.pages import Form, hold, run
 
 pytestmark = pytest.mark.usefixtures("signed_in_form")
 
@@ -245,22 +245,14 @@ def test_fetch_after_sign_out_sends_no_request(
 def test_request_of_a_signed_out_user_is_not_repeated_for_the_next_user(
     page: Page, user: Account, signed_in_form: Form, monitor: Monitor, gateway: Gateway
 ) -> None:
-    held: list[Route] = []
-
-    def hold_first(route: Route) -> None:
-        if held:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route("**/entity/shots", hold_first)
+    held_request = hold(page, "**/entity/shots", times=1)
     run(page, START_REQUEST)
-    until(lambda: page.evaluate("true") and held)
+    request = held_request()
     signed_in_form.sign_out()
     next_user = gateway.new_user(two_factor=False)
     signed_in_form.sign_in(next_user)
     gateway.site.end_sessions(user)
-    held[0].continue_()  # with the bearer of the user who has signed out
+    request.continue_()  # with the bearer of the user who has signed out
     assert page.evaluate("outcome") == "session_ended"
     monitor.expect_status(401, "/entity/shots")
     assert gateway.site.reads[next_user.login, "/api/v1/entity/shots"] == 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.site.fake_site import Account
 from tests.support.browser import Monitor, SharedContext
@@ -17,6 +17,7 @@ from tests.support.pages import (
     change_methods,
     check_accessibility,
     expire_tokens,
+    hold,
     open_form,
     read_site,
     run,
@@ -409,15 +410,14 @@ def test_sign_in_in_another_tab_during_the_start_ends_the_wait(
     form: Form, page: Page, account: Account, gateway: Gateway
 ) -> None:
     other = open_form(page.context.new_page(), gateway, page.url, "browser")
-    held: list[Route] = []
-    page.route("**/auth/browser", lambda route: held.append(route))
+    held_request = hold(page, "**/auth/browser")
     with page.context.expect_page() as opened:
         form.browser_button.click()
-    until(lambda: page.evaluate("true") and held)
+    request = held_request()
     other.sign_in_with_browser(account)
     form.expect_signed_in(account)
     with page.expect_response("**/auth/browser"):
-        held[0].continue_()
+        request.continue_()
     opened.value.wait_for_url(f"{gateway.site.url}/**")
     opened.value.close()
     form.sign_out(to="browser")
@@ -703,16 +703,15 @@ def test_element_offers_what_the_site_supports(
 def test_form_is_shown_only_if_the_methods_take_too_long(
     page: Page, account: Account, gateway: Gateway, pages_port: int
 ) -> None:
-    held: list[Route] = []
-    page.route("**/auth/methods", lambda route: held.append(route))
+    held_request = hold(page, "**/auth/methods")
     stop_clock(page)
     form = open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/projects", "restoring")
-    until(lambda: page.evaluate("true") and held)
+    request = held_request()
     assert form.wait_for_state("restoring", "password") == "restoring"
     page.clock.run_for(8_000)
     form.wait_for_state("password")
     form.username.fill(account.login)
-    held[0].continue_()
+    request.continue_()
     # The user has begun to type, so the form stays, and says which password it takes.
     expect(form.element).to_contain_text("Never type your Autodesk password here.")
     expect(form.username).to_have_value(account.login)

@@ -6,11 +6,11 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.browser import Monitor
 from tests.support.client import Gateway
-from tests.support.pages import COME_BACK, FAST_TIMERS, Form, open_form, run, stop_clock, wait_for_attribute
+from tests.support.pages import COME_BACK, FAST_TIMERS, Form, hold, open_form, run, stop_clock, wait_for_attribute
 
 # What the oldest browsers of docs/pages.md do not have.
 NEWER_FUNCTIONS = """
@@ -355,15 +355,16 @@ def test_older_browser_gives_up_a_call_without_a_response(
 
 
 def test_sign_out_shows_its_progress(signed_in_form: Form, page: Page) -> None:
-    held: list[Route] = []
-    page.route("**/auth/logout", lambda route: held.append(route))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url.rpartition("/")[2]))
+    held_request = hold(page, "**/auth/logout", times=1)
     signed_in_form.sign_out_button.click()
     button = signed_in_form.element.get_by_role("button", name="Signing out…")
     expect(button).to_have_attribute("aria-disabled", "true")
     button.click(force=True)
-    (route,) = held
-    route.continue_()
+    held_request().continue_()
     signed_in_form.wait_for_state("password")
+    assert requests.count("logout") == 1
 
 
 def test_elements_of_a_page_share_a_browser_sign_in(form: Form, page: Page, gateway: Gateway) -> None:

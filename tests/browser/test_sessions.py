@@ -19,6 +19,7 @@ from tests.support.pages import (
     Form,
     check_accessibility,
     expire_tokens,
+    hold,
     open_form,
     pass_time,
     read_site,
@@ -542,16 +543,15 @@ def test_sign_out_is_final_for_a_tab_that_receives_an_older_response_later(
     form.expect_signed_in(user)
     loading = context.new_page()
     loading.add_init_script(f"{NO_LOCKS}; {ASKS_NO_TAB}")
-    held: list[Route] = []
-    loading.route("**/auth/refresh", lambda route: held.append(route))
+    held_request = hold(loading, "**/auth/refresh")
     loading.goto(url)
-    until(lambda: loading.evaluate("true") and held)
+    request = held_request()
     origin = first.evaluate("location.origin")
     older = gateway.caller(origin=origin, cookie=f"{COOKIE}={cookie(context)}").send("POST", "/auth/refresh", {})
     assert older.status == 200
     form.sign_out()
     headers = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
-    held[0].fulfill(status=200, headers=headers, body=older.text)
+    request.fulfill(status=200, headers=headers, body=older.text)
     Form(loading, gateway).wait_for_state("password")
     assert form.wait_for_state("password", "signed-in") == "password"
 

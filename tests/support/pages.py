@@ -7,10 +7,11 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import BrowserContext, Frame, Locator, Page, ViewportSize, expect
+from playwright.sync_api import BrowserContext, Frame, Locator, Page, Route, ViewportSize, expect
 
 from tests.local.stack import DOMAIN, ROOT
 from tests.site.fake_site import Account
@@ -201,6 +202,22 @@ def sign_in_over_http(context: BrowserContext, gateway: Gateway, user: Account) 
         ]
     )
     return handle
+
+
+def hold(page: Page, url: str, times: int | None = None) -> Callable[[], Route]:
+    """Hold the requests of the page to the URL pattern, or the first `times` of them. Other requests are sent.
+
+    Return a function that waits for the first held request. Playwright reports a request to the test later than
+    the page shows what it does meanwhile.
+    """
+    held: list[Route] = []
+    page.route(url, lambda route: held.append(route), times=times)
+
+    def first() -> Route:
+        until(lambda: page.evaluate("true") and held)
+        return held[0]
+
+    return first
 
 
 def pass_time(page: Page | Frame, seconds: float) -> None:
