@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -22,6 +25,12 @@ from tests.support.documented_pages import GATEWAY, SITE, STUDIO_API, documented
 from tests.support.proxy import Proxy
 from tests.support.secrecy import secrets_in_logs, secrets_in_tables
 from tests.support.studio_apis import StudioApi, deploy_studio_apis, host_of
+
+# Each run of the suite tries the same examples, whichever tests ran before; `make soak` tries random ones. Hypothesis
+# would also draw the constants of the modules that other tests have imported.
+settings.register_profile("suite", derandomize=True, database=None, deadline=None)
+settings.load_profile("suite")
+providers._get_local_constants = Constants  # noqa: SLF001
 
 # Files whose tests share an expensive fixture. One worker runs all tests of a group, so the fixture is set up once.
 GROUPS = {

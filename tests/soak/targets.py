@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.strategies import SearchStrategy
 
 from shotgrid_login import log
@@ -31,6 +32,8 @@ from tests.support.hostile_events import HOSTILE_EVENTS, VALID_BEARER
 from tests.support.operations import OPERATIONS, Disturbance, operations
 from tests.support.session_model import SessionMachine
 from tests.support.stepped import SteppedClient
+from tests.unit.test_failed_attempts import Guesses
+from tests.unit.test_user_attempts import Attempts
 
 # The share of the time for the model of sessions and for faults at calls, which find the most.
 LARGE_SHARE = 5
@@ -55,7 +58,7 @@ class MachineTarget:
     """A state machine, which draws its own steps."""
 
     name: str
-    machine: Callable[[], SessionMachine]
+    machine: Callable[[], RuleBasedStateMachine]
     share: int = LARGE_SHARE
 
 
@@ -93,6 +96,8 @@ def all_targets() -> Iterator[tuple[list[Target | MachineTarget], dict[str, Coun
                 "model of sessions",
                 lambda: SessionMachine(Storage.create(aws, next(names), SteppedClient), site, models),
             ),
+            MachineTarget("attempts of one user", Attempts),
+            MachineTarget("guesses with all names of a user", Guesses),
             Target(
                 "faults at each call",
                 st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 16), st.integers(0, 27)),

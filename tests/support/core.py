@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import Approvals
@@ -24,7 +24,6 @@ from shotgrid_login.sessions import INDEX, Handle, Sessions, SignedIn
 from shotgrid_login.sign_in import SignIn
 from shotgrid_login.site import Site
 from shotgrid_login.table import Table
-from tests.local.stack import LocalAws
 from tests.site.fake_site import Account, FakeSite
 
 SESSION_SECONDS = 12 * 3600
@@ -44,6 +43,13 @@ class Clock:
         self.now += max(1, int(seconds))
 
 
+class Clients(Protocol):
+    """Local AWS as its own process, or in this process."""
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client."""
+
+
 @dataclass(frozen=True)
 class Storage:
     """Two tables and two keys on local AWS."""
@@ -54,7 +60,7 @@ class Storage:
     hashes: Hashes
 
     @classmethod
-    def create(cls, aws: LocalAws, prefix: str = "core", wrap: Callable[[Any], Any] = lambda client: client) -> Storage:
+    def create(cls, aws: Clients, prefix: str = "core", wrap: Callable[[Any], Any] = lambda client: client) -> Storage:
         """Create tables whose names begin with `prefix`. `wrap` can put another client around each AWS client."""
         dynamodb, kms = aws.client("dynamodb"), aws.client("kms")
         for name, keys in ((f"{prefix}-state", ("id", "user_key")), (f"{prefix}-bearers", ("id",))):

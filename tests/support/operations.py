@@ -17,9 +17,8 @@ from shotgrid_login import approvals, refresh
 from shotgrid_login.browser_sign_in import PAGE_INTERVAL
 from shotgrid_login.sessions import SignedIn
 from shotgrid_login.users import User
-from tests.local.stack import LocalAws
 from tests.site.fake_site import Account, FakeSite
-from tests.support.core import Core, Storage
+from tests.support.core import Clients, Core, Storage
 from tests.support.core_functions import CoreFunctions, Response, core_functions, post, post_form
 from tests.support.stepped import Failure, Killed, SteppedClient, SteppedFunction
 
@@ -288,7 +287,7 @@ OPERATIONS = [name for name in vars(Operations) if not name.startswith("_") and 
 
 
 @contextlib.contextmanager
-def operations(aws: LocalAws, prefix: str) -> Iterator[Operations]:
+def operations(aws: Clients, prefix: str) -> Iterator[Operations]:
     """Provide the operations with their own tables, whose names begin with `prefix`, and their own site."""
     storage = Storage.create(aws, prefix, SteppedClient)
     with FakeSite() as fake_site:

@@ -81,4 +81,5 @@ def http(status: int, body: str, headers: list[str] | None = None, *, chunked: b
         payload = f"{len(payload):x}\r\n".encode() + payload + b"\r\n0\r\n\r\n"
     elif not any(line.lower().startswith("content-length") for line in lines):
         lines.append(f"content-length: {len(payload)}")
+    lines.append("connection: close")  # Without this header, a client could use it again too early.
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload

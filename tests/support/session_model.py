@@ -525,8 +525,7 @@ class SessionMachine(RuleBasedStateMachine):
         else:
             everywhere = kind == "signed out everywhere"
             function = self._start(kind, page, lambda _: self.sessions.sign_out(handle, everywhere=everywhere))
-        # After its own session has ended, a handle names no user any more.
-        is_for_all = kind == "signed out everywhere" and not model.reasons and not self._may_have_expired(model)
+        is_for_all = kind == "signed out everywhere" and not self._may_have_expired(model)
         function.ends = list(self.models.values()) if is_for_all else [model]
         return function
 
@@ -639,8 +638,11 @@ class SessionMachine(RuleBasedStateMachine):
             browser.handle = browser.session = None
 
     def _check_end(self, function: ModelFunction) -> None:
+        own = function.session
         for model in function.ends:
-            model.must_be_over = True
+            # After its own session has ended for another reason, a handle names no user any more.
+            if own is None or model is own or own.reasons <= {function.kind}:
+                model.must_be_over = True
         if function.browser is not None:
             function.browser.handle = function.browser.session = None
 

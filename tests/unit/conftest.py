@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.local.stack import LocalAws
+from tests.local.in_process import InProcessAws
 from tests.site.fake_site import FakeSite
 from tests.support.core import Core, Storage
 
 
 @pytest.fixture(scope="session")
-def storage(aws: LocalAws) -> Storage:
-    return Storage.create(aws)
+def in_process_aws() -> InProcessAws:
+    return InProcessAws()
+
+
+@pytest.fixture(scope="session")
+def storage(in_process_aws: InProcessAws) -> Storage:
+    return Storage.create(in_process_aws)
 
 
 @pytest.fixture

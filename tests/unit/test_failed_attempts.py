@@ -29,7 +29,7 @@ from shotgrid_login.hashes import Hashes
 from shotgrid_login.table import ConditionFailed, Row, Table
 from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, KNOWN_SECONDS, UNKNOWN_FAILURES, WINDOW
 from shotgrid_login.users import User
-from tests.local.stack import LocalAws
+from tests.local.in_process import InProcessAws
 from tests.support.core import Core, Storage
 from tests.support.lost_responses import SentTwice
 
@@ -530,9 +530,9 @@ def test_parallel_ends_of_attempts_are_all_noted(core: Core) -> None:
 
 
 @pytest.fixture
-def repeating(core: Core, storage: Storage, aws: LocalAws) -> Core:
+def repeating(core: Core, storage: Storage, in_process_aws: InProcessAws) -> Core:
     """The core with a DynamoDB client whose first response to each write is lost."""
-    dynamodb: Any = SentTwice(aws.client("dynamodb"))
+    dynamodb: Any = SentTwice(in_process_aws.client("dynamodb"))
     core.failed_attempts = FailedAttempts(Table(dynamodb, "core-state"), storage.hashes)
     return core
 

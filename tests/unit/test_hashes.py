@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shotgrid_login.hashes import LENGTH, Hashes, canonical_name
-from tests.local.stack import LocalAws
+from tests.local.in_process import InProcessAws
 
 
 class CountedKms:
@@ -27,30 +27,32 @@ class CountedKms:
 
 
 @pytest.fixture(scope="module")
-def key_arn(aws: LocalAws) -> str:
-    return new_key(aws)
+def key_arn(in_process_aws: InProcessAws) -> str:
+    return new_key(in_process_aws)
 
 
-def new_key(aws: LocalAws) -> str:
-    key = aws.client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+def new_key(in_process_aws: InProcessAws) -> str:
+    key = in_process_aws.client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
     return str(key["KeyMetadata"]["Arn"])
 
 
-def test_hash_is_short_and_is_not_the_plain_hash_of_the_name(aws: LocalAws, key_arn: str) -> None:
-    hashed = Hashes(aws.client("kms"), key_arn).user("a_login")
+def test_hash_is_short_and_is_not_the_plain_hash_of_the_name(in_process_aws: InProcessAws, key_arn: str) -> None:
+    hashed = Hashes(in_process_aws.client("kms"), key_arn).user("a_login")
     assert len(hashed) == LENGTH
     assert not hashlib.sha256(b"a_login").hexdigest().startswith(hashed)
 
 
-def test_function_instances_of_one_stack_agree_and_stacks_differ(aws: LocalAws, key_arn: str) -> None:
-    hashes = [Hashes(aws.client("kms"), arn) for arn in (key_arn, key_arn, new_key(aws))]
+def test_function_instances_of_one_stack_agree_and_stacks_differ(in_process_aws: InProcessAws, key_arn: str) -> None:
+    hashes = [Hashes(in_process_aws.client("kms"), arn) for arn in (key_arn, key_arn, new_key(in_process_aws))]
     first, again, other = ((each.user("a_login"), each.network("192.0.2.1")) for each in hashes)
     assert first == again
     assert not set(first) & set(other)
 
 
-def test_function_instance_calls_kms_once_and_not_before_its_first_hash(aws: LocalAws, key_arn: str) -> None:
-    kms: Any = CountedKms(aws.client("kms"))
+def test_function_instance_calls_kms_once_and_not_before_its_first_hash(
+    in_process_aws: InProcessAws, key_arn: str
+) -> None:
+    kms: Any = CountedKms(in_process_aws.client("kms"))
     hashes = Hashes(kms, key_arn)
     assert kms.calls == 0
     for number in range(5):
@@ -59,13 +61,13 @@ def test_function_instance_calls_kms_once_and_not_before_its_first_hash(aws: Loc
     assert kms.calls == 1
 
 
-def test_user_and_network_of_the_same_text_differ(aws: LocalAws, key_arn: str) -> None:
-    hashes = Hashes(aws.client("kms"), key_arn)
+def test_user_and_network_of_the_same_text_differ(in_process_aws: InProcessAws, key_arn: str) -> None:
+    hashes = Hashes(in_process_aws.client("kms"), key_arn)
     assert hashes.user("192.0.2.1/32") != hashes.network("192.0.2.1")
 
 
-def test_addresses_of_one_ipv6_network_have_one_hash(aws: LocalAws, key_arn: str) -> None:
-    network = Hashes(aws.client("kms"), key_arn).network
+def test_addresses_of_one_ipv6_network_have_one_hash(in_process_aws: InProcessAws, key_arn: str) -> None:
+    network = Hashes(in_process_aws.client("kms"), key_arn).network
     assert network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9")
     assert network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
     assert network("192.0.2.1") != network("192.0.2.2")

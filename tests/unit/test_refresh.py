@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,8 +43,8 @@ def made_up(session_id: str) -> Handle:
 
 
 def patient(core: Core) -> Refresh:
-    """Return a refresh whose pauses do not move the clock, for tests in which the site holds another caller."""
-    return Refresh(Site(core.fake_site.url), core.sessions, core.clock, lambda _: None)
+    """Return a refresh whose pauses do not move the clock: another caller works meanwhile, or the site holds it."""
+    return Refresh(Site(core.fake_site.url), core.sessions, core.clock, lambda _: time.sleep(0.01))
 
 
 @contextmanager

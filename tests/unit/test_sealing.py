@@ -7,7 +7,7 @@ import json
 import pytest
 
 from shotgrid_login.sealing import MAX_BYTES, PART_BYTES, SealBroken, Sealer, TooLargeToSeal
-from tests.local.stack import LocalAws
+from tests.local.in_process import InProcessAws
 
 CONTEXT = {"purpose": "session", "session": "a"}
 OVERHEAD = len('{"token":""}')
@@ -15,13 +15,13 @@ MARK, ID_BYTES, LENGTH_BYTES = b"parts", 16, 4
 
 
 @pytest.fixture(scope="module")
-def key_arn(aws: LocalAws) -> str:
-    return str(aws.client("kms").create_key()["KeyMetadata"]["Arn"])
+def key_arn(in_process_aws: InProcessAws) -> str:
+    return str(in_process_aws.client("kms").create_key()["KeyMetadata"]["Arn"])
 
 
 @pytest.fixture(scope="module")
-def sealer(aws: LocalAws, key_arn: str) -> Sealer:
-    return Sealer(aws.client("kms"), key_arn)
+def sealer(in_process_aws: InProcessAws, key_arn: str) -> Sealer:
+    return Sealer(in_process_aws.client("kms"), key_arn)
 
 
 def value(size: int) -> dict[str, str | int]:
@@ -58,8 +58,8 @@ def test_value_that_a_character_spans_two_parts_is_opened(sealer: Sealer) -> Non
     assert sealer.open(sealer.seal(values, CONTEXT), CONTEXT) == values
 
 
-def test_value_of_one_part_is_the_ciphertext_itself(aws: LocalAws, key_arn: str, sealer: Sealer) -> None:
-    kms = aws.client("kms")
+def test_value_of_one_part_is_the_ciphertext_itself(in_process_aws: InProcessAws, key_arn: str, sealer: Sealer) -> None:
+    kms = in_process_aws.client("kms")
     sealed = sealer.seal(value(PART_BYTES), CONTEXT)
     opened = kms.decrypt(KeyId=key_arn, CiphertextBlob=sealed, EncryptionContext=CONTEXT)["Plaintext"]
     assert json.loads(opened) == value(PART_BYTES)
@@ -97,13 +97,15 @@ def test_parts_cannot_be_left_out_moved_or_replaced(sealer: Sealer) -> None:
 
 
 def test_encryption_context_of_a_part_has_the_value_the_number_and_the_number_of_all_parts(
-    aws: LocalAws, key_arn: str, sealer: Sealer
+    in_process_aws: InProcessAws, key_arn: str, sealer: Sealer
 ) -> None:
     sealed = sealer.seal(value(2 * PART_BYTES), CONTEXT)
     value_id = head(sealed)[len(MARK) :].hex()
     for number, part in enumerate(parts(sealed), 1):
         context = {**CONTEXT, "value": value_id, "part": str(number), "parts": "2"}
-        aws.client("kms").decrypt(KeyId=key_arn, CiphertextBlob=part[LENGTH_BYTES:], EncryptionContext=context)
+        in_process_aws.client("kms").decrypt(
+            KeyId=key_arn, CiphertextBlob=part[LENGTH_BYTES:], EncryptionContext=context
+        )
 
 
 def test_part_is_not_a_value_of_its_own(sealer: Sealer) -> None:

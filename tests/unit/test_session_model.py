@@ -8,7 +8,7 @@ from itertools import count
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.local.stack import LocalAws
+from tests.local.in_process import InProcessAws
 from tests.site.fake_site import FakeSite
 from tests.support.core import Storage
 from tests.support.session_model import SessionMachine
@@ -18,13 +18,13 @@ EXAMPLES = 12
 STEPS = 30
 
 
-def test_no_session_is_lost_and_none_returns_whatever_happens(aws: LocalAws) -> None:
+def test_no_session_is_lost_and_none_returns_whatever_happens(in_process_aws: InProcessAws) -> None:
     counts: Counter[str] = Counter()
     numbers = count()
     with FakeSite() as site:
 
         def machine() -> SessionMachine:
-            return SessionMachine(Storage.create(aws, f"model-{next(numbers)}", SteppedClient), site, counts)
+            return SessionMachine(Storage.create(in_process_aws, f"model-{next(numbers)}", SteppedClient), site, counts)
 
         run_state_machine_as_test(
             machine,  # type: ignore[arg-type]  # any callable that returns a machine

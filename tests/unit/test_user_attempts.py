@@ -201,8 +201,13 @@ class Attempts(RuleBasedStateMachine):
         if end == "succeeded":
             forgiven = self.history.failures({"name"}, network, self.now)
             self.history = self.history.without(*(attempt.attempt_id for attempt in forgiven))
+            is_first = not self.history.at(self.now).known
             self.history = self.history.knowing(network, self.now)
             self.failures = [failure for failure in self.failures if failure[1] != network]
+            if is_first:
+                # What was begun before does not take the share of the first known network.
+                self.failures.clear()
+                self.in_flight.clear()
 
     @invariant()
     def site_does_not_lock_the_user(self) -> None:

@@ -16,7 +16,7 @@ from itertools import count
 import pytest
 
 from shotgrid_login import app_session_launcher, log, site
-from tests.local.stack import LocalAws
+from tests.local.in_process import InProcessAws
 from tests.site.faults import RETRY_AFTER_SECONDS
 from tests.support.authorizer_events import EVENTS
 from tests.support.hostile_events import VALID_BEARER
@@ -27,8 +27,8 @@ from tests.support.stepped import Failure, SteppedFunction
 
 
 @pytest.fixture(scope="module")
-def tried(aws: LocalAws) -> Iterator[Operations]:
-    with operations(aws, "faults") as provided:
+def tried(in_process_aws: InProcessAws) -> Iterator[Operations]:
+    with operations(in_process_aws, "faults") as provided:
         yield provided
 
 
