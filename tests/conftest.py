@@ -126,8 +126,8 @@ def proxy(aws: LocalAws) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="session")
 def gateway(aws: LocalAws, site: FakeSite, pages_port: int, tls_pages_port: int, proxy: Proxy) -> Iterator[Gateway]:
-    """Deploy the stack on its custom domain, as `make run` does. Look for secrets in its logs and tables at the end."""
-    outputs = aws.deploy(
+    """Create the stack on its custom domain, as `make run` does. Look for secrets in its logs and tables at the end."""
+    outputs = aws.create(
         {
             "ShotGridSiteUrl": site.url,
             "AllowedOrigins": ",".join(
@@ -156,10 +156,9 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 
 @pytest.fixture(scope="session")
-def other_gateway(aws: LocalAws, site: FakeSite, gateway: Gateway) -> Gateway:
-    """Deploy a second stack in the account, without domain, example page, reserved concurrency and browser sign-in."""
-    assert gateway.stack  # the copy uses its template and code
-    outputs = aws.deploy_copy(
+def other_gateway(aws: LocalAws, site: FakeSite) -> Gateway:
+    """Create a second stack in the account, without domain, example page, reserved concurrency and browser sign-in."""
+    outputs = aws.create(
         {
             "ShotGridSiteUrl": site.url,
             "AllowedOrigins": ORIGINS,

@@ -88,7 +88,7 @@ def stage() -> Iterator[Stage]:
         site = running.enter_context(FakeSite(show=make_show(datetime.now(UTC).date())))
         aws = running.enter_context(LocalAws())
         webhook = deploy_webhook(aws, site)
-        outputs = aws.deploy(
+        outputs = aws.create(
             {
                 "ShotGridSiteUrl": site.url,
                 "AllowedOrigins": ORIGINS,

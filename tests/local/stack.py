@@ -6,8 +6,10 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import io
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -18,6 +20,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,17 +156,27 @@ class LocalAws:
             _run([*command, "--parameter-overrides", *overrides], self.environment())
         return self.outputs(stack)
 
-    def deploy_copy(self, parameters: dict[str, str], stack: str) -> dict[str, str]:
-        """Create a second stack from our own template and code, which `deploy` has uploaded. Return its outputs.
+    def create(self, parameters: dict[str, str], stack: str = STACK, template: str | None = None) -> dict[str, str]:
+        """Create a stack from our own template or another one, without `sam deploy`. Return its outputs.
 
-        It takes a fraction of the time of `deploy`, because it does not run `sam`.
+        It takes a fraction of the time of `deploy`. Raises `SetupFailed`.
         """
-        cloudformation = self.client("cloudformation")
-        template = cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
-        # From a bucket, as `sam deploy` does: a template in the call itself has 51,200 bytes at most.
-        s3, bucket = self.client("s3"), f"{stack}-template"
+        if template is None:
+            build()
+        path = ROOT / template if template else _BUILT_TEMPLATE
+        s3, bucket = self.client("s3"), f"{stack}-code"
         s3.create_bucket(Bucket=bucket)
-        s3.put_object(Bucket=bucket, Key="template.yaml", Body=template.encode())
+
+        def upload(found: re.Match[str]) -> str:
+            folder = path.parent / found["folder"]
+            s3.put_object(Bucket=bucket, Key=folder.resolve().name, Body=_zip(folder))
+            return f"{found['name']}: s3://{bucket}/{folder.resolve().name}"
+
+        with _build_folder_locked(fcntl.LOCK_SH):
+            text = re.sub(r"(?P<name>CodeUri|ContentUri): (?P<folder>\S+)", upload, path.read_text())
+        # From a bucket, as `sam deploy` does: a template in the call itself has 51,200 bytes at most.
+        s3.put_object(Bucket=bucket, Key="template.yaml", Body=text.encode())
+        cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
             StackName=stack,
             TemplateURL=f"{self.endpoint}/{bucket}/template.yaml",
@@ -232,6 +245,15 @@ def _build_folder_locked(operation: int) -> Iterator[None]:
     with (_BUILD_FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, operation)
         yield
+
+
+def _zip(folder: Path) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                zipped.write(path, path.relative_to(folder))
+    return archive.getvalue()
 
 
 @functools.cache

@@ -56,7 +56,7 @@ def deploy_webhook(aws: LocalAws, site: FakeSite) -> Webhook:
     """Deploy the webhook, with its own script key at the site."""
     key, secret_token = secrets.token_hex(16), secrets.token_hex(16)
     site.add_script(SCRIPT, key)
-    outputs = aws.deploy(
+    outputs = aws.create(
         {"ShotGridSiteUrl": site.url, "ScriptName": SCRIPT, "ScriptKey": key, "SecretToken": secret_token},
         STACK,
         "tests/local/webhook/template.yaml",
