@@ -1,4 +1,4 @@
-"""MiniStack with what it lacks: a guard against web pages, two condition keys of IAM policies, and shared layers.
+"""MiniStack with what it lacks: a guard against web pages, two condition keys, shared layers and forked functions.
 
 `LocalAws` runs this module instead of `ministack`.
 """
@@ -9,7 +9,7 @@ import os
 
 import ministack.app as ministack
 
-from tests.local import condition_keys, layers
+from tests.local import condition_keys, forks, layers
 from tests.local.guard import guarded
 
 
@@ -18,6 +18,7 @@ def main() -> None:
     del os.environ["PYTHONPATH"]  # for this module only. The functions import nothing from this folder.
     condition_keys.add()
     layers.share()
+    forks.use()
     ministack.app = guarded  # `main` starts the application with this name
     ministack.main()
 

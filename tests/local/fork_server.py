@@ -1,0 +1,90 @@
+"""Starts processes of functions: imports the packages of the layers once, and forks itself for each process.
+
+`fork_server.py CHANNEL LAYER...` receives starts through the socket with the number `CHANNEL`, and ends with its peer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import traceback
+from typing import Any
+
+# What functions import from the layers, except our own package: each process imports that one itself.
+PACKAGES = ("aws_lambda_powertools", "boto3.dynamodb.types", "requests")
+
+# Bytes. A start is mostly the environment of a function, which has 4 KB on AWS.
+LARGEST_START = 100_000
+
+
+def main() -> None:
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    _import_packages(sys.argv[2:])
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes, so the system removes them
+    while True:
+        start, descriptors, _, _ = socket.recv_fds(channel, LARGEST_START, 3)
+        if not start:
+            return
+        process = os.fork()
+        if process == 0:
+            channel.close()
+            _become(json.loads(start), descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(str(process).encode())
+
+
+def _import_packages(layers: list[str]) -> None:
+    folders = [f"{layer}/python" for layer in layers]
+    sys.path[:0] = folders
+    for package in PACKAGES:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(package)
+    if "boto3" in sys.modules:
+        _read_service_models()
+    for folder in folders:
+        sys.path.remove(folder)  # the process adds its layers itself
+
+
+def _read_service_models() -> None:
+    """Let all clients of all processes share what botocore reads from its files."""
+    import boto3
+    import botocore.session
+
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    for service in ("dynamodb", "kms"):
+        boto3.client(service, "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    boto3.DEFAULT_SESSION = None
+
+
+def _become(start: dict[str, Any], descriptors: list[int]) -> None:
+    """Run the script of a start in this process, with its environment, folder and standard streams. Never returns."""
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.environ.clear()
+        os.environ.update(start["environment"])
+        os.chdir(start["folder"])
+        sys.argv = [start["script"]]
+        runpy.run_path(start["script"], run_name="__main__")
+        code = 0
+    except BaseException:  # noqa: BLE001  the end of the process
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
