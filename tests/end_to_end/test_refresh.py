@@ -168,13 +168,10 @@ def _held_at_the_site(
 
 def _kill_the_function_that_is_connected_to_the_site(gateway: Gateway) -> None:
     port = int(gateway.site.url.rpartition(":")[2])
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
+    for process in gateway.aws.processes("RefreshFunction"):
         with contextlib.suppress(OSError):  # it has ended in the meantime
-            worker = "RefreshFunction" in (process / "cmdline").read_text()
-            if worker and gateway.aws.owns(int(process.name)) and _is_connected(process, port):
-                os.kill(int(process.name), signal.SIGKILL)
+            if _is_connected(Path("/proc") / str(process), port):
+                os.kill(process, signal.SIGKILL)
                 return
     raise AssertionError("no function is connected to the site")
 

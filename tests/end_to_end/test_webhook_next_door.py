@@ -238,7 +238,7 @@ def studio() -> Iterator[Studio]:
     ):
         environment.setenv("LAMBDA_ACCOUNT_CONCURRENCY", str(ACCOUNT_CONCURRENCY))
         with LocalAws() as aws:
-            yield Studio(deploy_webhook(aws, site))
+            yield Studio(deploy_webhook(aws, site, with_sam=True))
 
 
 @contextlib.contextmanager

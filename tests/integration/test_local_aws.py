@@ -156,7 +156,7 @@ def test_local_aws_and_its_functions_listen_only_on_loopback(gateway: Gateway) -
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
         if line.split()[3] == LISTEN
     }
-    processes = [path for path in Path("/proc").glob("[0-9]*") if gateway.aws.owns(int(path.name))]
+    processes = [Path("/proc") / str(process) for process in gateway.aws.processes()]
     assert len(processes) > 1
     found = [
         listening[inode]

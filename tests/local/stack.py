@@ -211,13 +211,17 @@ class LocalAws:
         description = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
-    def owns(self, process: int) -> bool:
-        """Return whether a process belongs to this AWS, for example the process of a function."""
+    def processes(self, function: str = "") -> Iterator[int]:
+        """Find the processes of a function, given by its logical id, or all processes of this AWS.
+
+        A process of a function runs in a folder with its name.
+        """
         assert self._process is not None
-        try:
-            return os.getpgid(process) == self._process.pid
-        except ProcessLookupError:
-            return False
+        for process in Path("/proc").iterdir():
+            with contextlib.suppress(ValueError, OSError):  # not a process, or it has ended
+                number, folder = int(process.name), str((process / "cwd").readlink())
+                if (not function or f"-{function}-" in folder) and os.getpgid(number) == self._process.pid:
+                    yield number
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None

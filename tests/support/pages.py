@@ -8,7 +8,6 @@ import re
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 from playwright.sync_api import BrowserContext, Frame, Locator, Page, Route, ViewportSize, expect
@@ -170,11 +169,9 @@ def open_form(page: Page, gateway: Gateway, url: str, state: str) -> Form:
 def change_methods(gateway: Gateway, **switches: Any) -> None:
     """Change how users can sign in to the site, and stop the functions that remember how it was before."""
     gateway.site.switch(**switches)
-    for process in Path("/proc").iterdir():
-        with contextlib.suppress(ValueError, OSError):  # not a process, or it has ended
-            is_methods = "-MethodsFunction-" in (process / "cmdline").read_text()
-            if is_methods and gateway.aws.owns(int(process.name)):
-                os.kill(int(process.name), signal.SIGKILL)
+    for process in gateway.aws.processes("MethodsFunction"):
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.kill(process, signal.SIGKILL)
     expected = switches.get("authentication_method", gateway.site.switches.authentication_method)
     caller = gateway.caller()
 
