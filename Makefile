@@ -20,7 +20,7 @@ NODE := tests/node
 CLIENT := .venv/sg-python-api
 CHECKOV := .venv/checkov
 
-PYTEST = $(BIN)/python -m pytest -n 2 $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n auto $(ARGS)
 INSTALL = @$(PYTHON) tests/local/install.py $@ $<
 COMPILE = .venv/uv/bin/uv pip compile --quiet --generate-hashes --no-build --custom-compile-command "make $@" $(ARGS)
 

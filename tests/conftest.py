@@ -5,6 +5,7 @@ Each pytest process has a stack of its own, on free ports. So several processes 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -43,8 +44,18 @@ GROUPS = {
     "end_to_end/test_rehearsal.py": "rehearsal",
     "end_to_end/test_studio_apis.py": "studio APIs",
     "end_to_end/test_webhook_next_door.py": "webhook",
+    "integration/test_calls.py": "calls",
     "integration/test_vendor_clients.py": "vendor clients",
 }
+
+
+# Each worker needs a gigabyte of memory, and starts a browser and local AWS. One worker more than processors, because a
+# test often waits.
+MOST_WORKERS = 6
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

@@ -101,22 +101,17 @@ def come_back(tab: Tab, page: Tab) -> None:
     page.evaluate("dispatchEvent(new Event('focus'))")
 
 
-def test_sign_in_with_a_code_is_a_cookie_and_survives_a_reload(
+def test_sign_in_with_a_code_is_a_cookie_that_survives_a_reload_and_that_tabs_share(
     engine: Engine, gateway: Gateway, tls_pages_port: int
 ) -> None:
-    tab = open_page(engine, SAME_SITE, tls_pages_port)
-    user = sign_in(tab, gateway, two_factor=True)
-    assert tab.evaluate("[document.cookie, sessionStorage.length]") == ["", 0]
-    tab.reload()
-    expect_signed_in(tab, gateway, user)
-    assert gateway.site.requests_for(user, "password") == 2
-
-
-def test_tabs_share_the_session_and_its_end(engine: Engine, gateway: Gateway, tls_pages_port: int) -> None:
     first = open_page(engine, SAME_SITE, tls_pages_port)
-    user = sign_in(first, gateway)
+    user = sign_in(first, gateway, two_factor=True)
+    assert first.evaluate("[document.cookie, sessionStorage.length]") == ["", 0]
+    first.reload()
+    expect_signed_in(first, gateway, user)
     second = open_page(engine, SAME_SITE, tls_pages_port)
     expect_signed_in(second, gateway, user)
+    assert gateway.site.requests_for(user, "password") == 2
     second.click("Sign out")
     for tab in (second, first):
         tab.wait_for_text("You are signed out.")
@@ -144,17 +139,16 @@ def test_frame_in_a_page_of_another_site_signs_in_and_out(
     frame.wait_for_text("You are signed out.")
 
 
-@pytest.mark.parametrize("path", ["/projects", "/frame"])
-def test_user_who_approves_in_the_new_tab_is_signed_in(
-    engine: Engine, gateway: Gateway, tls_pages_port: int, path: str
+def test_user_of_a_frame_who_approves_in_the_new_tab_is_signed_in(
+    engine: Engine, gateway: Gateway, tls_pages_port: int
 ) -> None:
-    tab = open_page(engine, SAME_SITE if path == "/projects" else OTHER_SITE, tls_pages_port, path)
-    page = tab if path == "/projects" else tab.frame()
+    tab = open_page(engine, OTHER_SITE, tls_pages_port, "/frame")
+    frame = tab.frame()
     user = gateway.new_user(two_factor=False)
-    page.click("Sign in with the browser instead")
+    frame.click("Sign in with the browser instead")
     approve(engine.wait_for_popup(tab), gateway, user)
-    come_back(tab, page)
-    expect_signed_in(page, gateway, user)
+    come_back(tab, frame)
+    expect_signed_in(frame, gateway, user)
 
 
 def test_user_opens_the_approval_page_when_the_browser_blocks_the_tab(

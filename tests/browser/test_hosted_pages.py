@@ -26,8 +26,7 @@ def test_example_pages_in_the_docs_have_at_most_fifteen_lines() -> None:
     assert all(page.count("\n") <= 15 for page in pages.values())
 
 
-@pytest.mark.parametrize("host", [SAME_SITE, OTHER_SITE])
-@pytest.mark.parametrize("two_factor", [False, True])
+@pytest.mark.parametrize(("host", "two_factor"), [(SAME_SITE, False), (OTHER_SITE, True)])
 def test_page_with_the_element_signs_in_stays_signed_in_and_signs_out(
     page: Page, monitor: Monitor, gateway: Gateway, pages_port: int, host: str, *, two_factor: bool
 ) -> None:

@@ -18,8 +18,6 @@ from tests.local.stack import STACK
 from tests.support.client import OTHER_PAGE, Gateway, Response, expire_access_token, session_row
 from tests.support.template import FUNCTIONS, Grant, granted
 
-pytestmark = pytest.mark.last
-
 # One look-up for each action, because the emulator returns only the last fifty events.
 ACTIONS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Encrypt", "Decrypt", "GenerateMac"]
 

@@ -281,5 +281,5 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.02)
+        time.sleep(0.04)
     raise AssertionError(f"the condition did not become true within {seconds} s")
