@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.routing import Rule
 
 from tests.site import api3, launcher, schema
 from tests.site.accounts import GRANTS
@@ -36,9 +37,20 @@ CORS_HEADERS = {"authorization", "content-type", "accept", "accept-language", "c
 CORS_MAX_AGE = "3600"
 
 
+class _Rule(Rule):
+    """A route for which no URL is ever built. Most of the time of a new site would go into preparing that."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        def build(*_: object) -> tuple[str, str]:
+            raise NotImplementedError(self.rule, append_unknown)
+
+        return build
+
+
 def create_app(state: State) -> Flask:
     """Return the site as a Flask application."""
     app = Flask("fake site", template_folder=str(Path(__file__).with_name("templates")))
+    app.url_rule_class = _Rule
     _Api(state).add_to(app)
     InternalApi(state).add_to(app)
     Pages(state).add_to(app)
