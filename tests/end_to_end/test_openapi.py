@@ -15,10 +15,6 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from tests.support.client import PAGE, Gateway
 from tests.support.openapi import document, strict_document, undocumented
 
-# Hypothesis compares the state of the module `random` before and after it has generated a request. In the meantime,
-# botocore can use this module in a thread.
-pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
-
 # A failing request is reported as it is: each shorter one would cost a call.
 EXAMPLES = settings(max_examples=8, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 

@@ -200,7 +200,10 @@ class Firefox(Engine):
             log = Path(profile, "stderr")
             with log.open("w") as stderr, _running(command, stderr=stderr):
                 found = until(lambda: re.search(r"WebDriver BiDi listening on (\S+)", log.read_text()), SECONDS)
-                with connect(f"{found[1]}/session", max_size=None, proxy=None) as connection:
+                # The thread of `websockets` that sends pings would use the module `random`, and Hypothesis forbids that
+                # while it generates an input.
+                url = f"{found[1]}/session"
+                with connect(url, max_size=None, proxy=None, ping_interval=None) as connection:
                     yield cls(connection)
 
     def reset(self) -> None:

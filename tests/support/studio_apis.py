@@ -156,6 +156,7 @@ class LiveApi:
             subprotocols=list(subprotocols) or None,  # type: ignore[arg-type]
             additional_headers=headers,
             open_timeout=60,
+            ping_interval=None,
         )
 
 
