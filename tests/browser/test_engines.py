@@ -139,16 +139,17 @@ def test_frame_in_a_page_of_another_site_signs_in_and_out(
     frame.wait_for_text("You are signed out.")
 
 
-def test_user_of_a_frame_who_approves_in_the_new_tab_is_signed_in(
-    engine: Engine, gateway: Gateway, tls_pages_port: int
+@pytest.mark.parametrize("path", ["/projects", "/frame"])
+def test_user_who_approves_in_the_new_tab_is_signed_in(
+    engine: Engine, gateway: Gateway, tls_pages_port: int, path: str
 ) -> None:
-    tab = open_page(engine, OTHER_SITE, tls_pages_port, "/frame")
-    frame = tab.frame()
+    tab = open_page(engine, SAME_SITE if path == "/projects" else OTHER_SITE, tls_pages_port, path)
+    page = tab if path == "/projects" else tab.frame()
     user = gateway.new_user(two_factor=False)
-    frame.click("Sign in with the browser instead")
+    page.click("Sign in with the browser instead")
     approve(engine.wait_for_popup(tab), gateway, user)
-    come_back(tab, frame)
-    expect_signed_in(frame, gateway, user)
+    come_back(tab, page)
+    expect_signed_in(page, gateway, user)
 
 
 def test_user_opens_the_approval_page_when_the_browser_blocks_the_tab(

@@ -16,7 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import BrowserContext
 
-from tests.local.stack import STACK
 from tests.support.client import Gateway
 from tests.support.signatures import in_header, in_query
 
@@ -71,8 +70,7 @@ def _function(gateway: Gateway) -> dict[str, Any]:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr("app.py", "def handler(event, context): return 1")
-    role = gateway.aws.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId="PagesRole")
-    name = role["StackResourceDetail"]["PhysicalResourceId"]
+    name = gateway.aws.resource("PagesRole")
     return {
         "FunctionName": "planted",
         "Runtime": "python3.13",

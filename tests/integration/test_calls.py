@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from shotgrid_login.hashes import Hashes
-from tests.local.stack import STACK
 from tests.support.client import OTHER_PAGE, Gateway, Response, expire_access_token, session_row
 from tests.support.template import FUNCTIONS, Grant, granted
 
@@ -50,11 +49,8 @@ def test_function_makes_every_call_that_its_role_allows_and_no_other(
 
 def _restart_functions(gateway: Gateway) -> None:
     """Let each function start again: some calls are made once per instance, and the emulator forgets old events."""
-    functions = gateway.aws.client("lambda")
     for function in FUNCTIONS:
-        name = _function_name(gateway, function)
-        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        gateway.aws.kill(f"{function}Function")
 
 
 def _use_everything(gateway: Gateway) -> None:
@@ -137,13 +133,7 @@ def _call(gateway: Gateway, record: dict[str, Any]) -> Grant:
 
 def _access_key(gateway: Gateway, function: str) -> str:
     """Return the access key of a function: the emulator derives it from function and role."""
-    deployed = gateway.aws.client("lambda").get_function_configuration(FunctionName=_function_name(gateway, function))
+    name = gateway.aws.resource(f"{function}Function")
+    deployed = gateway.aws.client("lambda").get_function_configuration(FunctionName=name)
     digest = hashlib.sha256(f"{deployed['FunctionArn']}:{deployed['Role']}".encode()).hexdigest()
     return f"ASIA{digest[:16].upper()}"
-
-
-def _function_name(gateway: Gateway, function: str) -> str:
-    described = gateway.aws.client("cloudformation").describe_stack_resource(
-        StackName=STACK, LogicalResourceId=f"{function}Function"
-    )
-    return str(described["StackResourceDetail"]["PhysicalResourceId"])

@@ -180,7 +180,4 @@ def test_functions_share_one_copy_of_each_layer(gateway: Gateway) -> None:
 
 def api_of(gateway: Gateway) -> str:
     """Return the id of the gateway's API."""
-    described = gateway.aws.client("cloudformation").describe_stack_resource(
-        StackName=gateway.stack, LogicalResourceId="Api"
-    )
-    return str(described["StackResourceDetail"]["PhysicalResourceId"])
+    return gateway.aws.resource("Api", gateway.stack)

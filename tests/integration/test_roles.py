@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.stack import STACK
 from tests.support.client import Gateway
 from tests.support.template import FUNCTIONS, INDEX, granted
 
@@ -105,9 +104,7 @@ def test_role_allows_its_calls_and_no_other(gateway: Gateway, sealed: dict[str, 
 
 
 def _as_role(gateway: Gateway, role: str) -> Callable[[str], Any]:
-    name = gateway.aws.client("cloudformation").describe_stack_resource(
-        StackName=STACK, LogicalResourceId=f"{role}Role"
-    )["StackResourceDetail"]["PhysicalResourceId"]
+    name = gateway.aws.resource(f"{role}Role")
     iam = gateway.aws.client("iam")
     described = iam.get_role(RoleName=name)["Role"]
     trust = described["AssumeRolePolicyDocument"]

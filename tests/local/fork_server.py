@@ -1,6 +1,7 @@
 """Starts processes of functions: imports the packages of the layers once, and forks itself for each process.
 
-`fork_server.py CHANNEL LAYER...` receives starts through the socket with the number `CHANNEL`, and ends with its peer.
+`fork_server.py SOCKET LAYER...` receives start requests through the Unix socket with the file descriptor `SOCKET`, and
+exits when the other end is closed.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from typing import Any
 # What functions import from the layers, except our own package: each process imports that one itself.
 PACKAGES = ("aws_lambda_powertools", "boto3.dynamodb.types", "requests")
 
-# Bytes. A start is mostly the environment of a function, which has 4 KB on AWS.
+# Bytes. A start request is mostly the environment of a function, which has 4 KB on AWS.
 LARGEST_START = 100_000
 
 
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     _import_packages(sys.argv[2:])
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes, so the system removes them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps the child processes
     while True:
         start, descriptors, _, _ = socket.recv_fds(channel, LARGEST_START, 3)
         if not start:

@@ -174,8 +174,14 @@ class LocalAws:
 
         with _build_folder_locked(fcntl.LOCK_SH):
             text = re.sub(r"(?P<name>CodeUri|ContentUri): (?P<folder>\S+)", upload, path.read_text())
+        return self.create_from(text, parameters, stack)
+
+    def create_from(self, template: str, parameters: dict[str, str], stack: str) -> dict[str, str]:
+        """Create a stack from the text of a template whose code is uploaded or inline. Return its outputs."""
         # From a bucket, as `sam deploy` does: a template in the call itself has 51,200 bytes at most.
-        s3.put_object(Bucket=bucket, Key="template.yaml", Body=text.encode())
+        s3, bucket = self.client("s3"), f"{stack}-template"
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key="template.yaml", Body=template.encode())
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
             StackName=stack,
@@ -210,6 +216,17 @@ class LocalAws:
         """Return the outputs of a stack by their names."""
         description = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
+
+    def resource(self, logical_id: str, stack: str = STACK) -> str:
+        """Return the physical id of a resource of a stack."""
+        described = self.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        return str(described["StackResourceDetail"]["PhysicalResourceId"])
+
+    def kill(self, function: str) -> None:
+        """Kill the processes of a function, given by its logical id. The next call starts a new one."""
+        for process in self.processes(function):
+            with contextlib.suppress(ProcessLookupError):  # it has ended
+                os.kill(process, signal.SIGKILL)
 
     def processes(self, function: str = "") -> Iterator[int]:
         """Find the processes of a function, given by its logical id, or all processes of this AWS.

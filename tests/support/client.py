@@ -97,10 +97,7 @@ class Gateway:
 
     def log_group(self, function: str) -> str:
         """Return the name of a function's log group."""
-        described = self.aws.client("cloudformation").describe_stack_resource(
-            StackName=self.stack, LogicalResourceId=f"{function}Logs"
-        )
-        return str(described["StackResourceDetail"]["PhysicalResourceId"])
+        return self.aws.resource(f"{function}Logs", self.stack)
 
     def bearers_of(self, handle: str) -> list[dict[str, Any]]:
         """Return the bearers of a session."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -23,8 +20,6 @@ NODE = ROOT / "tests" / "node"
 
 # Colours do not depend on the size, and sizes do not depend on the colours. So two looks are enough.
 LOOKS: tuple[tuple[ViewportSize, Literal["light", "dark"]], ...] = ((DESKTOP, "light"), (PHONE, "dark"))
-
-AXE_OPTIONS: tuple[dict[str, Any], ...] = ({}, {"runOnly": ["color-contrast", "target-size", "css-orientation-lock"]})
 
 AXE = (NODE / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
@@ -171,9 +166,7 @@ def open_form(page: Page, gateway: Gateway, url: str, state: str) -> Form:
 def change_methods(gateway: Gateway, **switches: Any) -> None:
     """Change how users can sign in to the site, and stop the functions that remember how it was before."""
     gateway.site.switch(**switches)
-    for process in gateway.aws.processes("MethodsFunction"):
-        with contextlib.suppress(ProcessLookupError):  # it has ended
-            os.kill(process, signal.SIGKILL)
+    gateway.aws.kill("MethodsFunction")
     expected = switches.get("authentication_method", gateway.site.switches.authentication_method)
     caller = gateway.caller()
 
@@ -239,17 +232,12 @@ def stop_clock(page: Page) -> None:
 
 
 def check_accessibility(page: Page) -> None:
-    """Check the page with axe, in light on a desktop and in dark on a phone. It must not scroll sideways.
-
-    The second look repeats only the rules whose results depend on the look.
-    """
-    for (viewport, scheme), options in zip(LOOKS, AXE_OPTIONS, strict=True):
+    """Check the page with axe, in light on a desktop and in dark on a phone. It must not scroll sideways."""
+    for viewport, scheme in LOOKS:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)
         page.evaluate(f"if (!globalThis.axe) {{ {AXE} }}")
-        found: list[dict[str, Any]] = page.evaluate(
-            "(options) => axe.run(options).then(({ violations }) => violations)", options
-        )
+        found: list[dict[str, Any]] = page.evaluate("axe.run().then(({ violations }) => violations)")
         assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], scheme
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), scheme
     page.emulate_media(color_scheme=None)

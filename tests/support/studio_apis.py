@@ -11,8 +11,8 @@ from typing import Any
 import requests
 from websockets.sync.client import ClientConnection, connect
 
-from tests.local.stack import CERTIFICATE, ROOT, STACK, LocalAws
-from tests.support.client import Response, until
+from tests.local.stack import CERTIFICATE, ROOT, LocalAws
+from tests.support.client import Response
 
 KINDS = ("rest", "http")
 
@@ -87,17 +87,18 @@ def host_of(kind: str, aws: LocalAws) -> str:
 
 def deploy_studio_apis(aws: LocalAws, page: str) -> dict[str, StudioApi]:
     """Deploy the REST and the HTTP example for pages of this origin, and name them and their rules to the gateway."""
-    for kind in KINDS:
-        _create_stack(aws, f"{kind}-api", (_EXAMPLES / f"{kind}_api.yaml").read_text(), AllowedOrigin=page)
-    entries = {kind: _outputs(aws, f"{kind}-api")["AuthorizerApi"] for kind in KINDS}
+    entries = {
+        kind: aws.create({"AllowedOrigin": page}, f"{kind}-api", f"docs/examples/{kind}_api.yaml")["AuthorizerApi"]
+        for kind in KINDS
+    }
     apis = {kind: StudioApi(aws, kind, entry, _cache_seconds(aws, kind, entry)) for kind, entry in entries.items()}
     _serve_rest_api(apis["rest"], page)
     _serve_http_api(apis["http"], page)
-    _update_stack(
-        aws,
-        STACK,
-        AuthorizerApis=",".join(api.entry for api in apis.values()),
-        AuthorizerRules=",".join(api.rules for api in apis.values()) + ";",
+    aws.update(
+        {
+            "AuthorizerApis": ",".join(api.entry for api in apis.values()),
+            "AuthorizerRules": ",".join(api.rules for api in apis.values()) + ";",
+        }
     )
     return apis
 
@@ -165,53 +166,8 @@ def deploy_live_api(aws: LocalAws) -> LiveApi:
 
     The emulator sends the responses of the function anyway.
     """
-    example = (_EXAMPLES / "websocket_api.yaml").read_text()
+    example = (ROOT / "docs" / "examples" / "websocket_api.yaml").read_text()
     template, removed = re.subn(r"  \w+:\n    Type: AWS::ApiGatewayV2::RouteResponse\n(    .*\n)+\n", "", example)
     assert removed == 1
-    _create_stack(aws, "live-api", template)
-    return LiveApi(aws, _outputs(aws, "live-api")["AuthorizerApi"].partition(":")[2])
-
-
-# ---- Stacks ------------------------------------------------------------------------------------------------
-#
-# Direct calls of CloudFormation, because each start of `sam` takes seconds. The README's tests deploy with `sam`.
-
-_EXAMPLES = ROOT / "docs" / "examples"
-
-
-def _create_stack(aws: LocalAws, stack: str, template: str, **parameters: str) -> None:
-    aws.client("cloudformation").create_stack(
-        StackName=stack,
-        TemplateBody=template,
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
-
-
-def _update_stack(aws: LocalAws, stack: str, **parameters: str) -> None:
-    cloudformation = aws.client("cloudformation")
-    (deployed,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    others = {parameter["ParameterKey"] for parameter in deployed["Parameters"]} - parameters.keys()
-    cloudformation.update_stack(
-        StackName=stack,
-        UsePreviousTemplate=True,
-        Parameters=[
-            *({"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()),
-            *({"ParameterKey": name, "UsePreviousValue": True} for name in others),
-        ],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
-    _outputs(aws, stack)
-
-
-def _outputs(aws: LocalAws, stack: str) -> dict[str, str]:
-    """Wait until the stack is deployed and return its outputs."""
-    cloudformation = aws.client("cloudformation")
-
-    def deployed() -> Any:
-        (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-        return None if description["StackStatus"].endswith("_IN_PROGRESS") else description
-
-    description = until(deployed)
-    assert description["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), description
-    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
+    outputs = aws.create_from(template, {}, "live-api")
+    return LiveApi(aws, outputs["AuthorizerApi"].partition(":")[2])
