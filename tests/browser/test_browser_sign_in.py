@@ -711,6 +711,7 @@ def test_form_is_shown_only_if_the_methods_take_too_long(
     page.clock.run_for(8_000)
     form.wait_for_state("password")
     form.username.fill(account.login)
+    page.clock.resume()  # what follows uses timers
     request.continue_()
     # The user has begun to type, so the form stays, and says which password it takes.
     expect(form.element).to_contain_text("Never type your Autodesk password here.")
