@@ -28,13 +28,13 @@ COMPILE = .venv/uv/bin/uv pip compile --quiet --generate-hashes --no-build --cus
 # this variable is set. Then every start of `sam` or `pytest` takes seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test unit integration lint rehearsal soak bench load types requirements ci clean
+.PHONY: help run test unit integration engines lint rehearsal soak bench load types requirements ci clean
 
 help: ## list the targets and the variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo 'PYTHON=python3.13        use this Python, 3.11 or newer'
-	@echo 'ARGS="-k refresh"        pass arguments to pytest (test, unit, integration)'
+	@echo 'ARGS="-k refresh"        pass arguments to pytest (test, unit, integration, engines)'
 	@echo 'SECONDS=60               the time for soak, and for each of the three kinds of rounds of load'
 	@echo 'USERS=250                the users of load who wait at the same time'
 	@echo 'PORT=8000                the first of the four ports of run'
@@ -45,11 +45,14 @@ help: ## list the targets and the variables
 run: $(VENV)/run.installed .venv/sam/installed ## start the gateway and a fake site on this machine
 	@exec $(BIN)/python -m tests.local
 
-test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run the whole suite (needs Chromium, Firefox and WebKitGTK)
-	$(PYTEST)
+test: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run the suite (needs Chromium)
+	$(PYTEST) tests/unit tests/site tests/integration tests/end_to_end tests/browser
 
 unit: $(VENV)/test.installed ## run the unit tests and the tests of the fake site
 	$(PYTEST) tests/unit tests/site
+
+engines: $(VENV)/test.installed .venv/sam/installed ## run the main flows in Firefox and WebKitGTK
+	$(PYTEST) tests/engines
 
 integration: $(VENV)/test.installed .venv/sam/installed $(NODE)/node_modules/installed $(CLIENT)/installed ## run unit and the tests on local AWS
 	$(PYTEST) tests/unit tests/site tests/integration

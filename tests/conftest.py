@@ -36,7 +36,6 @@ providers._get_local_constants = Constants  # noqa: SLF001
 # Files whose tests share an expensive fixture. One worker runs all tests of a group, so the fixture is set up once.
 GROUPS = {
     "browser/test_browser_sign_in.py": "Identity site",
-    "browser/test_engines.py": "engines",
     "browser/test_studio_apis.py": "studio APIs",
     "end_to_end/test_check.py": "check",
     "end_to_end/test_docs.py": "make run",
@@ -44,6 +43,7 @@ GROUPS = {
     "end_to_end/test_rehearsal.py": "rehearsal",
     "end_to_end/test_studio_apis.py": "studio APIs",
     "end_to_end/test_webhook_next_door.py": "webhook",
+    "engines/test_main_flows.py": "engines",
     "integration/test_calls.py": "calls",
     "integration/test_vendor_clients.py": "vendor clients",
 }

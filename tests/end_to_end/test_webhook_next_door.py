@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.stack import REGION, ROOT, STACK, LocalAws, sam
+from tests.local.stack import STACK, LocalAws
 from tests.local.webhook import SCRIPT, Delivery, Webhook, deploy_webhook
 from tests.local.webhook import STACK as WEBHOOK
 from tests.site.fake_site import FakeSite
@@ -111,7 +110,7 @@ class Studio:
         function, role = {"FunctionName": ids["Function"]}, {"RoleName": ids["Role"]}
         api, stack = {"restApiId": ids["Api"]}, {"StackName": WEBHOOK}
         logs = {"logGroupName": ids["Logs"]}
-        (bucket,) = self.aws.client("s3").list_buckets()["Buckets"]  # `sam deploy` stores the code of all stacks in it
+        (bucket,) = self.aws.client("s3").list_buckets()["Buckets"]  # it has the code of all stacks
         calls: list[tuple[str, str, dict[str, Any]]] = [
             ("lambda", "get_function", function),
             ("lambda", "get_policy", function),
@@ -238,7 +237,7 @@ def studio() -> Iterator[Studio]:
     ):
         environment.setenv("LAMBDA_ACCOUNT_CONCURRENCY", str(ACCOUNT_CONCURRENCY))
         with LocalAws() as aws:
-            yield Studio(deploy_webhook(aws, site, with_sam=True))
+            yield Studio(deploy_webhook(aws, site))
 
 
 @contextlib.contextmanager
@@ -303,7 +302,7 @@ def test_webhook_works_unchanged_while_the_gateway_is_deployed_updated_flooded_a
 
     with studio.delivering():
         with studio.undisturbed(before, "deployed"):
-            outputs = aws.deploy({"ShotGridSiteUrl": site.url, "AllowedOrigins": PAGE, "ReservedConcurrency": "0"})
+            outputs = aws.create({"ShotGridSiteUrl": site.url, "AllowedOrigins": PAGE, "ReservedConcurrency": "0"})
             assert studio.reserve_for_the_gateway() == 0
         assert studio.unreserved() == ACCOUNT_CONCURRENCY
 
@@ -338,8 +337,7 @@ def test_webhook_works_unchanged_while_the_gateway_is_deployed_updated_flooded_a
 
         key = studio.gateway_resources()["Key"]
         with studio.undisturbed(before, "deleted"):
-            command = [sam(), "delete", "--stack-name", STACK, "--region", REGION, "--no-prompts"]
-            subprocess.run(command, cwd=ROOT, env=aws.environment(), stdin=subprocess.DEVNULL, check=True)
+            aws.delete()
 
     assert studio.gateway_resources() == {}
     # The key is the only thing left of the gateway, and it waits for its deletion.

@@ -33,8 +33,8 @@ REGION = "us-east-1"
 CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/local"
 STACK = "shotgrid-login"
 
-# For another template than our own. `sam` finds samconfig.toml, which has these options, only beside our template.
-_WITHOUT_SAMCONFIG = ("--capabilities", "CAPABILITY_IAM", "--resolve-s3")
+# Has the code of all stacks that `sam` does not deploy.
+_BUCKET = "code"
 
 # For stacks that `sam` does not deploy: AUTO_EXPAND is for the SAM transform. Wait for a stack for up to five minutes.
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -142,19 +142,14 @@ class LocalAws:
                 self._clients[key] = boto3.client(service, **options)  # type: ignore[call-overload]
             return self._clients[key]
 
-    def deploy(self, parameters: dict[str, str], stack: str = STACK, template: str | None = None) -> dict[str, str]:
-        """Deploy our own template or another one, as an ops user does. Return the outputs of the stack.
-
-        Raises `SetupFailed`.
-        """
-        if template is None:
-            build()
+    def deploy(self, parameters: dict[str, str]) -> dict[str, str]:
+        """Deploy our own template, as an ops user does. Return the outputs of the stack. Raises `SetupFailed`."""
+        build()
         overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-        options = ("--template-file", template, "--s3-prefix", stack, *_WITHOUT_SAMCONFIG) if template else ()
-        command = [sam(), "deploy", "--stack-name", stack, *options, "--region", REGION, "--no-progressbar"]
+        command = [sam(), "deploy", "--stack-name", STACK, "--region", REGION, "--no-progressbar"]
         with _build_folder_locked(fcntl.LOCK_SH):
             _run([*command, "--parameter-overrides", *overrides], self.environment())
-        return self.outputs(stack)
+        return self.outputs()
 
     def create(self, parameters: dict[str, str], stack: str = STACK, template: str | None = None) -> dict[str, str]:
         """Create a stack from our own template or another one, without `sam deploy`. Return its outputs.
@@ -164,13 +159,10 @@ class LocalAws:
         if template is None:
             build()
         path = ROOT / template if template else _BUILT_TEMPLATE
-        s3, bucket = self.client("s3"), f"{stack}-code"
-        s3.create_bucket(Bucket=bucket)
 
         def upload(found: re.Match[str]) -> str:
             folder = path.parent / found["folder"]
-            s3.put_object(Bucket=bucket, Key=folder.resolve().name, Body=_zip(folder))
-            return f"{found['name']}: s3://{bucket}/{folder.resolve().name}"
+            return f"{found['name']}: s3://{_BUCKET}/{self._upload(stack, folder.resolve().name, _zip(folder))}"
 
         with _build_folder_locked(fcntl.LOCK_SH):
             text = re.sub(r"(?P<name>CodeUri|ContentUri): (?P<folder>\S+)", upload, path.read_text())
@@ -179,13 +171,11 @@ class LocalAws:
     def create_from(self, template: str, parameters: dict[str, str], stack: str) -> dict[str, str]:
         """Create a stack from the text of a template whose code is uploaded or inline. Return its outputs."""
         # From a bucket, as `sam deploy` does: a template in the call itself has 51,200 bytes at most.
-        s3, bucket = self.client("s3"), f"{stack}-template"
-        s3.create_bucket(Bucket=bucket)
-        s3.put_object(Bucket=bucket, Key="template.yaml", Body=template.encode())
+        key = self._upload(stack, "template.yaml", template.encode())
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
             StackName=stack,
-            TemplateURL=f"{self.endpoint}/{bucket}/template.yaml",
+            TemplateURL=f"{self.endpoint}/{_BUCKET}/{key}",
             Capabilities=_CAPABILITIES,
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
@@ -211,6 +201,12 @@ class LocalAws:
         )
         cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig=_WAIT)
         return self.outputs(stack)
+
+    def delete(self, stack: str = STACK) -> None:
+        """Delete a stack."""
+        cloudformation = self.client("cloudformation")
+        cloudformation.delete_stack(StackName=stack)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig=_WAIT)
 
     def outputs(self, stack: str = STACK) -> dict[str, str]:
         """Return the outputs of a stack by their names."""
@@ -239,6 +235,13 @@ class LocalAws:
                 number, folder = int(process.name), str((process / "cwd").readlink())
                 if (not function or f"-{function}-" in folder) and os.getpgid(number) == self._process.pid:
                     yield number
+
+    def _upload(self, stack: str, name: str, content: bytes) -> str:
+        """Store a file of a stack in the bucket of all stacks. Return its key."""
+        s3, key = self.client("s3"), f"{stack}/{name}"
+        s3.create_bucket(Bucket=_BUCKET)
+        s3.put_object(Bucket=_BUCKET, Key=key, Body=content)
+        return key
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None

@@ -86,9 +86,10 @@ def test_port_in_use_for_tls_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_message_of_a_failed_tool_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "build", lambda: None)
     monkeypatch.setattr(stack, "sam", lambda: sys.executable)  # `python deploy` fails, because the file does not exist
     with ExitStack() as closing:
         aws = LocalAws()
         closing.push(aws)
         with pytest.raises(SetupFailed, match=r"deploy failed:\n.*can't open file"):
-            aws.deploy({}, template="template.yaml")
+            aws.deploy({})

@@ -1,0 +1,1 @@
+"""Tests in Firefox and WebKitGTK."""
