@@ -55,16 +55,13 @@ def figure(page: Page, name: str) -> int:
 
 
 @pytest.mark.usefixtures("dashboard")
-def test_figures_are_the_counts_of_the_show(page: Page, show: Show) -> None:
+def test_figures_graph_and_chips_show_the_show(page: Page, show: Show) -> None:
     assert figure(page, "shots") == len(show.shots)
     assert figure(page, "late") == len(show.late)
     assert figure(page, "open") == len(
         [task for task in show.tasks if task.sg_status_list not in ("fin", "apr", "omt")]
     )
 
-
-@pytest.mark.usefixtures("dashboard")
-def test_graph_counts_every_task_with_a_due_date(page: Page, show: Show) -> None:
     page.get_by_text("Show as a table").click()
     rows = page.get_by_role("region", name="Tasks by status, as a table").locator("tbody tr")
     counted = sum(int(cell) for cell in rows.locator("td:last-child").all_inner_texts())
@@ -75,9 +72,6 @@ def test_graph_counts_every_task_with_a_due_date(page: Page, show: Show) -> None
     )
     assert values > 10  # an empty canvas has one value
 
-
-@pytest.mark.usefixtures("dashboard")
-def test_status_chips_have_the_colours_of_the_site(page: Page, show: Show) -> None:
     status = next(one for one in show.statuses if one.code == "ip")
     chip = page.locator(".chip", has_text=status.name).first
     colour = chip.evaluate("(one) => getComputedStyle(one).getPropertyValue('--colour')")
@@ -87,7 +81,7 @@ def test_status_chips_have_the_colours_of_the_site(page: Page, show: Show) -> No
 
 
 @pytest.mark.usefixtures("dashboard")
-def test_report_has_all_shots_on_its_pages(page: Page, show: Show) -> None:
+def test_report_has_all_shots_and_filters_late_ones_and_sequences(page: Page, show: Show) -> None:
     rows = page.locator("#report tbody tr")
     expect(page.locator("#range")).to_have_text(f"1–25 of {len(show.shots)}")
     seen = rows.locator(".code").all_inner_texts()
@@ -99,9 +93,6 @@ def test_report_has_all_shots_on_its_pages(page: Page, show: Show) -> None:
     page.get_by_role("button", name="Previous").click()
     expect(page.locator("#range")).to_have_text(f"1–25 of {len(show.shots)}")
 
-
-@pytest.mark.usefixtures("dashboard")
-def test_report_filters_late_shots_and_sequences(page: Page, show: Show) -> None:
     late = {task.entity.id for task in show.late}
     page.get_by_label("Late only").check()
     expect(page.locator("#range")).to_have_text(f"1–{len(late)} of {len(late)}")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -698,3 +699,4 @@ class Guesses(RuleBasedStateMachine):
 
 
 TestGuesses = Guesses.TestCase
+TestGuesses.settings = settings(max_examples=40)  # `make soak` tries more
