@@ -278,5 +278,5 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     while time.monotonic() < deadline:
         if found := condition():
             return found
-        time.sleep(0.04)
+        time.sleep(0.1)
     raise AssertionError(f"the condition did not become true within {seconds} s")
