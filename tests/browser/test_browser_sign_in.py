@@ -272,7 +272,7 @@ def test_blocked_tab_is_replaced_by_a_link(
 
 
 def test_dashboard_signs_in_after_the_tab_was_closed_early(page: Page, account: Account, gateway: Gateway) -> None:
-    """The dashboard has a strict Content Security Policy, Trusted Types, and COOP `same-origin`, and so has the site."""
+    """The dashboard has a strict Content Security Policy and Trusted Types. It and the site have COOP `same-origin`."""
     gateway.site.switch(page_coop="same-origin")
     form = open_form(page, gateway, f"http://{gateway.host}/", "browser")
     request, tab = form.start_in_browser()

@@ -13,9 +13,9 @@ from tests.site.pages import LOGIN_PATH
 from tests.support.client import BROWSER_COOKIE, COOKIE, Gateway
 
 # No page notices these, and they took a quarter of the CPU time: the pages in Chromium's own window, which each browser
-# context loads again, and new objects in the browser for each page load. With the last feature of the list on, frames in
-# pages of another site would have a storage of their own. The list replaces that of Playwright, so the other features
-# that Playwright turns off are on, as users have them.
+# context loads again, and new objects in the browser for each page load. With the last feature of the list on, frames
+# in pages of another site would have a storage of their own. The list replaces that of Playwright, so the other
+# features that Playwright turns off are on, as users have them.
 _FEATURES_OFF = (
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
     "RenderDocument",
