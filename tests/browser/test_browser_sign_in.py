@@ -630,6 +630,7 @@ def test_browser_sign_in_works_with_the_keyboard_and_is_accessible(
     form.expect_greeting(account)
     assert focused() == f"Signed in as {account.login}"
     wait_for_attribute(page.locator("main"), "data-state", "ready")
+    check_accessibility(page)
 
 
 def test_legacy_login_signs_in_with_its_passphrase_and_a_code(form: Form, monitor: Monitor, gateway: Gateway) -> None:

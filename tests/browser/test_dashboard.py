@@ -225,3 +225,4 @@ def test_empty_project_and_no_project_are_explained(page: Page, user: Account, g
     gateway.site.show = replace(show, projects=())
     page.reload()
     expect(page.locator("#trouble")).to_contain_text("There is no project on this site that you can see.")
+    check_accessibility(page)

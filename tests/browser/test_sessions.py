@@ -417,7 +417,7 @@ def test_ten_tabs_of_another_site_use_one_handle_through_several_expiries(
     for tab in tabs:
         Form(tab, gateway).expect_signed_in(user)
     refreshes = len(monitor.requests_to("/auth/refresh"))
-    for expiry in (1, 2):
+    for expiry in (1, 2, 3):
         expire_shared_handle(gateway, user, *tabs)
         for tab in tabs:
             run(tab, START_READ, path=PROJECTS)

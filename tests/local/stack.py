@@ -33,9 +33,6 @@ REGION = "us-east-1"
 CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/local"
 STACK = "shotgrid-login"
 
-# Has the code of all stacks that `sam` does not deploy.
-_BUCKET = "code"
-
 # For stacks that `sam` does not deploy: AUTO_EXPAND is for the SAM transform. Wait for a stack for up to five minutes.
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 _WAIT = {"Delay": 0.1, "MaxAttempts": 3000}  # seconds between two calls
@@ -162,7 +159,7 @@ class LocalAws:
 
         def upload(found: re.Match[str]) -> str:
             folder = path.parent / found["folder"]
-            return f"{found['name']}: s3://{_BUCKET}/{self._upload(stack, folder.resolve().name, _zip(folder))}"
+            return f"{found['name']}: s3://{self._upload(stack, folder.resolve().name, _zip(folder))}"
 
         with _build_folder_locked(fcntl.LOCK_SH):
             text = re.sub(r"(?P<name>CodeUri|ContentUri): (?P<folder>\S+)", upload, path.read_text())
@@ -171,11 +168,11 @@ class LocalAws:
     def create_from(self, template: str, parameters: dict[str, str], stack: str) -> dict[str, str]:
         """Create a stack from the text of a template whose code is uploaded or inline. Return its outputs."""
         # From a bucket, as `sam deploy` does: a template in the call itself has 51,200 bytes at most.
-        key = self._upload(stack, "template.yaml", template.encode())
+        path = self._upload(stack, "template.yaml", template.encode())
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
             StackName=stack,
-            TemplateURL=f"{self.endpoint}/{_BUCKET}/{key}",
+            TemplateURL=f"{self.endpoint}/{path}",
             Capabilities=_CAPABILITIES,
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
@@ -236,12 +233,18 @@ class LocalAws:
                 if (not function or f"-{function}-" in folder) and os.getpgid(number) == self._process.pid:
                     yield number
 
+    @functools.cached_property
+    def _bucket(self) -> str:
+        """The name of the bucket with the code of all stacks that `sam` does not deploy."""
+        name = "code"
+        self.client("s3").create_bucket(Bucket=name)
+        return name
+
     def _upload(self, stack: str, name: str, content: bytes) -> str:
-        """Store a file of a stack in the bucket of all stacks. Return its key."""
-        s3, key = self.client("s3"), f"{stack}/{name}"
-        s3.create_bucket(Bucket=_BUCKET)
-        s3.put_object(Bucket=_BUCKET, Key=key, Body=content)
-        return key
+        """Store a file of a stack. Return its path: the bucket and the key."""
+        key = f"{stack}/{name}"
+        self.client("s3").put_object(Bucket=self._bucket, Key=key, Body=content)
+        return f"{self._bucket}/{key}"
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
