@@ -216,17 +216,27 @@ def test_authorizer_is_exported_for_other_stacks() -> None:
     }
 
 
-def test_rest_example_gets_a_new_deployment_with_each_deploy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a new deployment, a stage ignores a new value of CacheSeconds. The emulator does not show this."""
+@pytest.mark.parametrize("path", ["template.yaml", "docs/examples/rest_api.yaml"])
+def test_api_gets_a_new_deployment_with_each_deploy(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a new deployment, a stage ignores new values of parameters, and settings outside of the routes."""
 
-    def deployments() -> set[str]:
-        translated = translate(ROOT / "docs" / "examples" / "rest_api.yaml")["Resources"]
-        return {name for name, resource in translated.items() if resource["Type"] == "AWS::ApiGateway::Deployment"}
+    def deployment() -> str:
+        stages, deployments = (
+            {
+                name: resource["Properties"]
+                for name, resource in translate(ROOT / path)["Resources"].items()
+                if resource["Type"] == f"AWS::ApiGateway::{kind}"
+            }
+            for kind in ("Stage", "Deployment")
+        )
+        (stage,), (name,) = stages.values(), deployments
+        assert stage["DeploymentId"] == {"Ref": name}
+        return name
 
-    (before,) = deployments()
     monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)
-    (after,) = deployments()
-    assert before != after
+    before = deployment()
+    monkeypatch.setattr(time, "time", lambda: 4_000_000_001.0)
+    assert deployment() != before
 
 
 def test_every_parameter_has_a_description_a_limit_and_a_safe_default() -> None:
