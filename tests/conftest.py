@@ -168,12 +168,11 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 @pytest.fixture(scope="session")
 def other_gateway(aws: LocalAws, site: FakeSite) -> Gateway:
-    """Create a second stack in the account, without domain, example page, reserved concurrency and browser sign-in."""
+    """Create a second stack in the account, without domain, example page and browser sign-in."""
     outputs = aws.create(
         {
             "ShotGridSiteUrl": site.url,
             "AllowedOrigins": ORIGINS,
-            "ReservedConcurrency": "0",
             "ServeExample": "false",
             "BrowserSignIn": "off",
         },

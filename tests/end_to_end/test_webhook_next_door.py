@@ -210,13 +210,16 @@ class Studio:
 
     def reserve_for_the_gateway(self) -> int:
         """Reserve what the template specifies: the emulator's CloudFormation does not. Return the sum."""
-        parameters = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
-        (each,) = (int(row["ParameterValue"]) for row in parameters if row["ParameterKey"] == "ReservedConcurrency")
-        for name in FUNCTIONS if each else []:
-            self.aws.client("lambda").put_function_concurrency(
-                FunctionName=self.gateway_resources()[f"{name}Function"], ReservedConcurrentExecutions=each
-            )
-        return each * len(FUNCTIONS)
+        rows = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
+        parameters = {row["ParameterKey"]: row["ParameterValue"] for row in rows}
+        reserved = {name: int(parameters["ReservedConcurrency"]) for name in FUNCTIONS}
+        reserved["Authorizer"] = int(parameters["AuthorizerReservedConcurrency"])
+        for name, number in reserved.items():
+            if number:
+                self.aws.client("lambda").put_function_concurrency(
+                    FunctionName=self.gateway_resources()[f"{name}Function"], ReservedConcurrentExecutions=number
+                )
+        return sum(reserved.values())
 
 
 def _without_volatile(response: Any) -> Any:
@@ -302,7 +305,7 @@ def test_webhook_works_unchanged_while_the_gateway_is_deployed_updated_flooded_a
 
     with studio.delivering():
         with studio.undisturbed(before, "deployed"):
-            outputs = aws.create({"ShotGridSiteUrl": site.url, "AllowedOrigins": PAGE, "ReservedConcurrency": "0"})
+            outputs = aws.create({"ShotGridSiteUrl": site.url, "AllowedOrigins": PAGE})
             assert studio.reserve_for_the_gateway() == 0
         assert studio.unreserved() == ACCOUNT_CONCURRENCY
 
@@ -312,8 +315,8 @@ def test_webhook_works_unchanged_while_the_gateway_is_deployed_updated_flooded_a
         assert gateway.caller().password(user).status == 200
 
         with studio.undisturbed(before, "updated"):
-            changes = {"SessionHours": "8", "AllowedOrigins": f"{PAGE},{OTHER_PAGE}", "ReservedConcurrency": "1"}
-            changes |= {"ThrottleRate": "10000", "ThrottleBurst": "5000"}  # so that only reservations stop the flood
+            changes = {"SessionHours": "8", "AllowedOrigins": f"{PAGE},{OTHER_PAGE}"}
+            changes |= {"ReservedConcurrency": "1", "AuthorizerReservedConcurrency": "1"}
             assert aws.update(changes) == outputs
             reserved = studio.reserve_for_the_gateway()
         assert reserved == len(FUNCTIONS)

@@ -13,7 +13,7 @@ from tests.support.client import Response
 Value = TypeVar("Value")
 
 # Requests that wait for their response at the same time. The emulator starts a process for each one of a function.
-# Fewer than ReservedConcurrency: the emulator is slower than AWS, so a full function would show nothing about AWS.
+# Few, because the emulator is slower than AWS: a machine without free time would show nothing about AWS.
 IN_FLIGHT = 8
 
 

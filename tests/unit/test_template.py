@@ -70,10 +70,6 @@ def test_function_has_the_expected_lambda_settings(function: str) -> None:
     assert properties["Runtime"] == "python3.13"
     assert properties["Architectures"] == ["arm64"]
     assert properties["LoggingConfig"] == {"LogGroup": {"Ref": f"{function}Logs"}}
-    assert properties["ReservedConcurrentExecutions"]["Fn::If"][:2] == [
-        "HasReservedConcurrency",
-        {"Ref": "ReservedConcurrency"},
-    ]
     assert properties["Timeout"] <= 30
 
 
@@ -102,14 +98,12 @@ def test_key_policy_allows_other_principals_only_through_dynamodb() -> None:
             assert "root" in json.dumps(statement["Principal"])
 
 
-def test_api_is_regional_and_throttled_and_has_one_stage() -> None:
+def test_api_is_regional_and_has_one_stage() -> None:
     (api,) = resources("AWS::ApiGateway::RestApi").values()
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
     (stage,) = resources("AWS::ApiGateway::Stage").values()
-    (settings,) = stage["MethodSettings"]
-    assert settings["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
-    assert settings["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
-    assert "LoggingLevel" not in settings  # LoggingLevel needs an account-wide role for logs
+    for settings in stage["MethodSettings"]:
+        assert "LoggingLevel" not in settings  # LoggingLevel needs an account-wide role for logs
 
 
 def test_only_the_session_route_requires_a_bearer() -> None:
@@ -231,7 +225,7 @@ def test_api_gets_a_new_deployment_with_each_deploy(path: str, monkeypatch: pyte
         )
         (stage,), (name,) = stages.values(), deployments
         assert stage["DeploymentId"] == {"Ref": name}
-        return name
+        return str(name)
 
     monkeypatch.setattr(time, "time", lambda: 4_000_000_000.0)
     before = deployment()

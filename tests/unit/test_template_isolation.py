@@ -14,10 +14,6 @@ import pytest
 
 from tests.support.template import FUNCTIONS, granted, resources, statements, template
 
-# Lambda quotas: the executions at once of an account by default, and the part that functions cannot reserve.
-AWS_CONCURRENCY = 1000
-AWS_UNRESERVED = 100
-
 OWN = "<own>"  # stands for a resource of this template in an ARN
 ARN = r"arn:(?:aws|\$\{AWS::Partition\})"  # SAM writes the partition of some ARNs as a constant
 REGION_OF_STACK = r"\$\{AWS::Region\}"
@@ -30,11 +26,6 @@ def _nodes(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
     parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for name, part in parts:
         yield from _nodes(part, (*path, str(name)))
-
-
-def _reserves_concurrency(function: dict[str, Any]) -> bool:
-    reserved = {"Fn::If": ["HasReservedConcurrency", {"Ref": "ReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
-    return function.get("ReservedConcurrentExecutions") == reserved
 
 
 def _referenced(reference: Any) -> str:
@@ -161,15 +152,9 @@ def test_only_the_api_of_this_stack_and_named_apis_are_allowed_to_call_functions
         assert variables["__ApiId__"] == {"Ref": "Api"}, name
 
 
-def test_every_function_reserves_concurrency_unless_the_parameter_is_zero() -> None:
-    functions = resources("AWS::Lambda::Function")
-    assert [name for name, function in functions.items() if not _reserves_concurrency(function)] == []
-    assert functions.keys() == {f"{name}Function" for name in FUNCTIONS}
-    assert template()["Conditions"]["HasReservedConcurrency"] == {
-        "Fn::Not": [{"Fn::Equals": [{"Ref": "ReservedConcurrency"}, 0]}]
-    }
-    each = template()["Parameters"]["ReservedConcurrency"]["Default"]
-    assert 0 < each * len(functions) <= AWS_CONCURRENCY - AWS_UNRESERVED
+def test_template_reserves_no_concurrency_by_default() -> None:
+    for parameter in ("ReservedConcurrency", "AuthorizerReservedConcurrency"):
+        assert template()["Parameters"][parameter]["Default"] == 0
 
 
 def test_exported_names_contain_the_name_of_the_stack() -> None:

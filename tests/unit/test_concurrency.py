@@ -1,0 +1,124 @@
+"""How many executions at once a flood can use, with the default throttles: the table of docs/operations.md."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from shotgrid_login.app_session_launcher import POLL_SECONDS, REQUEST_SECONDS
+from shotgrid_login.site import ABOUT_SECONDS, RESPONSE_SECONDS, USER_SECONDS
+from tests.local.stack import ROOT
+from tests.support.docs import section, tables
+from tests.support.template import FUNCTIONS, resources, template
+
+# The longest time of each call to the site, in the order of the calls.
+SITE_CALLS = {
+    "POST /auth/password": [RESPONSE_SECONDS, USER_SECONDS],
+    "POST /auth/otp": [RESPONSE_SECONDS, USER_SECONDS],
+    "POST /auth/refresh": [RESPONSE_SECONDS, USER_SECONDS],
+    "POST /api/v1/auth/access_token": [RESPONSE_SECONDS, USER_SECONDS],
+    "POST /api/v1.1/auth/access_token": [RESPONSE_SECONDS, USER_SECONDS],
+    "POST /auth/browser": [REQUEST_SECONDS],
+    "POST /auth/approval": [POLL_SECONDS],  # the user has not decided
+    "GET /auth/methods": [ABOUT_SECONDS],
+}
+FILES = ["GET /", "GET /{file}", "GET /example/{file+}"]
+AWS_SECONDS = 0.1  # all calls to AWS of a request
+FAST_SECONDS = 0.02  # a preflight or a file
+
+# The response time of the site in each row of the table. Seconds.
+SITES = {"0.3 s": 0.3, "3 s": 3, "never": math.inf}
+
+DEFAULT_QUOTA = 1000  # executions at once in an account, by default
+
+
+def default(parameter: str) -> int:
+    number: int = template()["Parameters"][parameter]["Default"]
+    return number
+
+
+def routes() -> list[str]:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    return [f"{method.upper()} {path}" for path, methods in api["Body"]["paths"].items() for method in methods]
+
+
+def throttles() -> dict[str, tuple[str, str]]:
+    """Return the parameters for the rate and the burst of each route."""
+    (stage,) = resources("AWS::ApiGateway::Stage").values()
+    settings: dict[tuple[str, str], dict[str, Any]] = {
+        (row["HttpMethod"], row["ResourcePath"]): row for row in stage["MethodSettings"]
+    }
+    found = {}
+    for route in routes():
+        method, _, path = route.partition(" ")
+        # The first slash stays (AWS documentation: AWS::ApiGateway::Stage MethodSetting).
+        encoded = "/" if path == "/" else "/" + path.replace("/", "~1")
+        row = settings.pop((method, encoded), None) or settings["*", "/*"]
+        found[route] = row["ThrottlingRateLimit"]["Ref"], row["ThrottlingBurstLimit"]["Ref"]
+    assert settings.keys() == {("*", "/*")}  # each other setting is for a route
+    return found
+
+
+def seconds(route: str, site: float) -> float:
+    """Return the time of a request. A call that reaches its limit is the last one."""
+    if route.startswith("OPTIONS ") or route in FILES:
+        return FAST_SECONDS
+    calls = SITE_CALLS.get(route, [])
+    return AWS_SECONDS + (sum(min(site, limit) for limit in calls) if calls and site < calls[0] else sum(calls[:1]))
+
+
+def executions(site: float) -> tuple[float, float]:
+    """Return the executions at once while a flood lasts, and for a moment when all bursts come together."""
+    sustained = peak = 0.0
+    for route, (rate, burst) in throttles().items():
+        functions = 2 if route == "GET /auth/session" else 1  # with the authorizer
+        sustained += functions * default(rate) * seconds(route, site)
+        peak += functions * (default(burst) + default(rate) * seconds(route, site))
+    return sustained, peak
+
+
+def test_each_route_has_the_throttle_of_its_kind() -> None:
+    files = dict.fromkeys(FILES, ("FileThrottleRate", "FileThrottleBurst"))
+    approval = {"POST /auth/approval": ("ApprovalThrottleRate", "ApprovalThrottleBurst")}
+    others = dict.fromkeys(set(routes()) - files.keys() - approval.keys(), ("ThrottleRate", "ThrottleBurst"))
+    assert throttles() == files | approval | others
+
+
+def test_each_setting_of_a_route_is_complete() -> None:
+    (stage,) = resources("AWS::ApiGateway::Stage").values()
+    every_route, *single_routes = stage["MethodSettings"]
+    for row in single_routes:
+        assert row.keys() == every_route.keys()
+        assert row["MetricsEnabled"] == every_route["MetricsEnabled"]
+
+
+def test_operations_guide_has_the_concurrency_of_a_flood() -> None:
+    (rows,) = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
+    calculated = {name: [round(number, -1) for number in executions(site)] for name, site in SITES.items()}
+    assert {name: [float(number.replace(",", "")) for number in numbers] for name, *numbers in rows} == calculated
+
+
+def test_flood_leaves_most_of_a_default_account_while_the_site_responds() -> None:
+    assert executions(SITES["0.3 s"])[0] < 100
+    assert executions(SITES["3 s"])[0] < DEFAULT_QUOTA / 2
+
+
+def test_every_route_that_calls_the_site_is_counted() -> None:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    without_site = re.compile(r"\$\{(Logout|Session|Pages)Function\.")
+    assert SITE_CALLS.keys() == {
+        f"{method.upper()} {path}"
+        for path, methods in api["Body"]["paths"].items()
+        for method, operation in methods.items()
+        if method != "options"
+        and not without_site.search(operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"])
+    }
+
+
+def test_authorizer_reserves_concurrency_with_a_parameter_of_its_own() -> None:
+    for name in FUNCTIONS:
+        parameter = "AuthorizerReservedConcurrency" if name == "Authorizer" else "ReservedConcurrency"
+        reserved = resources("AWS::Lambda::Function")[f"{name}Function"]["ReservedConcurrentExecutions"]
+        assert reserved == {"Fn::If": [f"Has{parameter}", {"Ref": parameter}, {"Ref": "AWS::NoValue"}]}
+        assert template()["Conditions"][f"Has{parameter}"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, 0]}]}
