@@ -18,14 +18,13 @@ from pathlib import Path
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.__main__ import description
 from tests.local.stack import ROOT, STACK, LocalAws, free_port, sam
 from tests.support.client import until
 from tests.support.docs import blocks
 from tests.support.documented_pages import SITE
-from tests.support.template import template, translate
+from tests.support.template import template
 
 HTTP_GUIDE = ROOT / "docs" / "http.md"
 
@@ -274,18 +273,6 @@ def test_sam_cuts_a_rule_at_a_space_and_the_template_rejects_the_rest() -> None:
     assert re.fullmatch(pattern, read(documented))
     assert read(documented) == "abcdef1234=Lead Artist;"
     assert not re.fullmatch(pattern, read(documented.replace("'", "")))
-
-
-def test_documented_resource_policy_becomes_the_policy_of_the_api(tmp_path: Path) -> None:
-    (documented,) = (found.text for found in blocks("json") if "aws:SourceIp" in found.text)
-    changed = yaml_parse((ROOT / "template.yaml").read_text())
-    statements = json.loads(documented)
-    changed["Resources"]["Api"]["Properties"]["Auth"]["ResourcePolicy"] = {"CustomStatements": statements}
-    copy = tmp_path / "template.json"
-    copy.write_text(json.dumps(changed))
-    resources = translate(copy)["Resources"].values()
-    (api,) = (resource for resource in resources if resource["Type"] == "AWS::ApiGateway::RestApi")
-    assert api["Properties"]["Body"]["x-amazon-apigateway-policy"]["Statement"] == statements
 
 
 @pytest.mark.last  # it stops what the other tests of this file use

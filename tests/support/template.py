@@ -7,7 +7,9 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from samtranslator.translator.arn_generator import ArnGenerator
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
@@ -42,6 +44,8 @@ VERBS = {
 }
 INDEX = "sessions-of-user"
 
+_NO_VALUE = {"Ref": "AWS::NoValue"}
+
 
 class _NoManagedPolicies:
     def load(self) -> dict[str, str]:
@@ -60,10 +64,15 @@ def translate(path: Path) -> dict[str, Any]:
     return translated
 
 
+def template(region: str = "us-east-1") -> dict[str, Any]:
+    """Return the gateway's template as CloudFormation receives it. SAM writes the partition into some ARNs."""
+    return _template(region)
+
+
 @cache
-def template() -> dict[str, Any]:
-    """Return the gateway's template as CloudFormation receives it."""
-    return translate(ROOT / "template.yaml")
+def _template(region: str) -> dict[str, Any]:
+    with patch.object(ArnGenerator, "BOTO_SESSION_REGION_NAME", region):
+        return translate(ROOT / "template.yaml")
 
 
 def resources(resource_type: str) -> dict[str, Any]:
@@ -75,11 +84,65 @@ def resources(resource_type: str) -> dict[str, Any]:
     }
 
 
+def created(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
+    """Return the resources, the outputs and the failed rules that CloudFormation sees with these parameters.
+
+    The values of parameters and the results of conditions are in place. References to resources, and texts with
+    variables, stay as they are. A resource whose condition is false is not there.
+    """
+    source = template(region)
+    values = {name: str(row.get("Default", "")) for name, row in source["Parameters"].items()} | parameters
+    assert values.keys() == source["Parameters"].keys(), "unknown parameter"
+
+    def holds(condition: Any) -> bool:
+        match condition:
+            case str(name) | {"Condition": str(name)}:
+                return holds(source["Conditions"][name])
+            case {"Fn::Not": [inner]}:
+                return not holds(inner)
+            case {"Fn::And": inners}:
+                return all(holds(inner) for inner in inners)
+            case {"Fn::Or": inners}:
+                return any(holds(inner) for inner in inners)
+            case {"Fn::Equals": [left, right]}:
+                return bool(str(value(left)) == str(value(right)))
+        raise AssertionError(condition)
+
+    def value(node: Any) -> Any:
+        match node:
+            case {"Ref": str(name)} if name in values:
+                return values[name]
+            case {"Fn::If": [condition, then, otherwise]}:
+                return value(then if holds(condition) else otherwise)
+            case {"Fn::Split": [separator, text]} if isinstance(value(text), str):
+                return value(text).split(separator)
+            case dict():
+                found = {name: value(part) for name, part in node.items()}
+                return {name: part for name, part in found.items() if part != _NO_VALUE}
+            case list():
+                return [part for part in map(value, node) if part != _NO_VALUE]
+        return node
+
+    def exists(row: dict[str, Any]) -> bool:
+        return "Condition" not in row or holds(row["Condition"])
+
+    return {
+        "Resources": {name: value(row) for name, row in source["Resources"].items() if exists(row)},
+        "Outputs": {name: value(row) for name, row in source["Outputs"].items() if exists(row)},
+        "FailedRules": [
+            assertion["AssertDescription"]
+            for rule in source["Rules"].values()
+            if holds(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not holds(assertion["Assert"])
+        ],
+    }
+
+
 def statements(function: str) -> list[dict[str, Any]]:
-    """Return the policy statements of a function's role."""
+    """Return the policy statements of a function's role, without those that only some parameters add."""
     (policy,) = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
-    return found
+    return [statement for statement in policy["PolicyDocument"]["Statement"] if "Fn::If" not in statement]
 
 
 def granted(function: str) -> set[Grant]:

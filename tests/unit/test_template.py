@@ -33,6 +33,7 @@ def test_template_has_only_the_expected_resource_types() -> None:
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
+        "AWS::WAFv2::WebACLAssociation",
     }
 
 
@@ -47,7 +48,6 @@ def test_resources_have_no_fixed_names_that_could_conflict_with_another_stack() 
 def test_function_has_its_own_role_without_wildcards(function: str) -> None:
     role = resources("AWS::IAM::Role")[f"{function}Role"]
     assert "ManagedPolicyArns" not in role
-    assert "PermissionsBoundary" not in role
     assert resources("AWS::Lambda::Function")[f"{function}Function"]["Role"] == {
         "Fn::GetAtt": [f"{function}Role", "Arn"]
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.template import FUNCTIONS, granted, resources, statements, template
+from tests.support.template import FUNCTIONS, created, granted, resources, statements, template
 
 OWN = "<own>"  # stands for a resource of this template in an ARN
 ARN = r"arn:(?:aws|\$\{AWS::Partition\})"  # SAM writes the partition of some ARNs as a constant
@@ -94,7 +94,8 @@ def test_every_arn_names_a_resource_of_this_stack() -> None:
             text = _with_own_names(node, variables[1] if isinstance(variables, list) else {})
             of_this_stack = re.fullmatch(
                 rf"{ARN}:execute-api:{REGION_OF_STACK}:{ACCOUNT_OF_STACK}:{OWN}/.+"
-                rf"|{ARN}:apigateway:{REGION_OF_STACK}:lambda:path/2015-03-31/functions/{OWN}/invocations",
+                rf"|{ARN}:apigateway:{REGION_OF_STACK}:lambda:path/2015-03-31/functions/{OWN}/invocations"
+                rf"|{ARN}:apigateway:{REGION_OF_STACK}::/restapis/{OWN}/stages/{OWN}",
                 text,
             )
             assert of_this_stack, (path, node)
@@ -115,7 +116,9 @@ def test_role_is_only_for_lambda_and_lists_allowed_actions_and_resources(functio
 def test_wildcard_resource_is_only_in_the_policies_of_the_keys() -> None:
     """In a key policy, `*` means the key itself."""
     wildcards = {
-        path[:3] for path, node in _nodes(template()["Resources"]) if path[-1:] == ("Resource",) and node == "*"
+        path[:3]
+        for path, node in _nodes(template()["Resources"])
+        if path[-1:] == ("Resource",) and node == "*" and "Fn::If" not in path
     }
     assert wildcards == {(key, "Properties", "KeyPolicy") for key in ("Key", "HashKey")}
     keys = resources("AWS::KMS::Key")
@@ -130,9 +133,11 @@ def test_wildcard_resource_is_only_in_the_policies_of_the_keys() -> None:
     assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
 
 
-def test_function_uses_only_layers_and_settings_of_this_stack() -> None:
+def test_function_uses_only_layers_and_settings_of_this_stack_by_default() -> None:
+    created_resources = created()["Resources"]
     layers = resources("AWS::Lambda::LayerVersion").keys()
-    for function in resources("AWS::Lambda::Function").values():
+    for name in resources("AWS::Lambda::Function"):
+        function = created_resources[name]["Properties"]
         assert all(_referenced(layer) in layers for layer in function["Layers"])
         foreign = {"VpcConfig", "FileSystemConfigs", "DeadLetterConfig", "CodeSigningConfigArn", "KmsKeyArn"}
         assert not foreign & function.keys()
