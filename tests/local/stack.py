@@ -283,7 +283,7 @@ def _zip(folder: Path) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file():
                 zipped.write(path, path.relative_to(folder))
     return archive.getvalue()
 

@@ -12,20 +12,20 @@ import pytest
 from tests.local.stack import ROOT
 from tests.support.lambda_events import ENVIRONMENT
 
-HEAVY = ("boto3", "requests", "shotgrid_login.sessions", "shotgrid_login.site")
+HEAVY = ("botocore.session", "requests", "shotgrid_login.sessions", "shotgrid_login.site")
 
 LOADED = {
     "access_token": {*HEAVY},
     "approval": {*HEAVY},
-    "authorizer": {"boto3"},
+    "authorizer": {"botocore.session"},
     "browser": {*HEAVY},
-    "logout": {"boto3", "shotgrid_login.sessions"},
+    "logout": {"botocore.session", "shotgrid_login.sessions"},
     "methods": {"requests", "shotgrid_login.site"},
     "otp": {*HEAVY},
     "pages": set[str](),
     "password": {*HEAVY},
     "refresh": {*HEAVY},
-    "session": {"boto3", "shotgrid_login.sessions"},
+    "session": {"botocore.session", "shotgrid_login.sessions"},
 }
 
 IMPORT = f"""

@@ -1,11 +1,15 @@
-"""The AWS clients: each is created once per function instance."""
+"""The AWS clients: each is created once per function instance.
+
+They are clients of botocore, which boto3 is built on. Its layer contains only the operations that the functions call
+(`layers/dependencies/build.py`).
+"""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 if TYPE_CHECKING:
@@ -21,10 +25,15 @@ _CONFIG = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard
 @cache
 def dynamodb() -> DynamoDBClient:
     """Return the DynamoDB client."""
-    return boto3.client("dynamodb", config=_CONFIG)
+    return cast("DynamoDBClient", _session().create_client("dynamodb", config=_CONFIG))
 
 
 @cache
 def kms() -> KMSClient:
     """Return the KMS client."""
-    return boto3.client("kms", config=_CONFIG)
+    return cast("KMSClient", _session().create_client("kms", config=_CONFIG))
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()

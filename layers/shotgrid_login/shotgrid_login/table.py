@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
 Value = str | int | bytes
 Row = Mapping[str, Value]
-
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 
 
 class ConditionFailed(Exception):
@@ -108,8 +104,24 @@ def _row(attributes: Mapping[str, Any] | None) -> Row | None:
     return {name: _value(attribute) for name, attribute in attributes.items()} if attributes else None
 
 
-def _value(attribute: Any) -> Value:
-    value = _deserialize(attribute)
-    if isinstance(value, str):
-        return value
-    return bytes(value) if "B" in attribute else int(value)
+def _serialize(value: Value) -> dict[str, Any]:
+    """Return a value in DynamoDB's format: an object whose only name is the type."""
+    match value:
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+
+
+def _value(attribute: Mapping[str, Any]) -> Value:
+    match attribute:
+        case {"S": str(text)}:
+            return text
+        case {"N": str(digits)}:
+            return int(digits)
+        case {"B": bytes(octets)}:
+            return octets
+        case _:
+            raise TypeError(f"no row has an attribute of type {', '.join(attribute)}")
