@@ -38,7 +38,7 @@ STACK = "shotgrid-login"
 
 # The only messages of `argparse` that never contain what the user typed.
 _SAFE_MESSAGE = re.compile(
-    r"argument --[a-z]+: (expected one argument|not allowed with argument --[a-z]+)"
+    r"argument --[a-z-]+: (expected (one|at least one) argument|not allowed with argument --[a-z]+)"
     r"|one of the arguments --user --all is required"
     r"|the following arguments are required: (SITE_URL|COMMAND|LOGIN|ADDRESS)"
 )
@@ -60,7 +60,8 @@ _AddParser = Callable[..., _Parser]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. The default arguments are those of the process."""
-    values = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    values = _parser(is_aws_check="--aws" in arguments).parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = values.run
     try:
         return run(values)
@@ -81,10 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
 
 
-def _parser() -> _Parser:
+def _parser(*, is_aws_check: bool) -> _Parser:
     parser = _Parser(prog="shotgrid-login", allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    _add_check(commands.add_parser)
+    # With --aws, the command has other options and no SITE_URL. `argparse` does not support both in one parser.
+    (_add_aws_check if is_aws_check else _add_check)(commands.add_parser)
     _add_sessions(commands.add_parser)
     _add_hashes(commands.add_parser)
     return parser
@@ -101,6 +103,11 @@ def _add_check(add_parser: _AddParser) -> None:
     )
     check.set_defaults(run=_check, interrupted=INTERRUPTED)
     check.add_argument("site", metavar="SITE_URL", help="root of the site: https://studio.shotgrid.autodesk.com")
+    check.add_argument(
+        "--aws",
+        action="store_true",
+        help="instead of a site, check an AWS account before the first deployment: see check --aws --help",
+    )
     check.add_argument(
         "--user",
         action="store_true",
@@ -119,6 +126,29 @@ def _add_check(add_parser: _AddParser) -> None:
         "--save", metavar="FILE", type=Path, help="save the result in a new file, which contains no secrets"
     )
     check.add_argument("--compare", metavar="FILE", type=Path, help="show what has changed since FILE was saved")
+
+
+def _add_aws_check(add_parser: _AddParser) -> None:
+    check = add_parser(
+        "check",
+        allow_abbrev=False,
+        usage="%(prog)s --aws [--stack NAME] [--region REGION] [--parameter-overrides NAME=VALUE ...] [--json]",
+        help="show what would make a deployment fail",
+        description="Check an AWS account before the first deployment, and show what would make it fail and what to "
+        f"type. The command only reads. {CREDENTIALS}",
+        epilog=EXIT_CODES,
+    )
+    check.set_defaults(run=_check_aws, interrupted="Interrupted.")
+    check.add_argument("--aws", action="store_true", help="check an AWS account")
+    check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.add_argument(
+        "--parameter-overrides",
+        metavar="NAME=VALUE",
+        nargs="+",
+        default=[],
+        help="the parameters of the deployment, as you will pass them to sam deploy",
+    )
+    _add_stack_options(check)
 
 
 def _add_sessions(add_parser: _AddParser) -> None:
@@ -155,10 +185,14 @@ def _add_stack_command(add_parser: _AddParser, name: str, description: str) -> _
         description=f"{description} {CREDENTIALS}",
         epilog=STACK_EXIT_CODES,
     )
-    parser.add_argument("--stack", metavar="NAME", default=STACK, help=f"the name of the stack, if it is not {STACK}")
-    parser.add_argument("--region", metavar="REGION", help="the region of the stack, if it is not that of the AWS CLI")
+    _add_stack_options(parser)
     parser.set_defaults(run=_call_aws, command=name, interrupted="Interrupted.")
     return parser
+
+
+def _add_stack_options(parser: _Parser) -> None:
+    parser.add_argument("--stack", metavar="NAME", default=STACK, help=f"the name of the stack, if it is not {STACK}")
+    parser.add_argument("--region", metavar="REGION", help="the region of the stack, if it is not that of the AWS CLI")
 
 
 def _check(values: argparse.Namespace) -> int:
@@ -168,9 +202,22 @@ def _check(values: argparse.Namespace) -> int:
     return command.run(options, os.environ)
 
 
-def _call_aws(values: argparse.Namespace) -> int:
+def _check_aws(values: argparse.Namespace) -> int:
+    _require_boto3()
+    from shotgrid_login_ops.account import command as account_command
+    from shotgrid_login_ops.stack import command as stack_command
+
+    target = stack_command.Target.parse(values.stack, values.region)
+    return account_command.run(target, values.parameter_overrides, os.environ, is_json=values.json)
+
+
+def _require_boto3() -> None:
     if importlib.util.find_spec("boto3") is None:
         raise UsageError("This command needs boto3. In a checkout of the gateway, type: pip install '.[aws]'")
+
+
+def _call_aws(values: argparse.Namespace) -> int:
+    _require_boto3()
     from shotgrid_login_ops.stack import command as stack_command
 
     target = stack_command.Target.parse(values.stack, values.region)

@@ -17,8 +17,12 @@ from botocore import loaders, session
 from shotgrid_login_ops import cli
 from tests.local.stack import LocalAws
 
-# Reads the definition of each AWS API once, instead of in each run.
 _create_loader = cache(loaders.create_loader)
+
+
+def cached_models() -> contextlib.AbstractContextManager[object]:
+    """Let sessions of boto3 read the definition of each AWS API once, instead of in each run."""
+    return mock.patch.object(session, "create_loader", _create_loader)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Operator:
         out, err = io.StringIO(), io.StringIO()
         environment = {**self.aws.environment(), **(self.environment or {})}
         with (
-            mock.patch.object(session, "create_loader", _create_loader),
+            cached_models(),
             mock.patch.dict(os.environ, {name: value for name, value in environment.items() if value}, clear=True),
             mock.patch.object(sys, "stdin", _Input(typed)),
             contextlib.redirect_stdout(out),

@@ -79,7 +79,7 @@ class Iam:
     """An operator whose only permissions are those of the documented policy."""
 
     def __init__(self, aws: LocalAws, outputs: dict[str, str]) -> None:
-        (documented,) = (block.text for block in blocks("json") if "cloudformation:DescribeStacks" in block.text)
+        (documented,) = (block.text for block in blocks("json") if "FindTheStack" in block.text)
         for name, value in {
             "HASH_KEY_ARN": outputs["HashKeyArn"],
             "STATE_TABLE": outputs["StateTable"],

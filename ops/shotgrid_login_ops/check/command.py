@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,19 +73,14 @@ def run(options: Options, environment: Mapping[str, str]) -> int:
         except saved.UnusableFile as error:
             raise UsageError(str(error)) from None
     result = Report(
-        site,
-        gateway,
+        {"site": site, "gateway": gateway},
+        site if gateway is None else f"{site} and the gateway {gateway}",
         now,
         findings if before is None else saved.compare(before, findings),
         None if before is None else before.saved_at,
         () if before is None else saved.only_in_saved(before, findings),
     )
-    if options.json:
-        text = result.as_json()
-    else:
-        text = result.as_table(report.terminal_width(), is_colored=report.use_color(sys.stdout, environment))
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    report.write(result, environment, is_json=options.json)
     return result.exit_code
 
 

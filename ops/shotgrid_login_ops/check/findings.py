@@ -29,6 +29,7 @@ class Finding:
         meaning: a sentence for the operator.
         next_step: what the operator should do; empty if nothing.
         was: the value in the saved check, if it is different.
+        commands: what to type for the next step, one command each. They are printed without line breaks.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Finding:
     meaning: str
     next_step: str = ""
     was: str | None = None
+    commands: tuple[str, ...] = ()
 
 
 def ok(name: str, value: str, meaning: str) -> Finding:
@@ -44,9 +46,9 @@ def ok(name: str, value: str, meaning: str) -> Finding:
     return Finding(name, Status.OK, value, meaning)
 
 
-def problem(name: str, value: str, meaning: str, next_step: str) -> Finding:
+def problem(name: str, value: str, meaning: str, next_step: str, *commands: str) -> Finding:
     """Return a finding that is broken, or would break."""
-    return Finding(name, Status.PROBLEM, value, meaning, next_step)
+    return Finding(name, Status.PROBLEM, value, meaning, next_step, commands=commands)
 
 
 def unknown(name: str, value: str | None, meaning: str, next_step: str = "") -> Finding:

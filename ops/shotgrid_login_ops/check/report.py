@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,15 +26,16 @@ class Report:
     """The result of a check.
 
     Attributes:
-        site, gateway: their addresses.
+        subject: what was checked, by field of the JSON: the addresses of a site and a gateway, or an AWS account.
+        title: the same in words.
         checked_at: RFC 3339, UTC.
         findings: in the order of the checks.
         compared_with: when the other check was saved; None without --compare.
         only_in_saved: names of what only the saved check has checked.
     """
 
-    site: str
-    gateway: str | None
+    subject: Mapping[str, str | None]
+    title: str
     checked_at: str
     findings: Sequence[Finding]
     compared_with: str | None
@@ -48,8 +50,7 @@ class Report:
         """Return the result for programs."""
         return json.dumps(
             {
-                "site": self.site,
-                "gateway": self.gateway,
+                **self.subject,
                 "checked_at": self.checked_at,
                 "compared_with": self.compared_with,
                 "exit_code": self.exit_code,
@@ -61,6 +62,7 @@ class Report:
                         "was": finding.was,
                         "meaning": finding.meaning,
                         "next_step": finding.next_step or None,
+                        "commands": finding.commands,
                     }
                     for finding in self.findings
                 ],
@@ -70,8 +72,8 @@ class Report:
         )
 
     def as_table(self, width: int, *, is_colored: bool) -> str:
-        """Return the result for operators, in lines of at most `width` characters unless a word is longer."""
-        title = self.site if self.gateway is None else f"{self.site} and the gateway {self.gateway}"
+        """Return the result for operators, in lines of at most `width` characters, except long words and commands."""
+        title = self.title
         if self.compared_with is not None:
             title += f", compared with the check of {self.compared_with}"
         lines = [title, ""]
@@ -92,12 +94,22 @@ class Report:
             yield f"Checked then, but not now: {', '.join(self.only_in_saved)}."
 
 
-def terminal_width() -> int:
+def write(report: Report, environment: Mapping[str, str], *, is_json: bool) -> None:
+    """Write a result to standard output."""
+    if is_json:
+        text = report.as_json()
+    else:
+        text = report.as_table(_terminal_width(), is_colored=_use_color(sys.stdout, environment))
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _terminal_width() -> int:
     """Return the number of columns to use."""
     return max(SMALLEST_WIDTH, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns - 1))
 
 
-def use_color(output: TextIO, environment: Mapping[str, str]) -> bool:
+def _use_color(output: TextIO, environment: Mapping[str, str]) -> bool:
     """Whether to color the table (no-color.org). Colors only repeat the status words."""
     return output.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
@@ -116,5 +128,5 @@ def _rows(finding: Finding, width: int, *, is_colored: bool) -> Iterable[str]:
         yield status + finding.name
     else:
         yield status + finding.name.ljust(NAME_COLUMNS) + rows.pop(0)
-    for row in rows:
+    for row in (*rows, *finding.commands):
         yield " " * indent + row

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
 
-_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard"})  # seconds
+CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard"})  # seconds
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def deployed_stack(name: str, region: str | None) -> Iterator[DeployedStack]:
     try:
         with ExitStack() as clients:
             session = boto3.Session(region_name=region)
-            cloudformation = clients.enter_context(closing(session.client("cloudformation", config=_CONFIG)))
-            dynamodb = clients.enter_context(closing(session.client("dynamodb", config=_CONFIG)))
-            kms = clients.enter_context(closing(session.client("kms", config=_CONFIG)))
+            cloudformation = clients.enter_context(closing(session.client("cloudformation", config=CONFIG)))
+            dynamodb = clients.enter_context(closing(session.client("dynamodb", config=CONFIG)))
+            kms = clients.enter_context(closing(session.client("kms", config=CONFIG)))
             region = cloudformation.meta.region_name
             try:
                 response = cloudformation.describe_stacks(StackName=name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+# SNS returns AuthorizationError.
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 _INVALID_CREDENTIALS = {
     *(
         "ExpiredToken",
@@ -21,11 +22,16 @@ _NO_REGION = (exceptions.NoRegionError, exceptions.InvalidRegionError)
 _NOT_REACHED = (exceptions.ConnectionError, exceptions.HTTPClientError)
 
 
+def is_denied(error: ClientError) -> bool:
+    """Whether the credentials do not permit the call."""
+    return error.response.get("Error", {}).get("Code", "") in _DENIED
+
+
 def explain(error: BotoCoreError | ClientError) -> str:
     """Return one line about an error. It contains no text of the error, which can repeat parts of a request."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
-        if code in _DENIED:
+        if is_denied(error):
             return (
                 f"These AWS credentials do not permit {error.operation_name}. docs/operations.md lists the permissions."
             )

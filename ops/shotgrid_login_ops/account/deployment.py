@@ -1,0 +1,108 @@
+"""What the check is about: an account and region of AWS, a stack, and the parameters of its deployment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shotgrid_login_ops.errors import UsageError
+
+# The functions that reserve `ReservedConcurrency` each. The authorizer has a parameter of its own.
+FUNCTIONS = 10
+
+# The parameters that the check uses, with the form of their values in the template. An empty value is a default.
+_FORMS = {
+    "DomainName": r"|[a-z0-9-]+(\.[a-z0-9-]+)+",
+    "CertificateArn": r"|arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+",
+    "ReservedConcurrency": r"[0-9]{1,4}",
+    "AuthorizerReservedConcurrency": r"[0-9]{1,4}",
+    "PermissionsBoundary": r"|arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+",
+    "SubnetIds": r"|subnet-[0-9a-f]{8,17}(,subnet-[0-9a-f]{8,17}){0,15}",
+    "WebAclArn": r"|arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[A-Za-z0-9_-]+/[a-f0-9-]+",
+    "AlarmTopicArn": r"|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}",
+}
+_OVERRIDE = re.compile(r"([A-Za-z0-9]+)=(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters that decide what a deployment needs from the account. The defaults are those of the template."""
+
+    domain_name: str = ""
+    certificate_arn: str = ""
+    reserved_concurrency: int = 0
+    authorizer_reserved_concurrency: int = 0
+    permissions_boundary: str = ""
+    subnet_ids: str = ""
+    web_acl_arn: str = ""
+    alarm_topic_arn: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> Parameters:
+        """Take the values by the names of the template. Other parameters are ignored: the account does not matter."""
+        return cls(
+            domain_name=values.get("DomainName", ""),
+            certificate_arn=values.get("CertificateArn", ""),
+            reserved_concurrency=int(values.get("ReservedConcurrency", "0")),
+            authorizer_reserved_concurrency=int(values.get("AuthorizerReservedConcurrency", "0")),
+            permissions_boundary=values.get("PermissionsBoundary", ""),
+            subnet_ids=values.get("SubnetIds", ""),
+            web_acl_arn=values.get("WebAclArn", ""),
+            alarm_topic_arn=values.get("AlarmTopicArn", ""),
+        )
+
+    @property
+    def concurrency(self) -> int:
+        """What all functions of the stack reserve together."""
+        return FUNCTIONS * self.reserved_concurrency + self.authorizer_reserved_concurrency
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that exists.
+
+    Attributes:
+        is_gateway: whether it is a stack of this project.
+        parameters: their current values. `sam deploy` keeps those that it does not override.
+    """
+
+    status: str
+    is_gateway: bool
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The account, the region and the stack of a deployment.
+
+    Attributes:
+        caller: the ARN of the user or the session whose credentials the check has.
+        client: returns the client of an AWS service in the region.
+        stack: None if it does not exist.
+        parameters: the values that the deployment would use.
+    """
+
+    account: str
+    caller: str
+    partition: str
+    region: str
+    client: Callable[[str], Any]
+    stack_name: str
+    stack: Stack | None
+    parameters: Parameters
+
+
+def overrides(arguments: Sequence[str]) -> dict[str, str]:
+    """Parse what follows `--parameter-overrides`, as for `sam deploy`; raises `UsageError` without the values."""
+    values: dict[str, str] = {}
+    for argument in arguments:
+        match = _OVERRIDE.fullmatch(argument)
+        if match is None:
+            raise UsageError("--parameter-overrides needs NAME=VALUE, as for sam deploy. Separate them with spaces.")
+        name, value = match[1], match[2].strip('"')
+        if name in _FORMS and not re.fullmatch(_FORMS[name], value):
+            raise UsageError(f"--parameter-overrides: {name} has a value that the template does not allow.")
+        values[name] = value
+    return values
