@@ -11,7 +11,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from shotgrid_login import aws
-from shotgrid_login.authorizer_events import AuthorizerRequest, UnknownEvent, deny_unknown_event
+from shotgrid_login.authorizer_events import (
+    AuthorizerRequest,
+    UnknownEvent,
+    deny_unknown_event,
+    is_too_long,
+    require_short_responses,
+)
 from shotgrid_login.authorizer_rules import Rules
 from shotgrid_login.bearers import Bearers
 from shotgrid_login.table import Table
@@ -21,6 +27,7 @@ _UNAUTHORIZED = "Unauthorized"
 
 logger = Logger(service="shotgrid-login")
 rules = Rules.parse(os.environ["AUTHORIZER_RULES"], os.environ["AUTHORIZER_APIS"])
+require_short_responses(rules)
 bearers = Bearers(Table(aws.dynamodb(), os.environ["BEARERS_TABLE"]))
 
 
@@ -55,4 +62,9 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         "session_id": bearer.session_id,
         "expires_at": str(bearer.expires_at),
     }
-    return request.allow(f"{user.type}:{user.id}", context_for_api, unmet)
+    principal = f"{user.type}:{user.id}"
+    response = request.allow(principal, context_for_api, unmet)
+    if is_too_long(response):
+        logger.error("rejected", extra={"reason": "the response would be too long"})
+        return request.deny(principal)
+    return response

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError
 from shotgrid_login.bearers import Bearers
 from shotgrid_login.configuration import ConfigurationError
 from shotgrid_login.table import Table
+from shotgrid_login.users import LONGEST_TEXT
 from tests.local.stack import LocalAws, free_port
 from tests.support.authorizer_events import (
     API,
@@ -128,6 +129,24 @@ def test_unknown_event_is_denied(authorizer: AuthorizerFunction, event: Any) -> 
 def test_function_does_not_start_with_invalid_rules(aws: LocalAws, rules: str) -> None:
     with pytest.raises(ConfigurationError, match="AUTHORIZER_RULES"):
         load_authorizer(aws, rules)
+
+
+def test_function_does_not_start_with_rules_that_make_its_responses_too_long(aws: LocalAws) -> None:
+    rules = ",".join(f"{API}/prod/section-{number}=Admin" for number in range(12)) + ";"
+    with pytest.raises(ConfigurationError, match=f"AUTHORIZER_RULES: too many path rules for API {API}"):
+        load_authorizer(aws, rules)
+
+
+def test_user_with_a_response_that_is_too_long_is_denied_and_logged(
+    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = load_authorizer(aws, rules=",".join(f"{API}/{number}=Admin" for number in range(11)) + ";")
+    logged: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(function.module.logger, "error", lambda message, extra: logged.append((message, extra)))
+    long = "\N{BEAR FACE}" * LONGEST_TEXT
+    function.sign_in("valid", replace(USER, login=long, name=long, email=long))
+    assert not function.allows(rest_request("Bearer valid", "/shots"))
+    assert logged == [("rejected", {"reason": "the response would be too long"})]
 
 
 def test_function_does_not_start_without_the_variable_for_rules(aws: LocalAws) -> None:

@@ -14,7 +14,14 @@ from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event i
     APIGatewayAuthorizerResponseV2,
 )
 
-from shotgrid_login.authorizer_events import ApiKind, AuthorizerRequest, UnknownEvent, deny_unknown_event
+from shotgrid_login.authorizer_events import (
+    ApiKind,
+    AuthorizerRequest,
+    UnknownEvent,
+    deny_unknown_event,
+    is_too_long,
+    require_short_responses,
+)
 from shotgrid_login.authorizer_rules import Rule, Rules
 from shotgrid_login.configuration import ConfigurationError
 from shotgrid_login.users import LONGEST_TEXT
@@ -154,6 +161,7 @@ def test_denied_path_is_denied_for_other_methods(method: str) -> None:
     [
         (f"/{STAGE}/reports", ["GET/reports/7", f"GET/{STAGE}/reports"]),
         (f"/{STAGE}", ["GET/reports", "GET/", f"GET/{STAGE}"]),
+        (f"/{STAGE}/reports", [f"GET/{STAGE}/shots"]),  # the rules cannot show which paths begin with the stage's name
         (f"/{STAGE}uction", [f"GET/{STAGE}uction"]),
     ],
 )
@@ -260,25 +268,58 @@ def test_quotes_and_backslashes_in_the_context_are_replaced() -> None:
     assert response["context"] == {"name": "Ann 'Annie' O/Neil"}
 
 
-@pytest.mark.parametrize("path", ["/a", "/reports", "/a-path/of-some/length/" + "x" * 80])
-def test_longest_response_is_within_the_quota_of_api_gateway(path: str) -> None:
-    def unmet(count: int) -> tuple[Rule, ...]:
-        rules = [f"{API}{path}{number}=Admin" for number in range(count)]
-        return Rules.parse(",".join(rules) + ";", f"123456789012:{API}").unmet(API, "")
-
-    def is_accepted(count: int) -> bool:
-        try:
-            return bool(unmet(count))
-        except ConfigurationError:
-            return False
-
-    most = max(count for count in range(1, 50) if is_accepted(count))
-    assert 5 <= most < 15
-    stage_arn = f"arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:{API}/production"
+def response_to_vendor(rules: Rules, stage_arn: str, **context: str) -> dict[str, Any]:
+    """Return the response to a user who meets no rule, with the longest values that are usual."""
     request = AuthorizerRequest.from_event(http_2(f"Bearer {TOKEN}") | {"routeArn": f"{stage_arn}/GET/"})
-    context = dict.fromkeys(("login", "name", "email", "permission_group"), "x" * LONGEST_TEXT)
-    context |= {"user_id": "123456", "user_type": "HumanUser", "session_id": "x" * 22, "expires_at": "1795428000"}
-    assert len(json.dumps(request.allow("HumanUser:123456", context, unmet(most)))) < 8 * 1024
+    texts = dict.fromkeys(("login", "name", "email", "permission_group"), "x" * LONGEST_TEXT)
+    others = {"user_id": "123456", "user_type": "HumanUser", "session_id": "x" * 22, "expires_at": "1795428000"}
+    return request.allow("HumanUser:123456", texts | others | context, rules.unmet(API, ""))
+
+
+@pytest.mark.parametrize(
+    "path", ["/a", "/reports", f"/{STAGE}/reports", "/production/a", "/a-path/of-some/length/" + "x" * 80]
+)
+@pytest.mark.parametrize("stage", [STAGE, "production", "$default"])
+def test_longest_response_is_within_the_quota_of_api_gateway(path: str, stage: str) -> None:
+    def accepted(count: int) -> Rules | None:
+        rules = [f"{API}{path}{number}=Admin" for number in range(count)]
+        parsed = Rules.parse(",".join(rules) + ";", f"123456789012:{API}")
+        try:
+            require_short_responses(parsed)
+        except ConfigurationError:
+            return None
+        return parsed
+
+    most, rules = max((count, rules) for count in range(1, 50) if (rules := accepted(count)))
+    assert 4 <= most < 15
+    stage_arn = f"arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:{API}/{stage}"
+    assert len(json.dumps(response_to_vendor(rules, stage_arn))) <= 8192
+    assert not is_too_long(response_to_vendor(rules, stage_arn))
+
+
+def test_rules_of_several_apis_count_for_each_api() -> None:
+    paths = [f"/section-{number}" for number in range(8)]
+    apis = [API, "other12345"]
+    rules = Rules.parse(
+        ",".join(f"{api}{path}=Admin" for api in apis for path in paths) + ";",
+        ",".join(f"123456789012:{api}" for api in apis),
+    )
+    require_short_responses(rules)
+
+
+def test_response_that_api_gateway_cannot_use_is_detected() -> None:
+    rules = Rules.parse(",".join(f"{API}/{number}=Admin" for number in range(11)) + ";", f"123456789012:{API}")
+    require_short_responses(rules)
+    assert is_too_long(response_to_vendor(rules, f"{STAGE_ARN}{'x' * 120}"))
+    assert is_too_long(response_to_vendor(rules, STAGE_ARN, **dict.fromkeys(("name", "login"), "\N{BEAR FACE}" * 128)))
+
+
+def test_longest_arn_in_a_policy_is_within_the_limit_of_api_gateway() -> None:
+    """A policy with an ARN of more than 512 characters is invalid, and API Gateway returns 500."""
+    rules = Rules.parse(f"{API}/{'x' * 255}=Admin;", f"123456789012:{API}")
+    stage_arn = f"arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:{API}/{'x' * 128}"
+    statements = response_to_vendor(rules, stage_arn)["policyDocument"]["Statement"]
+    assert max(len(arn) for statement in statements for arn in statement["Resource"]) <= 512
 
 
 def test_simple_response_denies_every_path_if_any_rule_is_unmet() -> None:

@@ -11,6 +11,7 @@ route. It depends on the domain only if a rule is wrong (`AuthorizerRequest.misp
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from enum import Enum
 from typing import Any
 from urllib.parse import unquote
 
-from shotgrid_login.authorizer_rules import METHOD_PATTERNS, Rule
+from shotgrid_login.authorizer_rules import METHOD_PATTERNS, Rule, Rules
+from shotgrid_login.configuration import ConfigurationError
+from shotgrid_login.users import LONGEST_TEXT
 
 # b64token of RFC 6750, section 2.1.
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,4096}={0,2})", re.IGNORECASE)
@@ -44,6 +47,22 @@ _AMBIGUOUS = ("%", ";", "//", "/./", "/../", "\\")
 
 # HTTP APIs returned 500 from a cached response with quotes in its context (mantil-io/mantil, issue 52).
 _WITHOUT_QUOTES = str.maketrans({'"': "'", "\\": "/"})
+
+
+# API Gateway returns 500 for a longer response (AWS documentation: quota "AWS Lambda authorizer result size"). Bytes.
+_MAX_RESPONSE_BYTES = 8 * 1024
+
+# What the longest response has besides the paths: the longest beginning of an ARN before the API, a long name of a
+# stage, and the user's data. Names that are longer in bytes, and stages with longer names, are found in each response.
+_LONGEST_ARN = "arn:aws-us-gov:execute-api:ap-southeast-1:123456789012:"
+_LONG_STAGE = "x" * 20
+_STAGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_LONGEST_CONTEXT = dict.fromkeys(("login", "name", "email", "permission_group"), "x" * LONGEST_TEXT) | {
+    "user_id": "x" * 12,
+    "user_type": "x" * 10,
+    "session_id": "x" * 22,
+    "expires_at": "x" * 10,
+}
 
 
 class UnknownEvent(Exception):
@@ -152,9 +171,15 @@ class AuthorizerRequest:
         )
 
     def _denied_paths(self, unmet: tuple[Rule, ...]) -> list[str]:
-        """Return the path of each rule. If a path begins with the stage, as in a URL, also without the stage."""
-        paths = [rule.path for rule in unmet]
-        return paths + [path.removeprefix(self._stage) for path in paths if _is_within(path, self._stage)]
+        """Return the path of each rule. If a path begins with the stage, as in a URL, return it without the stage.
+
+        Such a rule can also mean a path that really begins with the name of the stage. So return the beginning of all
+        these paths too, once for all rules: with each of them, the response would be too long for API Gateway.
+        """
+        with_stage = [rule.path for rule in unmet if _is_within(rule.path, self._stage)]
+        paths = [rule.path for rule in unmet if rule.path not in with_stage]
+        paths += [path.removeprefix(self._stage) for path in with_stage]
+        return [*paths, f"{self._stage}/"] if with_stage else paths
 
     def deny(self, principal: str) -> dict[str, Any]:
         """Return a response that denies every route."""
@@ -171,6 +196,23 @@ class AuthorizerRequest:
             # A cached simple response applies to all paths, so any unmet rule makes it a denial.
             response["isAuthorized"] = is_authorized
         return response
+
+
+def is_too_long(response: Mapping[str, Any]) -> bool:
+    """Whether API Gateway would return 500 instead of using a response."""
+    return len(json.dumps(response)) > _MAX_RESPONSE_BYTES
+
+
+def require_short_responses(rules: Rules) -> None:
+    """Raise `ConfigurationError` if the response to a user who meets no rule of an API is too long for API Gateway."""
+    for api_id in rules.api_ids:
+        unmet = rules.unmet(api_id, "")
+        # If a path begins with the name of the stage, the response has one more path.
+        segments = {rule.path.split("/")[1] for rule in unmet if rule.path}
+        for stage in {_LONG_STAGE} | set(filter(_STAGE.fullmatch, segments)):
+            request = AuthorizerRequest(ApiKind.HTTP_2, api_id, f"{_LONGEST_ARN}{api_id}/{stage}", bearer=None)
+            if is_too_long(request.allow("HumanUser:" + "x" * 12, _LONGEST_CONTEXT, unmet)):
+                raise ConfigurationError(f"AUTHORIZER_RULES: too many path rules for API {api_id}, or too long ones")
 
 
 def deny_unknown_event() -> dict[str, Any]:

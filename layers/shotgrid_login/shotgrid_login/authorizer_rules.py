@@ -14,26 +14,20 @@ start, and API Gateway rejects every request.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 
 from shotgrid_login.configuration import ConfigurationError
 
 # The same patterns as in `template.yaml`, which rejects most mistakes before the deployment. CloudFormation's `\s`
-# matches ASCII only.
+# matches ASCII only. A path has 256 characters at most: API Gateway rejects a policy with an ARN of more than 512, and
+# the ARN of a path also has up to 195 characters with the stage, 9 for the method, and a `*`.
 _API = re.compile(r"[0-9]{12}:([a-z0-9]{6,20}|\*)")
 _GROUP = r'[^\s,;|="\\](?:[^,;|="\\]*[^\s,;|="\\])?'
-_RULE = re.compile(rf"([a-z0-9]{{6,20}})((?:/[A-Za-z0-9._~-]+)*)=({_GROUP}(?:\|{_GROUP})*)", re.ASCII)
+_RULE = re.compile(rf"([a-z0-9]{{6,20}})(?=[^=]{{0,256}}=)((?:/[A-Za-z0-9._~-]+)*)=({_GROUP}(?:\|{_GROUP})*)", re.ASCII)
 
 # IAM wildcards by length: `???` matches GET and PUT, `????` HEAD and POST. `*` also matches `/`, so `*/reports` would
 # match every path that contains `/reports`.
 METHOD_PATTERNS = ("???", "????", "PATCH", "DELETE", "OPTIONS")
-
-# API Gateway fails if a response is longer than 8 KB (quota "AWS Lambda authorizer result size"). A response names
-# each denied path once per entry of `METHOD_PATTERNS`, with the ARN of the stage before it. The rest of the 8 KB is
-# for the user's data. Bytes.
-_MAX_PATHS_BYTES = 5_000
-_STAGE_ARN_BYTES = 80
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,6 @@ class Rules:
         if text and not text.endswith(";"):
             raise ConfigurationError("AUTHORIZER_RULES must end with a semicolon; the list may be truncated")
         rules: dict[tuple[str, str], Rule] = {}
-        paths_bytes: Counter[str] = Counter()
         for number, part in enumerate(text[:-1].split(",") if text else [], 1):
             match = _RULE.fullmatch(part)
             if not match:
@@ -82,12 +75,13 @@ class Rules:
                 raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} has a dot segment; no request has this path")
             if (api_id, path) in rules:
                 raise ConfigurationError(f"AUTHORIZER_RULES: rule {number} is the second rule for {api_id}{path}")
-            if path:
-                paths_bytes[api_id] += len(METHOD_PATTERNS) * (_STAGE_ARN_BYTES + len(path))
-            if paths_bytes[api_id] > _MAX_PATHS_BYTES:
-                raise ConfigurationError(f"AUTHORIZER_RULES: rule {number}: too many path rules for API {api_id}")
             rules[api_id, path] = Rule(api_id, path, frozenset(groups.split("|")))
         return cls(tuple(rules.values()))
+
+    @property
+    def api_ids(self) -> frozenset[str]:
+        """The APIs that have a rule."""
+        return frozenset(rule.api_id for rule in self._rules)
 
     def unmet(self, api_id: str, permission_group: str) -> tuple[Rule, ...]:
         """Return the rules of an API that a user in this group does not meet."""
