@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from shotgrid_login import aws
+from shotgrid_login import __version__, aws
 from shotgrid_login.authorizer_events import (
     AuthorizerRequest,
     UnknownEvent,
@@ -25,7 +25,7 @@ from shotgrid_login.table import Table
 # API Gateway returns 401 if the function fails with exactly this text.
 _UNAUTHORIZED = "Unauthorized"
 
-logger = Logger(service="shotgrid-login")
+logger = Logger(service="shotgrid-login", version=__version__)
 rules = Rules.parse(os.environ["AUTHORIZER_RULES"], os.environ["AUTHORIZER_APIS"])
 require_short_responses(rules)
 bearers = Bearers(Table(aws.dynamodb(), os.environ["BEARERS_TABLE"]))

@@ -19,6 +19,7 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from shotgrid_login import __version__
 from tests.local.__main__ import description
 from tests.local.stack import ROOT, STACK, LocalAws, free_port, sam
 from tests.support.client import until
@@ -232,6 +233,8 @@ def test_check_commands_install_the_command_and_save_the_result(
     printed = running.paste(CHECK, checkout)
     assert re.search(r"^OK +site\.sign-in +default\b", printed, re.MULTILINE)
     assert "Nothing that was checked would break." in printed
+    (installed,) = environment.rglob("shotgrid_login_gateway-*.dist-info")
+    assert installed.name == f"shotgrid_login_gateway-{__version__}.dist-info"
     assert json.loads((checkout / "before.json").read_text())["site"] == running.site
     changes = ["git", "ls-files", "--others", "--modified", "--exclude-standard"]
     done = subprocess.run(changes, cwd=checkout, capture_output=True, text=True, check=True)

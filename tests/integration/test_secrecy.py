@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from shotgrid_login import __version__
 from tests.support.client import Gateway
 from tests.support.secrecy import function_logs, secrets_in_logs, secrets_in_tables
 
@@ -72,6 +73,7 @@ def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
     assert "unexpected_error" not in outcomes
     metrics = [line for line in lines if "_aws" in line]
     assert any("signed_in" in metric and metric["route"] == "/auth/otp" for metric in metrics)
+    assert {line.get("version") for line in lines if "message" in line} == {__version__}
     signed_in = next(line for line in lines if line.get("message") == "signed_in")
     assert signed_in.keys() >= {"correlation_id", "user", "route", "status", "level", "service"}
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shotgrid_login import cookie, http, log
+from shotgrid_login import __version__, cookie, http, log
 from shotgrid_login.errors import InvalidOtp
 from tests.support.lambda_events import Context, event
 
@@ -32,6 +32,11 @@ def fail(request: http.Request) -> http.Response:
 @http.endpoint("POST", frozenset({ORIGIN}))
 def reject_code(request: http.Request) -> http.Response:
     raise InvalidOtp(attempts_left=3)
+
+
+def test_response_has_the_version_of_the_code() -> None:
+    for response in (echo(event(body='{"username": "a"}'), Context()), reject_code(event(), Context())):
+        assert response["headers"]["x-gateway-version"] == __version__
 
 
 def test_base64_body_is_decoded() -> None:

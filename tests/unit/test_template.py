@@ -9,6 +9,7 @@ import tomllib
 
 import pytest
 
+from shotgrid_login import __version__
 from shotgrid_login.app_session_launcher import POLL_SECONDS
 from shotgrid_login.approvals import LEASE_SECONDS
 from shotgrid_login.counts import LONGEST_ATTEMPT
@@ -231,6 +232,10 @@ def test_api_gets_a_new_deployment_with_each_deploy(path: str, monkeypatch: pyte
     before = deployment()
     monkeypatch.setattr(time, "time", lambda: 4_000_000_001.0)
     assert deployment() != before
+
+
+def test_output_has_the_version_of_the_code() -> None:
+    assert template()["Outputs"]["Version"]["Value"] == __version__
 
 
 def test_every_parameter_has_a_description_a_limit_and_a_safe_default() -> None:

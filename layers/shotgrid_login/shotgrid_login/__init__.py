@@ -12,3 +12,6 @@ Imports go in one direction, from the bottom up:
 
 The authorizer uses only `authorizer_events`, `authorizer_rules`, `bearers` and their imports, so that it starts fast.
 """
+
+# The version of this release, also of the package with the command. The output `Version` of template.yaml repeats it.
+__version__ = "0.1.0"

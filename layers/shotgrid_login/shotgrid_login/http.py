@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from shotgrid_login import cookie, log
+from shotgrid_login import __version__, cookie, log
 from shotgrid_login.errors import (
     InternalError,
     InvalidRequest,
@@ -350,6 +350,7 @@ def _proxy_response(request: Request, response: Response, allowed_origins: froze
         "content-type": "application/json",
         "vary": "Origin",
         "x-request-id": request.request_id,
+        "x-gateway-version": __version__,
     }
     if request.origin is not None and request.is_from(allowed_origins):
         headers |= {

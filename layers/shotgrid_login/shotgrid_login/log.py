@@ -9,7 +9,9 @@ from __future__ import annotations
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-logger = Logger(service="shotgrid-login")
+from shotgrid_login import __version__
+
+logger = Logger(service="shotgrid-login", version=__version__)
 metrics = Metrics(namespace="ShotGridLogin", service="shotgrid-login")
 
 
