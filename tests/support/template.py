@@ -54,13 +54,17 @@ class _NoManagedPolicies:
 
 def translate(path: Path) -> dict[str, Any]:
     """Translate a SAM template to the CloudFormation template that is deployed, without uploading code."""
+    return translate_source(yaml_parse(path.read_text()), {})
+
+
+def translate_source(source: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
+    """Translate a parsed SAM template, deployed with these values of parameters."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    source = yaml_parse(path.read_text())
     for resource in source["Resources"].values():
         for code in ("CodeUri", "ContentUri"):
-            if code in resource["Properties"]:
+            if code in resource["Properties"] and not resource["Properties"][code].startswith("s3:"):
                 resource["Properties"][code] = "s3://bucket/key"
-    translated: dict[str, Any] = transform(source, {}, _NoManagedPolicies())
+    translated: dict[str, Any] = transform(source, parameters, _NoManagedPolicies())
     return translated
 
 
