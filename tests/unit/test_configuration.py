@@ -10,6 +10,24 @@ from shotgrid_login.configuration import Configuration, ConfigurationError, Star
 from tests.support.lambda_events import ENVIRONMENT
 from tests.support.template import template
 
+# Lists with an origin that no browser sends.
+UNUSABLE_ORIGINS = [
+    "https://a.example:443",
+    "https://a.example:443,https://b.example",
+    "https://b.example,https://a.example:443",
+    "http://localhost:80",
+    "http://pages.localhost:80",
+    "http://127.0.0.1:80,https://a.example",
+    "https://a.example:0",
+    "https://a.example:08443",
+    "https://a.example:65536",
+    "https://a.example:99999",
+    "https://a.example:",
+    "https://.example",
+    "https://a..example",
+    "https://",
+]
+
 
 def test_valid_environment_is_read() -> None:
     configuration = Configuration.from_environment(ENVIRONMENT)
@@ -36,6 +54,28 @@ def test_address_of_the_site_is_normalized(url: str, normalized: str) -> None:
     assert configuration.site_url == normalized
     assert configuration.site_host == normalized.partition("://")[2]
     assert re.fullmatch(template()["Parameters"]["ShotGridSiteUrl"]["AllowedPattern"], url)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "https://a.example:4430,https://a.example:44,https://a.example:65535,https://a-1.b-2.example:1",
+        "https://a.example:80,http://localhost:443,http://localhost:8000,http://127.0.0.1",
+        "https://10.0.0.1,https://intranet,https://a.example.",
+    ],
+)
+def test_allowed_origins_are_read_and_the_template_accepts_them(origins: str) -> None:
+    configuration = Configuration.from_environment({**ENVIRONMENT, "ALLOWED_ORIGINS": origins})
+    assert configuration.allowed_origins == set(origins.split(","))
+    assert re.fullmatch(template()["Parameters"]["AllowedOrigins"]["AllowedPattern"], origins)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [*UNUSABLE_ORIGINS, "https://a.example,", ",https://a.example", ",", "https://a.example,,https://b.example"],
+)
+def test_template_rejects_origins_that_no_browser_sends(origins: str) -> None:
+    assert not re.search(template()["Parameters"]["AllowedOrigins"]["AllowedPattern"], origins)
 
 
 def test_allowed_origins_can_be_empty() -> None:
@@ -72,6 +112,7 @@ def test_missing_hash_key_is_named() -> None:
         ("ALLOWED_ORIGINS", "https://a.example,null"),
         ("ALLOWED_ORIGINS", "https://a.example/"),
         ("ALLOWED_ORIGINS", "http://a.example"),
+        *(("ALLOWED_ORIGINS", origins) for origins in UNUSABLE_ORIGINS),
         ("SESSION_HOURS", "0"),
         ("SESSION_HOURS", "1.5"),
         ("IDLE_MINUTES", "-1"),

@@ -93,8 +93,13 @@ def test_key_policy_allows_other_principals_only_through_dynamodb() -> None:
     assert keys.keys() == {"Key", "HashKey"}
     for statement in (statement for key in keys.values() for statement in key["KeyPolicy"]["Statement"]):
         if statement["Principal"] == {"AWS": "*"}:
-            assert statement["Condition"]["StringEquals"].keys() == {"kms:CallerAccount", "kms:ViaService"}
-            assert "dynamodb" in json.dumps(statement["Condition"]["StringEquals"]["kms:ViaService"])
+            assert statement["Condition"] == {
+                "StringEquals": {
+                    "kms:CallerAccount": {"Ref": "AWS::AccountId"},
+                    # The same suffix in every partition, also in China, where hosts end with amazonaws.com.cn.
+                    "kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.amazonaws.com"},
+                }
+            }
         else:
             assert "root" in json.dumps(statement["Principal"])
 

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 # https, except for localhost: user names and passwords are sent to the site.
 _SITE_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+# As browsers write it: without the default port of the scheme, and no other spelling of the port.
 _ORIGIN = re.compile(
-    r"https://[a-z0-9.-]+(:\d{1,5})?|http://([a-z0-9-]+\.)*localhost(:\d{1,5})?|http://127\.0\.0\.1(:\d{1,5})?"
+    r"(https://([a-z0-9-]+\.)*[a-z0-9-]+\.?(?!:443$)|http://(([a-z0-9-]+\.)*localhost|127\.0\.0\.1)(?!:80$))"
+    r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 )
 _APP_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,22}[A-Za-z0-9])?")
 
@@ -145,7 +147,8 @@ def _origins(environment: Mapping[str, str]) -> frozenset[str]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise ConfigurationError(
-                "ALLOWED_ORIGINS must be comma-separated https://HOST origins (http for localhost only)"
+                "ALLOWED_ORIGINS must be comma-separated https://HOST origins without the default port (http for"
+                " localhost only)"
             )
     return origins
 
