@@ -62,7 +62,7 @@ class BrowserSignInChecks:
         self._counts = counts
         self.of_token, self.of_cookie = self._start("token"), self._start("cookie")
         core = functions.core
-        self.of_password = core.challenges.issue("a_username", "a password", core.clock.now).text
+        self.of_password = core.challenge("a_username", "a password").text
 
     def call(self, function: str, request: dict[str, Any]) -> int:
         """Call a function and return the status. Raises `AssertionError` if the response is an undocumented error."""

@@ -15,7 +15,7 @@ from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import Approvals
 from shotgrid_login.bearers import Bearer, Bearers, bearer_id
 from shotgrid_login.browser_sign_in import BrowserSignIn
-from shotgrid_login.challenges import Challenges
+from shotgrid_login.challenges import Challenge, Challenges
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.refresh import Refresh
@@ -137,6 +137,11 @@ class Core:
         result = self.sign_in().with_password(account.login, account.password, self.address)
         assert isinstance(result, SignedIn)
         return result
+
+    def challenge(self, username: str, password: str) -> Challenge:
+        """Issue a challenge without an attempt to sign in."""
+        name = self.hashes.user(username)
+        return self.challenges.issue(username, password, self.clock.now, name=name, user=name)
 
     def expire_access_token(self) -> None:
         """Move the clock to when access tokens of 600 s are about to expire."""

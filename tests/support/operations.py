@@ -88,7 +88,7 @@ class Operations:
         """Start a session without an attempt to sign in."""
         tokens = self.core.site.password(account.login, account.password)
         user = User("HumanUser", account.id, account.login)
-        return self.core.sessions.start(user, tokens, self.core.clock.now, user_hash="")
+        return self.core.sessions.start(self.core.sessions.prepare(tokens), user, self.core.clock.now, user_hash="")
 
     # ---- operations ----------------------------------------------------------------------------------------
 
@@ -116,12 +116,12 @@ class Operations:
         def request(challenge: str, code: str) -> dict[str, Any]:
             return post("/auth/otp", self.core.address, challenge=challenge, code=code)
 
-        challenge = self.core.challenges.issue(user.login, user.password, self.core.clock.now).text
+        challenge = self.core.challenge(user.login, user.password).text
 
         def check() -> None:
             response = self.functions.call("otp", request(challenge, second))
             if response.status == 410:  # the challenge was used before the fault
-                new = self.core.challenges.issue(user.login, user.password, self.core.clock.now).text
+                new = self.core.challenge(user.login, user.password).text
                 response = self.functions.call("otp", request(new, second))
             assert response.status == 200, response
 
@@ -250,7 +250,9 @@ class Operations:
         # Earlier operations have moved the clock, and the site's refresh tokens expire by the real time.
         self.core.clock.now = int(time.time())
         operation: Operation = getattr(self, name)()
-        function = SteppedFunction(lambda: self.functions.call(operation.function, operation.request))
+        function = SteppedFunction(
+            lambda: self.functions.call(operation.function, operation.request), is_backwards=choice // 2 % 2 == 1
+        )
         function.go(calls + 1)  # the first step is the start
         if function.is_over:
             assert function.error is None, function.error

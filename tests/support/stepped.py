@@ -14,6 +14,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from shotgrid_login import parallel
+
 _thread = threading.local()
 
 # The calls that change nothing, so the SDK's repetition of one has no effect.
@@ -41,10 +43,15 @@ class SteppedFunction:
         result, error: how it has ended.
     """
 
-    def __init__(self, work: Callable[[], Any], *, repeats_writes: bool = False) -> None:
-        """Take what the function does. `repeats_writes`: the SDK sends each write twice."""
+    def __init__(self, work: Callable[[], Any], *, repeats_writes: bool = False, is_backwards: bool = False) -> None:
+        """Take what the function does.
+
+        `repeats_writes`: the SDK sends each write twice. `is_backwards`: of calls that are made at the same time, the
+        last one comes first.
+        """
         self._work = work
         self.repeats_writes = repeats_writes
+        self.is_backwards = is_backwards
         self.stopped_before = "the start"
         self.has_written = False
         self.is_over = False
@@ -115,6 +122,27 @@ def step(name: str, call: Callable[[], Any]) -> Any:
         with contextlib.suppress(ClientError):
             call()
     raise failure.error
+
+
+class _SteppedCall(parallel.Call):
+    """A call of `parallel.together`. In a stepped function, the calls are made one after the other."""
+
+    def start(self) -> None:
+        function = current()
+        if function is None:
+            super().start()
+        elif not function.is_backwards:
+            self.run()
+
+    def join(self, timeout: float | None = None) -> None:
+        function = current()
+        if function is None:
+            super().join(timeout)
+        elif function.is_backwards:
+            self.run()
+
+
+parallel.Call = _SteppedCall  # type: ignore[misc]
 
 
 class SteppedClient:

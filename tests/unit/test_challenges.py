@@ -13,7 +13,7 @@ from tests.support.core import Core
 
 
 def issued(core: Core, password: str = "the password") -> OpenedChallenge:
-    challenge = core.challenges.issue("a_username", password, core.clock.now)
+    challenge = core.challenge("a_username", password)
     return core.challenges.open(challenge.text, core.clock.now)
 
 
@@ -31,7 +31,7 @@ def left(core: Core, challenge: OpenedChallenge) -> int:
 @pytest.mark.parametrize("password", ["the password", ' pä"ss\\&=+%20 \u0001\0😀 ', "\0", "😀" * LONGEST_CREDENTIAL])
 @pytest.mark.parametrize("username", ["a_username", "é", "\u0001" * LONGEST_CREDENTIAL, "😀" * LONGEST_CREDENTIAL])
 def test_attempt_has_the_credentials(core: Core, username: str, password: str) -> None:
-    text = core.challenges.issue(username, password, core.clock.now).text
+    text = core.challenge(username, password).text
     assert len(text) <= 7000  # the longest value that /auth/otp accepts
     taken = core.challenges.take_attempt(core.challenges.open(text, core.clock.now), core.clock.now)
     assert (taken.username, taken.password, taken.attempts_left) == (username, password, MAX_ATTEMPTS - 1)
@@ -48,15 +48,14 @@ def test_table_alone_has_neither_password_nor_user_name(core: Core) -> None:
 
 
 def test_challenge_alone_has_neither_password_nor_user_name_even_for_the_owner_of_the_key(core: Core) -> None:
-    text = core.challenges.issue("a_username", "the password", core.clock.now).text
+    text = core.challenge("a_username", "the password").text
     values = core.storage.sealer.open_text(text, {"purpose": "challenge"})
-    assert values.keys() == {"id", "padded", "expires_at"}
+    assert values.keys() == {"id", "padded", "expires_at", "name", "user"}
+    assert values["name"] == values["user"] == core.hashes.user("a_username")
     padded = base64.b64decode(str(values["padded"]))
     assert b"a_username" not in padded
     assert b"the password" not in padded
-    other = core.storage.sealer.open_text(
-        core.challenges.issue("a_username", "the password", core.clock.now).text, {"purpose": "challenge"}
-    )
+    other = core.storage.sealer.open_text(core.challenge("a_username", "the password").text, {"purpose": "challenge"})
     assert other["padded"] != values["padded"]
 
 
@@ -67,8 +66,9 @@ def test_used_challenge_has_no_pad(core: Core) -> None:
     assert row(core, opened).keys() == {"id", "attempts", "expires_at", "used_by"}
 
 
-def test_challenge_of_the_previous_version_has_ended(core: Core) -> None:
-    values: dict[str, str | int] = {"id": "x", "username": "a", "password": "b", "expires_at": core.clock.now + 60}
+@pytest.mark.parametrize("fields", [{"username": "a", "password": "b"}, {"padded": "AAA="}])
+def test_challenge_of_a_previous_version_has_ended(core: Core, fields: dict[str, str]) -> None:
+    values: dict[str, str | int] = {"id": "x", "expires_at": core.clock.now + 60, **fields}
     text = core.storage.sealer.seal_as_text(values, {"purpose": "challenge"})
     core.storage.state.put({"id": "challenge#x", "attempts": 0, "expires_at": core.clock.now + 60})
     with pytest.raises(ChallengeEnded):
@@ -83,7 +83,7 @@ def test_credentials_are_not_in_a_repr(core: Core) -> None:
 
 
 def test_expired_challenge_has_ended(core: Core) -> None:
-    text = core.challenges.issue("a", "b", core.clock.now).text
+    text = core.challenge("a", "b").text
     opened = core.challenges.open(text, core.clock.now + LIFETIME - 1)
     with pytest.raises(ChallengeEnded):
         core.challenges.open(text, core.clock.now + LIFETIME)
@@ -98,7 +98,7 @@ def test_text_that_is_not_a_challenge_is_an_invalid_request(core: Core, text: st
 
 
 def test_altered_challenge_is_an_invalid_request(core: Core) -> None:
-    text = core.challenges.issue("a", "b", core.clock.now).text
+    text = core.challenge("a", "b").text
     position = 60  # local KMS authenticates only the header of a ciphertext
     for altered in (
         text[:position] + ("A" if text[position] != "A" else "B") + text[position + 1 :],

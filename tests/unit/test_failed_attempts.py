@@ -20,6 +20,7 @@ from shotgrid_login.failed_attempts import (
     ALL_BY_NETWORK,
     ALL_BY_USER_AND_NETWORK,
     FAILED_BY_NETWORK,
+    NAME_RESOLUTION,
     STARTS_BY_BROWSER,
     USED_NAME_SECONDS,
     Attempt,
@@ -45,7 +46,7 @@ def new_address() -> str:
 
 
 def count(core: Core, username: str, address: str) -> Attempt:
-    return core.failed_attempts.count(username, address, core.clock.now)
+    return core.failed_attempts.count(core.failed_attempts.read(username, core.clock.now), address, core.clock.now)
 
 
 def fail(core: Core, username: str, address: str, times: int = 1) -> None:
@@ -443,6 +444,90 @@ def test_source_address_that_is_not_an_address_is_counted(core: Core) -> None:
     assert misses(core, address) == 1
 
 
+# ---- counts that are written at the same time ---------------------------------------------------------------------
+
+
+def counts(core: Core, user: User, address: str) -> list[object]:
+    """Return the history of a user, and the numbers of attempts that count for user and network."""
+    network = core.hashes.network(address)
+    rows = [f"failed#address#{network}", f"failed#all#address#{network}"]
+    rows.append(f"failed#all#user#{core.hashes.user(user.login)}#{network}")
+    found = [core.storage.state.get(row) for row in rows]
+    history = core.storage.state.get(f"failed#user#{core.hashes.user(user.login)}")
+    return [history and history["history"], *(row and row["misses"] for row in found)]
+
+
+def test_attempt_that_has_to_wait_writes_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, address = new_user(), new_address()
+    fail(core, user.login, address, ALL_FAILURES)
+    monkeypatch.delattr(Table, "_write")
+    assert wait_of(core, user.login, address) == WINDOW
+
+
+def test_attempt_that_is_not_admitted_after_it_has_read_counts_nowhere(core: Core) -> None:
+    user, address = new_user(), new_address()
+    read_too_early = core.failed_attempts.read(user.login, core.clock.now)
+    fail(core, user.login, address, ALL_FAILURES)
+    before = counts(core, user, address)
+    with pytest.raises(TooManyAttempts):
+        core.failed_attempts.count(read_too_early, address, core.clock.now)
+    assert counts(core, user, address) == before
+
+
+@pytest.mark.parametrize("limited", [1, 2, 3])
+def test_attempt_that_one_limit_makes_wait_counts_nowhere(core: Core, limited: int) -> None:
+    user, address = new_user(), new_address()
+    fail(core, user.login, address)
+    network = core.hashes.network(address)
+    row = (
+        f"failed#address#{network}",
+        f"failed#all#address#{network}",
+        f"failed#all#user#{core.hashes.user(user.login)}#{network}",
+    )[limited - 1]
+    preset(core, row, 1000)
+    if limited == 1:
+        count(core, new_user().login, address)  # takes the turn
+    before = counts(core, user, address)
+    assert wait_of(core, user.login, address) > 0
+    assert counts(core, user, address) == before
+
+
+def test_name_that_a_sign_in_has_shown_since_the_password_step_counts_for_its_user(core: Core) -> None:
+    user, office = new_user(), new_address()
+    before = core.failed_attempts.read(user.login, core.clock.now)
+    assert before.holder.user == core.hashes.user(user.login)
+    sign_in(core, user, office)
+    after = core.failed_attempts.read_again(before.name, before.holder.user, core.clock.now)
+    assert after == core.failed_attempts.read(user.login, core.clock.now)
+    assert after.holder.user == core.hashes.record(user.type, user.id)
+
+
+def test_sign_in_writes_a_name_again_after_a_day(core: Core) -> None:
+    user, office = new_user(), new_address()
+
+    def names() -> list[object]:
+        rows = [core.storage.state.get(f"name#{core.hashes.user(name)}") for name in (user.login, user.email)]
+        return [row and row["expires_at"] for row in rows]
+
+    sign_in(core, user, office)
+    first = names()
+    assert first == [core.clock.now + KNOWN_SECONDS] * 2
+    core.clock.advance(NAME_RESOLUTION - 1)
+    sign_in(core, user, office)
+    assert names() == first
+    core.clock.advance(1)
+    sign_in(core, user, office)
+    assert names() == [core.clock.now + KNOWN_SECONDS] * 2
+
+
+def test_name_that_the_site_has_accepted_is_written_although_the_user_had_chosen_it_before(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, user, office)
+    assert not core.failed_attempts.read(user.email, core.clock.now).holder.is_shown
+    sign_in(core, user, office, typed=user.email)
+    assert core.failed_attempts.read(user.email, core.clock.now).holder.is_shown
+
+
 # ---- all attempts, and starts ------------------------------------------------------------------------------------
 
 
@@ -637,7 +722,7 @@ def test_attempt_does_not_shorten_the_life_of_a_name_that_a_sign_in_has_just_sho
     row: Row = {"id": f"name#{hashes.user('artist')}", "user_record": "record", "is_chosen": 0, "expires_at": 1_000_010}
     table = SignInMeanwhile({**row, "expires_at": 1_000_000 + KNOWN_SECONDS})
     table.rows[str(row["id"])] = row
-    FailedAttempts(table, hashes).count("artist", "elsewhere", 1_000_000)
+    FailedAttempts(table, hashes).read("artist", 1_000_000)
     assert table.rows[str(row["id"])] == table.new
 
 
@@ -665,7 +750,7 @@ class Guesses(RuleBasedStateMachine):
     def guess(self, name: str, network: str, seconds: int) -> None:
         for _ in range(ALL_FAILURES):
             try:
-                attempt = self.failed_attempts.count(name, network, self.now)
+                attempt = self.failed_attempts.count(self.failed_attempts.read(name, self.now), network, self.now)
             except TooManyAttempts:
                 break
             own_names = NAMES[:2] if name in NAMES[:2] else NAMES[2:]
@@ -686,7 +771,7 @@ class Guesses(RuleBasedStateMachine):
 
     def sign_in(self, user: User, network: str, typed: str, own_names: list[str]) -> None:
         try:
-            attempt = self.failed_attempts.count(typed, network, self.now)
+            attempt = self.failed_attempts.count(self.failed_attempts.read(typed, self.now), network, self.now)
         except TooManyAttempts:
             return
         self.failed_attempts.succeeded(attempt, user, self.now)

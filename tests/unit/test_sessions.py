@@ -27,7 +27,9 @@ def tokens(core: Core, *, lifetime: int = 24 * 3600, expires_in: int = 600) -> T
 
 
 def start(core: Core, **claims: int) -> SignedIn:
-    return core.sessions.start(USER, tokens(core, **claims), core.clock.now, user_hash="0123456789abcdef")
+    return core.sessions.start(
+        core.sessions.prepare(tokens(core, **claims)), USER, core.clock.now, user_hash="0123456789abcdef"
+    )
 
 
 def try_to_rotate(core: Core, signed_in: SignedIn, user: User | None = None) -> SignedIn | None:
@@ -76,7 +78,9 @@ def test_new_session_is_found_with_its_user_and_limits(core: Core) -> None:
 
 def test_row_has_no_token_and_no_secret_in_the_clear(core: Core) -> None:
     new_tokens = tokens(core)
-    signed_in = core.sessions.start(USER, new_tokens, core.clock.now, user_hash="0123456789abcdef")
+    signed_in = core.sessions.start(
+        core.sessions.prepare(new_tokens), USER, core.clock.now, user_hash="0123456789abcdef"
+    )
     row = repr(core.session_row(signed_in))
     secret_texts = (new_tokens.access_token, new_tokens.refresh_token, signed_in.api_token, str(signed_in.handle)[23:])
     for secret in secret_texts:
@@ -125,7 +129,7 @@ def test_short_lived_access_token_is_fresh_for_half_of_its_life(core: Core, expi
 
 def test_tokens_above_4_kb_can_be_sealed_also_if_they_grow_at_a_refresh(core: Core) -> None:
     large = Tokens("a" * 3000, "r" * 3000, 600)
-    first = core.sessions.start(USER, large, core.clock.now, user_hash="")
+    first = core.sessions.start(core.sessions.prepare(large), USER, core.clock.now, user_hash="")
     opened = core.sessions.recognize(first.handle, first.session, core.clock.now)[1]
     assert (opened.access_token, opened.refresh_token) == (large.access_token, large.refresh_token)
     small = start(core)
@@ -137,7 +141,7 @@ def test_tokens_above_4_kb_can_be_sealed_also_if_they_grow_at_a_refresh(core: Co
 def test_tokens_that_are_too_large_to_seal_are_a_site_error(core: Core) -> None:
     huge = Tokens("a" * 60_000, "r" * 60_000, 600)
     with pytest.raises(SiteError):
-        core.sessions.start(USER, huge, core.clock.now, user_hash="")
+        core.sessions.prepare(huge)
     first = start(core)
     with pytest.raises(SiteError):
         core.sessions.rotate(first.session, first.handle, None, huge, core.clock.now, core.clock.now)
@@ -575,7 +579,9 @@ def test_sign_out_everywhere_ends_all_sessions_of_the_user_and_no_other(
     core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = User("HumanUser", secrets.randbelow(10**9), "everywhere")
-    sessions = [core.sessions.start(user, tokens(core), core.clock.now, user_hash="") for _ in range(3)]
+    sessions = [
+        core.sessions.start(core.sessions.prepare(tokens(core)), user, core.clock.now, user_hash="") for _ in range(3)
+    ]
     sessions[1] = rotate(core, sessions[1])
     other = start(core)
     ended_first: list[str] = []

@@ -25,7 +25,7 @@ from shotgrid_login.errors import (
 )
 from shotgrid_login.sessions import SignedIn
 from shotgrid_login.sign_in import SignIn
-from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, WINDOW
+from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, WINDOW, History
 from shotgrid_login.users import User
 from tests.site.fake_site import Account
 from tests.support.core import Core
@@ -154,6 +154,35 @@ def test_two_right_codes_in_parallel_create_one_session(core: Core) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(attempt, user.backup_codes)) == 1
+    assert [session.user.login for session in core.sessions.all()].count(user.login) == 1
+
+
+def test_code_whose_challenge_another_code_has_used_up_is_no_failed_attempt_and_starts_no_session(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+
+    def use_up(challenge: OpenedChallenge) -> None:
+        raise ChallengeEnded
+
+    monkeypatch.setattr(core.challenges, "use_up", use_up)
+    with pytest.raises(ChallengeEnded):
+        code_step(core, challenge, core.fake_site.code(user.login))
+    history = core.storage.state.get(f"failed#user#{core.hashes.user(user.login)}")
+    assert history is not None
+    assert History.from_json(str(history["history"])).attempts == ()
+    assert user.login not in {session.user.login for session in core.sessions.all()}
+
+
+def test_challenge_of_an_accepted_code_cannot_be_used_again_although_no_session_could_be_started(core: Core) -> None:
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+    response = http(200, '{"token_type":"Bearer","access_token":"a","expires_in":600,"refresh_token":"r"}')
+    with sign_in_at(core, response, 1) as sign_in, pytest.raises(SiteError):
+        sign_in.with_code(challenge, "123456", core.address)
+    with pytest.raises(ChallengeEnded):
+        code_step(core, challenge, core.fake_site.code(user.login))
 
 
 def test_site_that_turns_passwords_off_between_the_steps_is_reported(core: Core) -> None:
@@ -239,8 +268,9 @@ def test_password_steps_that_lead_to_a_challenge_do_not_count_as_failed(core: Co
         assert challenge_of(core, user)
 
 
-def test_wrong_codes_count_for_the_user_and_keep_the_attempts_of_the_challenge(core: Core) -> None:
-    user = core.new_user(two_factor=True)
+@pytest.mark.parametrize("wrong_code", [102, 106])
+def test_wrong_codes_count_for_the_user_and_keep_the_attempts_of_the_challenge(core: Core, wrong_code: int) -> None:
+    user = core.new_user(two_factor=True, wrong_code=wrong_code)
     for _ in range(3):
         challenge = challenge_of(core, user)
         for left in (4, 3, 2):

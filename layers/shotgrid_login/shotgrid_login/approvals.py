@@ -19,6 +19,7 @@ from enum import Enum
 
 from shotgrid_login.app_session_launcher import Approved
 from shotgrid_login.errors import ApprovalEnded, ApprovalLost, InvalidRequest
+from shotgrid_login.parallel import together
 from shotgrid_login.sealing import SealBroken, Sealer
 from shotgrid_login.sessions import Handle, SignedIn
 from shotgrid_login.table import ConditionFailed, Row, Table
@@ -114,18 +115,19 @@ class Approvals:
             "browser_hash": browser_hash(browser),
             "transport": transport,
         }
-        text = self._sealer.seal_as_text(challenge, _CHALLENGE_CONTEXT)
-        self._table.put(
-            {
-                "id": _row_id(approval_id),
-                "next_step": Step.POLL.value,
-                "network": network,
-                "next_poll_at": 0,
-                "lease": "",
-                "lease_until": 0,
-                "has_unclear_poll": 0,
-                "expires_at": ends_at + GRACE_SECONDS,
-            }
+        row: dict[str, str | int] = {
+            "id": _row_id(approval_id),
+            "next_step": Step.POLL.value,
+            "network": network,
+            "next_poll_at": 0,
+            "lease": "",
+            "lease_until": 0,
+            "has_unclear_poll": 0,
+            "expires_at": ends_at + GRACE_SECONDS,
+        }
+        text, _ = together(
+            lambda: self._sealer.seal_as_text(challenge, _CHALLENGE_CONTEXT),
+            lambda: self._table.put(row),
         )
         return text
 

@@ -34,6 +34,7 @@ from shotgrid_login.errors import (
 )
 from shotgrid_login.failed_attempts import FailedAttempts, Start
 from shotgrid_login.hashes import Hashes
+from shotgrid_login.parallel import together
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import SessionTokenRejected, Site
 
@@ -182,10 +183,13 @@ class BrowserSignIn:
                 self._approvals.keep_approved(approval, new, now)
             approved = new or self._approvals.approved(approval)
             tokens = self._site.session_token(approved.session_token)
-            user = signed_in_user.read(self._site, tokens.access_token, approved.login)
+            new_session, user = together(
+                lambda: self._sessions.prepare(tokens),
+                lambda: signed_in_user.read(self._site, tokens.access_token, approved.login),
+            )
             if user.type != "HumanUser" or not user.login:
                 raise SiteError("access token is not of a HumanUser with a login")
-            signed_in = self._sessions.start(user, tokens, now, user_hash=self._hashes.user(user.login))
+            signed_in = self._sessions.start(new_session, user, now, user_hash=self._hashes.user(user.login))
         except SessionTokenRejected:
             self._approvals.end(approval)
             raise SiteError("session token rejected") from None

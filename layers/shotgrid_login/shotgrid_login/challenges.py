@@ -15,6 +15,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from shotgrid_login.errors import ChallengeEnded, InvalidRequest
+from shotgrid_login.parallel import together
 from shotgrid_login.sealing import SealBroken, Sealer
 from shotgrid_login.table import ConditionFailed, Table
 
@@ -44,10 +45,14 @@ class OpenedChallenge:
 
     Attributes:
         padded: user name and password, combined with the pad.
+        name: hash of the user name.
+        user: hash of the user that the attempt of the password step has counted for.
     """
 
     challenge_id: str
     padded: bytes = field(repr=False)
+    name: str
+    user: str
 
 
 @dataclass(frozen=True)
@@ -66,15 +71,18 @@ class Challenges:
         self._table = table
         self._sealer = sealer
 
-    def issue(self, username: str, password: str, now: int) -> Challenge:
-        """Return a new challenge."""
+    def issue(self, username: str, password: str, now: int, *, name: str, user: str) -> Challenge:
+        """Return a new challenge. `name` and `user` are hashes, see `OpenedChallenge`."""
         challenge_id, expires_at = secrets.token_urlsafe(16), now + LIFETIME
         credentials = _credentials(username, password)
         pad = secrets.token_bytes(len(credentials))
         padded = base64.b64encode(_xor(credentials, pad)).decode()
-        text = self._sealer.seal_as_text({"id": challenge_id, "padded": padded, "expires_at": expires_at}, _CONTEXT)
+        sealed: dict[str, str | int] = {"id": challenge_id, "padded": padded, "expires_at": expires_at}
         row: dict[str, str | int | bytes] = {"attempts": 0, "one_time_pad": pad, "expires_at": expires_at}
-        self._table.put({"id": f"challenge#{challenge_id}", **row})
+        text, _ = together(
+            lambda: self._sealer.seal_as_text(sealed | {"name": name, "user": user}, _CONTEXT),
+            lambda: self._table.put({"id": f"challenge#{challenge_id}", **row}),
+        )
         return Challenge(text)
 
     def open(self, challenge: str, now: int) -> OpenedChallenge:
@@ -82,15 +90,16 @@ class Challenges:
 
         Raises:
             InvalidRequest: this stack did not issue it, or it was altered.
-            ChallengeEnded: it has expired, or a version without pads issued it.
+            ChallengeEnded: it has expired, or a version that sealed no hash of the name issued it.
         """
         try:
             opened = self._sealer.open_text(challenge, _CONTEXT)
         except SealBroken:
             raise InvalidRequest("challenge: not issued by this gateway, or altered") from None
-        if int(opened["expires_at"]) <= now or "padded" not in opened:
+        if int(opened["expires_at"]) <= now or "name" not in opened:
             raise ChallengeEnded
-        return OpenedChallenge(str(opened["id"]), base64.b64decode(str(opened["padded"])))
+        padded = base64.b64decode(str(opened["padded"]))
+        return OpenedChallenge(str(opened["id"]), padded, str(opened["name"]), str(opened["user"]))
 
     def take_attempt(self, challenge: OpenedChallenge, now: int) -> TakenAttempt:
         """Count an attempt before the code is tried; raises `ChallengeEnded`."""

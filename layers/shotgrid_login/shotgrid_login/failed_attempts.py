@@ -15,6 +15,9 @@ not end in a sign-in. All starts are counted per network, also those that failed
 
 Every limit makes callers wait and none locks a user out (OWASP ASVS 5.0, 6.1.1 and 6.3.1). An attempt is counted before
 the site is called, so that parallel guesses are all counted. An attempt that was not a guess is forgiven afterwards.
+
+The counts of one attempt are written at the same time. If one of them makes the caller wait, the others are undone. So
+near a limit, an attempt that has to wait can make another one wait that would be the last to be allowed.
 """
 
 from __future__ import annotations
@@ -22,14 +25,19 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 from shotgrid_login.counts import Counted, Counts, Limit
 from shotgrid_login.errors import TooManyAttempts
 from shotgrid_login.hashes import Hashes
+from shotgrid_login.parallel import together
 from shotgrid_login.table import ConditionFailed, Table
-from shotgrid_login.user_attempts import KNOWN_SECONDS, WINDOW, History, HistoryChange, UserAttempt, UserAttempts
+from shotgrid_login.user_attempts import KNOWN_SECONDS, WINDOW, History, HistoryChange, UserAttempts
 from shotgrid_login.users import User
+
+A = TypeVar("A")
 
 FAILED_BY_NETWORK = Limit(free=200, memory=3600, longest_wait=15 * 60)  # a studio on the first day, behind one address
 ALL_BY_USER_AND_NETWORK = Limit(free=60, memory=5 * 60)
@@ -42,6 +50,9 @@ ALL_STARTS_BY_NETWORK = Limit(free=1000, memory=10 * 60)
 
 # How long a name that is used near its end still belongs to its user. Seconds.
 USED_NAME_SECONDS = 24 * 3600
+
+# A sign-in does not write a name again that was written less than this before. Seconds.
+NAME_RESOLUTION = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,41 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """The user that attempts with a name count for.
+
+    Attributes:
+        user: hash of the user's record at the site if a sign-in has shown that the name is this user's, otherwise the
+            name's hash.
+        is_shown: whether the site has accepted the name for the user.
+        until: until when the name is the user's. Epoch seconds; 0 if it is nobody's.
+    """
+
+    user: str
+    is_shown: bool = False
+    until: int = 0
+
+
+@dataclass(frozen=True)
+class TypedName:
+    """A user name that was typed, by its hash.
+
+    Attributes:
+        history: the text of the holder's row, as it was read; None if there was none.
+    """
+
+    name: str
+    holder: Holder
+    history: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Attempt:
     """A counted attempt.
 
     Attributes:
         name: hash of the user name that was typed.
-        user: hash of the user's record at the site if a sign-in with this name has shown it, otherwise `name`.
+        holder: the user that it counts for.
         network: hash of the network that it came from.
         history: the text of the user's row with this attempt in it.
         by_network: how it counts for its network. None: the network is known to the user.
@@ -76,7 +116,7 @@ class Attempt:
 
     attempt_id: str
     name: str
-    user: str
+    holder: Holder
     network: str
     history: str = field(repr=False)
     by_network: Counted | None
@@ -91,41 +131,69 @@ class FailedAttempts:
         self._users = UserAttempts(table)
         self._counts = Counts(table)
 
-    def count(self, username: str, source_address: str, now: int) -> Attempt:
+    def read(self, username: str, now: int) -> TypedName:
+        """Read what is needed to count an attempt with this name."""
+        name = self._hashes.user(username)
+        holder = self._holder(name, now)
+        return TypedName(name, holder, self._users.text(holder.user))
+
+    def read_again(self, name: str, user: str, now: int) -> TypedName:
+        """Read the same for a name whose attempts have just counted for `user`, both hashes, in one step."""
+        holder, history = together(lambda: self._holder(name, now), lambda: self._users.text(user))
+        if holder.user != user:  # a sign-in has shown another user since
+            history = self._users.text(holder.user)
+        return TypedName(name, holder, history)
+
+    def count(self, typed: TypedName, source_address: str, now: int) -> Attempt:
         """Count an attempt before it is made; raises `TooManyAttempts` if the caller has to wait."""
-        attempt_id = secrets.token_urlsafe(9)
-        name, network = self._hashes.user(username), self._hashes.network(source_address)
-        user, is_shown = self._user_of(name, now)
+        attempt_id, network = secrets.token_urlsafe(9), self._hashes.network(source_address)
+        user = typed.holder.user
 
         def admitted(history: History) -> History:
-            return history.admitted(attempt_id, name, network, now, is_shown=is_shown)
+            return history.admitted(attempt_id, typed.name, network, now, is_shown=typed.holder.is_shown)
 
-        history = self._users.change(user, now, admitted).after
-        is_known = history.is_known(attempt_id)
-        limits = {
+        def count_for_user() -> Attempt:
+            history = self._users.change(user, now, admitted, typed.history).after
+            attempt = Attempt(attempt_id, typed.name, typed.holder, network, history.to_json(), None)
+            if history.is_known(attempt_id):
+                return attempt
+            try:
+                by_network = self._counts.count(f"failed#address#{network}", FAILED_BY_NETWORK, now)
+            except TooManyAttempts:
+                self.forgive(attempt, now)
+                raise
+            return replace(attempt, by_network=by_network)
+
+        admitted(History.from_json(typed.history))  # a caller that has to wait usually causes no write
+        all_limits = {
             f"failed#all#user#{user}#{network}": ALL_BY_USER_AND_NETWORK,
             f"failed#all#address#{network}": ALL_BY_NETWORK,
         }
-        if not is_known:
-            limits = {f"failed#address#{network}": FAILED_BY_NETWORK} | limits
-        try:
-            counted = self._count_all(limits, now)
-        except TooManyAttempts:
-            self._settle(user, now, lambda known: known.without(attempt_id), history.to_json())
-            raise
-        return Attempt(attempt_id, name, user, network, history.to_json(), None if is_known else counted[0])
+        attempt, counted = together(
+            lambda: _or_wait(count_for_user), lambda: _or_wait(lambda: self._count_all(all_limits, now))
+        )
+        if isinstance(attempt, TooManyAttempts):
+            if not isinstance(counted, TooManyAttempts):
+                self._uncount_all(counted)
+            raise attempt
+        if isinstance(counted, TooManyAttempts):
+            self.forgive(attempt, now)
+            raise counted
+        return attempt
 
     def failed(self, attempt: Attempt, now: int) -> None:
         """Note that the site has rejected the attempt, or may have rejected it."""
-        self._settle(attempt.user, now, lambda history: history.failed(attempt.attempt_id, now), attempt.history)
+        ends = [partial(self._settle_own, attempt, now, lambda history: history.failed(attempt.attempt_id, now))]
         if attempt.by_network:
-            self._counts.failed(attempt.by_network, now)
+            ends.append(partial(self._counts.failed, attempt.by_network, now))
+        together(*ends)
 
     def forgive(self, attempt: Attempt, now: int) -> None:
         """Uncount an attempt that was certainly not a guess. It still counts among all attempts."""
-        self._settle(attempt.user, now, lambda history: history.without(attempt.attempt_id), attempt.history)
+        ends = [partial(self._settle_own, attempt, now, lambda history: history.without(attempt.attempt_id))]
         if attempt.by_network:
-            self._counts.uncount(attempt.by_network)
+            ends.append(partial(self._counts.uncount, attempt.by_network))
+        together(*ends)
 
     def succeeded(self, attempt: Attempt, user: User, now: int) -> None:
         """Forget the failures of this user from this network, and note that the network and the names are the user's.
@@ -135,36 +203,46 @@ class FailedAttempts:
         user's, count for the user from now on, but not for known networks.
         """
         record, login = self._hashes.record(user.type, user.id), self._hashes.user(user.login)
-        users = {attempt.name: attempt.user}  # where attempts with each name count until now
-        if login not in users:
-            users[login] = self._user_of(login, now)[0]
         address = self._hashes.user(user.email or user.login)
+        holders = {attempt.name: attempt.holder}  # who holds each name until now
+        others = list(dict.fromkeys(name for name in (login, address) if name != attempt.name))
+        found = dict(zip(others, together(*(partial(self._holder, name, now) for name in others)), strict=True))
+        if login in found:
+            holders[login] = found[login]
         # The site accepted the other names for this user, but the user may have chosen the address. So it takes no name
         # away from another user.
-        if address not in users and (holder := self._user_of(address, now)[0]) in (address, record):
-            users[address] = holder
-        moved: list[UserAttempt] = []
+        if address in found and found[address].user in (address, record):
+            holders[address] = found[address]
 
         def cleared(history: History) -> History:
             failures = history.failures({attempt.name, login}, attempt.network, now)
             return history.without(attempt.attempt_id, *(failure.attempt_id for failure in failures))
 
+        def cleared_for(user: str) -> HistoryChange:
+            return self._settle(user, now, cleared, attempt.history if user == attempt.holder.user else None)
+
+        # This sign-in is the first one to show that these names are the user's.
+        new = {name: holder.user for name, holder in holders.items() if holder.user != record}
+        users = list(dict.fromkeys(new.values()))
+        changes = dict(zip(users, together(*(partial(cleared_for, user) for user in users)), strict=True))
+        moved = [each for name, user in new.items() for each in changes[user].after.attempts if each.name == name]
+
         def known(history: History) -> History:
             return cleared(history.joined(moved)).knowing(attempt.network, now)
 
-        changes = []
-        for name, holder in users.items():
-            if holder != record:  # the first sign-in that shows this name
-                change = self._settle(holder, now, cleared, attempt.history if holder == attempt.user else None)
-                moved += [each for each in change.after.attempts if each.name == name]
-                changes.append(change)
-        changes.append(self._settle(record, now, known, attempt.history if record == attempt.user else None))
+        of_record = self._settle(record, now, known, attempt.history if record == attempt.holder.user else None)
+        ends = [
+            partial(self._remember_name, name, holder, record, now, is_chosen=name not in {attempt.name, login})
+            for name, holder in holders.items()
+        ]
         if attempt.by_network:
             began_at = attempt.by_network.expires_at - FAILED_BY_NETWORK.memory
-            removed = [each for change in changes for each in change.removed if not each.is_known]
-            self._counts.uncount(attempt.by_network, max(1, sum(each.at >= began_at for each in removed)))
-        for name in users:
-            self._remember_name(name, record, now, is_chosen=name not in {attempt.name, login})
+            removed = [
+                each for change in (*changes.values(), of_record) for each in change.removed if not each.is_known
+            ]
+            number = max(1, sum(each.at >= began_at for each in removed))
+            ends.append(partial(self._counts.uncount, attempt.by_network, number))
+        together(*ends)
 
     def count_start(self, start: Start, now: int) -> None:
         """Count a start of a browser sign-in before it; raises `TooManyAttempts` if the caller has to wait."""
@@ -175,20 +253,26 @@ class FailedAttempts:
 
     def uncount_start(self, start: Start) -> None:
         """Uncount a start that ended in a sign-in or failed. It still counts among all starts."""
-        self._counts.uncount_any(start.by_network)
-        if start.by_browser:
-            self._counts.uncount_any(start.by_browser)
+        rows = filter(None, (start.by_browser, start.by_network))
+        together(*(partial(self._counts.uncount_any, row_id) for row_id in rows))
 
     def _count_all(self, limits: Mapping[str, Limit], now: int) -> list[Counted]:
-        counted: list[Counted] = []
-        try:
-            for row_id, limit in limits.items():
-                counted.append(self._counts.count(row_id, limit, now))
-        except TooManyAttempts:
-            for each in counted:
-                self._counts.uncount(each)
-            raise
+        """Count in all rows, or in none of them; raises `TooManyAttempts`."""
+        results = together(
+            *(partial(_or_wait, partial(self._counts.count, row_id, limit, now)) for row_id, limit in limits.items())
+        )
+        counted = [result for result in results if isinstance(result, Counted)]
+        for result in results:
+            if isinstance(result, TooManyAttempts):
+                self._uncount_all(counted)
+                raise result
         return counted
+
+    def _uncount_all(self, counted: list[Counted]) -> None:
+        together(*(partial(self._counts.uncount, each) for each in counted))
+
+    def _settle_own(self, attempt: Attempt, now: int, change: Callable[[History], History]) -> None:
+        self._settle(attempt.holder.user, now, change, attempt.history)
 
     def _settle(
         self, user: str, now: int, change: Callable[[History], History], text: str | None = None
@@ -198,27 +282,28 @@ class FailedAttempts:
         except TooManyAttempts:  # the attempt stays in flight, and so it counts as failed
             return HistoryChange(History(), History())
 
-    def _user_of(self, name: str, now: int) -> tuple[str, bool]:
-        """Return whose attempts an attempt with this name counts for, and whether the site has accepted the name.
-
-        It is the record's hash if a sign-in has shown that the name is the user's, otherwise the name's hash.
-        """
+    def _holder(self, name: str, now: int) -> Holder:
+        """Return the user that attempts with this name count for."""
         row = self._table.get(f"name#{name}")
         if not row or int(row["expires_at"]) <= now:
-            return name, False
-        if int(row["expires_at"]) <= now + 2 * WINDOW:
+            return Holder(name)
+        until = int(row["expires_at"])
+        if until <= now + 2 * WINDOW:
             # The failures that are counted for the user must not be forgotten before their hour is over.
             with contextlib.suppress(ConditionFailed):
                 self._table.put(
                     {**row, "expires_at": now + USED_NAME_SECONDS},
                     # No sign-in has shown the name since the row was read.
                     "user_record = :record AND expires_at = :expires_at",
-                    {"record": row["user_record"], "expires_at": row["expires_at"]},
+                    {"record": row["user_record"], "expires_at": until},
                 )
-        return str(row["user_record"]), not row["is_chosen"]
+        return Holder(str(row["user_record"]), not row["is_chosen"], until)
 
-    def _remember_name(self, name: str, record: str, now: int, *, is_chosen: bool) -> None:
+    def _remember_name(self, name: str, holder: Holder, record: str, now: int, *, is_chosen: bool) -> None:
         """Count attempts with this name as attempts of the user. `is_chosen`: the user may have chosen the name."""
+        is_noted = holder.user == record and (holder.is_shown or is_chosen)
+        if is_noted and holder.until > now + KNOWN_SECONDS - NAME_RESOLUTION:
+            return
         row: dict[str, str | int] = {
             "id": f"name#{name}",
             "user_record": record,
@@ -235,3 +320,11 @@ class FailedAttempts:
                 "attribute_not_exists(id) OR user_record = :record AND is_chosen = :one OR expires_at <= :now",
                 {"record": record, "one": 1, "now": now},
             )
+
+
+def _or_wait(call: Callable[[], A]) -> A | TooManyAttempts:
+    """Return the result of a call that counts, or the error of a caller that has to wait."""
+    try:
+        return call()
+    except TooManyAttempts as wait:
+        return wait

@@ -31,6 +31,10 @@ class Hashes:
         self._kms = kms
         self._key_arn = key_arn
 
+    def prepare(self) -> None:
+        """Make the KMS call of the first hash, if it was not made."""
+        self._secret  # noqa: B018
+
     def user(self, login: str) -> str:
         """Return the hash of a user name: the same for every spelling of `canonical_name`."""
         return self._hash("user", canonical_name(login))

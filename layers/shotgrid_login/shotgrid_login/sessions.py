@@ -177,6 +177,16 @@ class Secrets:
 
 
 @dataclass(frozen=True)
+class NewSession:
+    """A session that is not stored yet. Its secrets are sealed already, because that needs no user."""
+
+    session_id: str
+    tokens: Tokens
+    generation: Secrets
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class SignedIn:
     """A session with the secrets that the page receives."""
 
@@ -199,24 +209,27 @@ class Sessions:
     def __init__(
         self, table: Table, bearers: Bearers, sealer: Sealer | None, session_seconds: int, idle_seconds: int
     ) -> None:
-        """Take the state table. Only `start`, `rotate`, `recognize` and `result` need the `sealer`."""
+        """Take the state table. Only `prepare`, `rotate`, `recognize` and `result` need the `sealer`."""
         self._table = table
         self._bearers = bearers
         self._sealer = sealer
         self._session_seconds = session_seconds
         self._idle_seconds = idle_seconds
 
-    def start(self, user: User, tokens: Tokens, now: int, *, user_hash: str) -> SignedIn:
-        """Write a new session; raises `SiteError` if the tokens are too large to seal.
+    def prepare(self, tokens: Tokens) -> NewSession:
+        """Seal the secrets of a new session, and write nothing; raises `SiteError` if they are too large to seal."""
+        session_id, generation = secrets.token_urlsafe(16), _new_generation(tokens)
+        return NewSession(session_id, tokens, generation, self._seal(session_id, generation))
 
-        `user_hash` is the hash of the user's login for logs (`hashes.Hashes.user`).
-        """
-        handle_key = secrets.token_bytes(32)
-        session, generation = self._build(
-            secrets.token_urlsafe(16),
-            handle_key,
+    def start(self, new: NewSession, user: User, now: int, *, user_hash: str) -> SignedIn:
+        """Write a new session. `user_hash` is the hash of the user's login for logs (`hashes.Hashes.user`)."""
+        session = self._build(
+            new.session_id,
+            secrets.token_bytes(32),
             user,
-            tokens,
+            new.tokens,
+            new.generation,
+            new.sealed,
             user_hash=user_hash,
             # Without the record, a user has only a login, and the next rotation reads it again.
             user_read_at=now if user.name or user.email else 0,
@@ -225,7 +238,7 @@ class Sessions:
         )
         self._write_bearer(session)
         self._table.put(_to_row(session))
-        return self._signed_in(session, generation)
+        return self._signed_in(session, new.generation)
 
     def find(self, session_id: str, now: int) -> Session:
         """Read a session; raises `SessionEnded` if it does not exist or has expired."""
@@ -347,16 +360,18 @@ class Sessions:
         token is still fresh, the site has rejected it, and its bearer ends.
         """
         current, older = session.bearers[:1], session.bearers[1:]
-        rotated, generation = self._build(
+        generation = _new_generation(tokens, handle.hash)
+        rotated = self._build(
             session.session_id,
             session.handle_key or secrets.token_bytes(32),
             user or session.user,
             tokens,
+            generation,
+            self._seal(session.session_id, generation),
             user_hash=session.user_hash,
             user_read_at=now if user else session.user_read_at,
             signed_in_at=session.signed_in_at,
             now=requested_at,
-            previous_hash=handle.hash,
             previous_until=now + GRACE_SECONDS,
             previous_bearers=current,
             forced_at=session.forced_at,
@@ -454,34 +469,32 @@ class Sessions:
         handle_key: bytes,
         user: User,
         tokens: Tokens,
+        generation: Secrets,
+        sealed: bytes,
         *,
         user_hash: str,
         user_read_at: int,
         signed_in_at: int,
         now: int,
-        previous_hash: bytes = b"",
         previous_until: int = 0,
         previous_bearers: tuple[str, ...] = (),
         forced_at: int = 0,
-    ) -> tuple[Session, Secrets]:
+    ) -> Session:
         expires_at = signed_in_at + self._session_seconds
         site_expires_at = claims.expires_at(tokens.refresh_token)
         if site_expires_at is not None:
             expires_at = min(expires_at, site_expires_at)
         access_expires_at = min(now + tokens.expires_in, expires_at)
-        generation = Secrets(
-            tokens.access_token, tokens.refresh_token, new_bearer(), secrets.token_bytes(32), previous_hash
-        )
-        session = Session(
+        return Session(
             session_id=session_id,
             user=user,
             user_hash=user_hash,
             user_read_at=user_read_at,
-            sealed=self._seal(session_id, generation),
+            sealed=sealed,
             handle_key=handle_key,
             generation=secrets.token_urlsafe(16),
             is_confirmed=False,
-            previous_hash=previous_hash,
+            previous_hash=generation.previous_hash,
             previous_until=previous_until,
             signed_in_at=signed_in_at,
             expires_at=expires_at,
@@ -493,7 +506,6 @@ class Sessions:
             lease="",
             lease_until=0,
         )
-        return session, generation
 
     def _signed_in(self, session: Session, generation: Secrets) -> SignedIn:
         handle = Handle.issue(session.session_id, session.handle_key, generation.generation_key)
@@ -538,6 +550,10 @@ class Sessions:
         if self._sealer is None:
             raise RuntimeError("this function was set up without a key")
         return self._sealer
+
+
+def _new_generation(tokens: Tokens, previous_hash: bytes = b"") -> Secrets:
+    return Secrets(tokens.access_token, tokens.refresh_token, new_bearer(), secrets.token_bytes(32), previous_hash)
 
 
 def _mac(key: bytes, message: bytes, length: int) -> bytes:

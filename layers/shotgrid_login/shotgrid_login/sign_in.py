@@ -1,4 +1,11 @@
-"""Sign-in: the password step and the code step, for sites with and without two-factor authentication."""
+"""Sign-in: the password step and the code step, for sites with and without two-factor authentication.
+
+Calls that do not depend on each other are made at the same time. Only these orders matter:
+
+- An attempt is counted before the site is called.
+- A challenge is used up, and its attempt is still the only one that did so, before a session is written.
+- A bearer is written before its session (`sessions`).
+"""
 
 from __future__ import annotations
 
@@ -19,6 +26,7 @@ from shotgrid_login.errors import (
 )
 from shotgrid_login.failed_attempts import Attempt, FailedAttempts
 from shotgrid_login.hashes import Hashes
+from shotgrid_login.parallel import together
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens
 from shotgrid_login.users import is_invisible
@@ -52,10 +60,18 @@ class SignIn:
             InvalidRequest: the user name contains characters that are not visible.
             InvalidCredentials, PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
+        attempt, now = self._count(username, source_address)
         try:
-            return self._sign_in(username, password, None, source_address)
-        except OtpRequired:
-            return self._challenges.issue(username, password, self._now())
+            tokens = self._request_tokens(attempt, username, password)
+        except OtpRequired:  # the site has judged no code, and may not have looked at the password
+            challenge, _ = together(
+                lambda: self._challenges.issue(
+                    username, password, self._now(), name=attempt.name, user=attempt.holder.user
+                ),
+                lambda: self._failed_attempts.forgive(attempt, self._now()),
+            )
+            return challenge
+        return self._start_session(attempt, username, tokens, now)
 
     def in_one_step(
         self, username: str, password: str, code: str | None, source_address: str, session_uuid: str | None = None
@@ -70,11 +86,20 @@ class SignIn:
             InvalidRequest: the user name contains characters that are not visible.
             PasswordSignInDisabled, TooManyAttempts, SiteError, SiteUnavailable.
         """
-        return self._sign_in(username, password, (code and _normalized(code)) or None, source_address, session_uuid)
+        typed_code = (code and _normalized(code)) or None
+        attempt, now = self._count(username, source_address)
+        try:
+            tokens = self._request_tokens(attempt, username, password, typed_code, session_uuid)
+        except OtpRequired:
+            end = self._failed_attempts.forgive if typed_code is None else self._failed_attempts.failed
+            end(attempt, self._now())
+            raise
+        return self._start_session(attempt, username, tokens, now)
 
     def open_challenge(self, challenge: str) -> OpenedChallenge:
         """Open the text of a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
-        return self._challenges.open(challenge, self._now())
+        opened, _ = together(lambda: self._challenges.open(challenge, self._now()), self._hashes.prepare)
+        return opened
 
     def with_code(self, challenge: OpenedChallenge, code: str, source_address: str) -> SignedIn:
         """Return the new session. White space and invisible characters in the code are ignored.
@@ -87,59 +112,83 @@ class SignIn:
         if not typed_code:
             raise InvalidRequest("code: empty")
         now = self._now()
-        taken = self._challenges.take_attempt(challenge, now)
+        taken, typed = together(
+            lambda: self._challenges.take_attempt(challenge, now),
+            lambda: self._failed_attempts.read_again(challenge.name, challenge.user, now),
+        )
         try:
-            attempt = self._failed_attempts.count(taken.username, source_address, now)
+            attempt = self._failed_attempts.count(typed, source_address, now)
         except TooManyAttempts:
             self._challenges.give_attempt_back(challenge)
             raise
         try:
             tokens = self._request_tokens(attempt, taken.username, taken.password, typed_code)
-        except (OtpRequired, InvalidCredentials):
+        except OtpRequired:
+            self._failed_attempts.failed(attempt, self._now())
+            raise InvalidOtp(taken.attempts_left) from None
+        except InvalidCredentials:
             raise InvalidOtp(taken.attempts_left) from None
         except LoginError as error:
             if error.is_forgivable:
                 self._challenges.give_attempt_back(challenge)
             raise
         try:
-            self._challenges.use_up(challenge)
+            return self._start_session(attempt, taken.username, tokens, now, lambda: self._challenges.use_up(challenge))
         except ChallengeEnded:  # another code was accepted at the same time
             self._failed_attempts.forgive(attempt, self._now())
             raise
-        return self._start_session(attempt, taken.username, tokens, now)
 
-    def _sign_in(
-        self, username: str, password: str, code: str | None, source_address: str, session_uuid: str | None = None
-    ) -> SignedIn:
+    def _count(self, username: str, source_address: str) -> tuple[Attempt, int]:
+        """Count an attempt, and return it with its time."""
         if any(is_invisible(character) for character in username):
             raise InvalidRequest("username: contains control characters or invisible characters")
         now = self._now()
-        attempt = self._failed_attempts.count(username, source_address, now)
-        tokens = self._request_tokens(attempt, username, password, code, session_uuid)
-        return self._start_session(attempt, username, tokens, now)
+        return self._failed_attempts.count(self._failed_attempts.read(username, now), source_address, now), now
 
     def _request_tokens(
-        self, attempt: Attempt, username: str, password: str, code: str | None, session_uuid: str | None = None
+        self, attempt: Attempt, username: str, password: str, code: str | None = None, session_uuid: str | None = None
     ) -> Tokens:
-        """Call the site, and note the end of the attempt if it does not succeed; raises as `Site.password`."""
+        """Call the site, and note the end of the attempt if it does not succeed; raises as `Site.password`.
+
+        It is for the caller to note the end after `OtpRequired`.
+        """
         try:
             return self._site.password(username, password, code, session_uuid)
+        except OtpRequired:
+            raise
         except LoginError as error:
             if isinstance(error, InvalidCredentials):
                 _report_unknown_code(error)
-            # Without a code, the site has judged no code, and may not have looked at the password.
-            is_no_guess = isinstance(error, OtpRequired) and code is None
-            if error.is_forgivable or is_no_guess:
+            if error.is_forgivable:
                 self._failed_attempts.forgive(attempt, self._now())
             else:
                 self._failed_attempts.failed(attempt, self._now())
             raise
 
-    def _start_session(self, attempt: Attempt, username: str, tokens: Tokens, now: int) -> SignedIn:
-        """Start the session, after the site has accepted the attempt. `now` is when the site was called."""
-        user = signed_in_user.read(self._site, tokens.access_token, username)
-        self._failed_attempts.succeeded(attempt, user, self._now())
-        return self._sessions.start(user, tokens, now, user_hash=self._hashes.user(user.login))
+    def _start_session(
+        self,
+        attempt: Attempt,
+        username: str,
+        tokens: Tokens,
+        now: int,
+        use_up_challenge: Callable[[], None] = lambda: None,
+    ) -> SignedIn:
+        """Start the session, after the site has accepted the attempt. `now` is when the site was called.
+
+        Raises what `use_up_challenge` raises, before a session is written.
+        """
+        _, new, user = together(
+            use_up_challenge,
+            lambda: self._sessions.prepare(tokens),
+            lambda: signed_in_user.read(self._site, tokens.access_token, username),
+        )
+        # If the second call fails, the session is never handed out. No page has its handle, and it ends at its idle
+        # limit.
+        signed_in, _ = together(
+            lambda: self._sessions.start(new, user, now, user_hash=self._hashes.user(user.login)),
+            lambda: self._failed_attempts.succeeded(attempt, user, self._now()),
+        )
+        return signed_in
 
     def _now(self) -> int:
         return int(self._seconds())

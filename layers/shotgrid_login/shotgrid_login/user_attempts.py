@@ -141,8 +141,10 @@ class History:
         return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> History:
-        """Read the text that `to_json` returned."""
+    def from_json(cls, text: str | None) -> History:
+        """Read the text that `to_json` returned. None: nothing is stored."""
+        if text is None:
+            return cls()
         stored: dict[str, Any] = json.loads(text)
         return cls(tuple(UserAttempt(**attempt) for attempt in stored["attempts"]), stored["known"])
 
@@ -168,6 +170,11 @@ class UserAttempts:
         """Take the state table."""
         self._table = table
 
+    def text(self, user: str) -> str | None:
+        """Return the stored history of a user, given by a hash; None if there is none."""
+        row = self._table.get(_row_id(user))
+        return str(row["history"]) if row else None
+
     def change(
         self, user: str, now: int, change: Callable[[History], History], text: str | None = None
     ) -> HistoryChange:
@@ -176,16 +183,15 @@ class UserAttempts:
         `text` is the stored history if the caller has it. That saves a write. Raises what `change` raises, and
         `TooManyAttempts` if other callers changed the row each time.
         """
-        row_id = f"failed#user#{user}"
         for _ in range(TRIES):
-            before = (History.from_json(text) if text else History()).at(now)
+            before = History.from_json(text).at(now)
             after = change(before)
             written = after.to_json()
             if written == text:
                 return HistoryChange(before, after)
             try:
                 self._table.put(
-                    {"id": row_id, "history": written, "expires_at": max(after.expires_at, now)},
+                    {"id": _row_id(user), "history": written, "expires_at": max(after.expires_at, now)},
                     # No other attempt of the user was counted or has ended since the row was read. The SDK may have
                     # repeated this write.
                     "history = :written OR " + ("history = :text" if text else "attribute_not_exists(id)"),
@@ -196,6 +202,10 @@ class UserAttempts:
             else:
                 return HistoryChange(before, after)
         raise TooManyAttempts(1)
+
+
+def _row_id(user: str) -> str:
+    return f"failed#user#{user}"
 
 
 def _wait(attempts: Iterable[UserAttempt], limit: int, now: int) -> int:
