@@ -155,7 +155,7 @@ def test_pages_can_read_the_responses_that_api_gateway_creates() -> None:
     codes = {}
     for response_type, response in responses.items():
         headers = {name.rpartition(".")[2].lower(): value for name, value in response["responseParameters"].items()}
-        assert headers["access-control-allow-origin"] == "method.request.header.Origin"
+        assert headers["access-control-allow-origin"] == "method.request.header.origin"
         assert headers["access-control-allow-credentials"] == "'true'"
         assert headers["vary"] == "'Origin'"
         assert headers["cache-control"] == "'no-store'"
@@ -173,6 +173,9 @@ def test_pages_can_read_the_responses_that_api_gateway_creates() -> None:
         "UNAUTHORIZED": (401, "invalid_token"),
         "ACCESS_DENIED": (403, "access_denied"),
         "MISSING_AUTHENTICATION_TOKEN": (404, "not_found"),
+        "INVALID_SIGNATURE": (404, "not_found"),
+        "EXPIRED_TOKEN": (404, "not_found"),
+        "RESOURCE_NOT_FOUND": (404, "not_found"),
         "THROTTLED": (429, "too_many_requests"),
         "DEFAULT_4XX": (None, "bad_request"),
         "DEFAULT_5XX": (None, "gateway_error"),
