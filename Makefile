@@ -20,6 +20,9 @@ NODE := tests/node
 CLIENT := .venv/sg-python-api
 CHECKOV := .venv/checkov
 
+# One region of each partition: the default one, China and GovCloud. Checkov does not depend on the region.
+REGIONS := us-east-1 cn-north-1 us-gov-west-1
+
 PYTEST = $(BIN)/python -m pytest -n auto $(ARGS)
 INSTALL = @$(PYTHON) tests/local/install.py $@ $<
 COMPILE = .venv/uv/bin/uv pip compile --quiet --generate-hashes --no-build --custom-compile-command "make $@" $(ARGS)
@@ -62,8 +65,8 @@ lint: $(VENV)/test.installed .venv/sam/installed $(CHECKOV)/installed ## check c
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml functions layers ops
-	SAM_CLI_TELEMETRY=0 $(SAM)/sam validate --lint
-	$(SAM)/cfn-lint template.yaml docs/examples/*.yaml
+	printf '%s\n' $(REGIONS) | SAM_CLI_TELEMETRY=0 xargs -P 3 -n 1 $(SAM)/sam validate --lint --region
+	$(SAM)/cfn-lint --regions $(REGIONS) -- template.yaml docs/examples/*.yaml
 	CKV_SKIP_PACKAGE_UPDATE_CHECK=true $(CHECKOV)/bin/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 
 rehearsal: $(VENV)/test.installed .venv/sam/installed $(CLIENT)/installed ## rehearse two changes of a site and print a table for each
