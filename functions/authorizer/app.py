@@ -8,9 +8,7 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
-from shotgrid_login import __version__, aws
+from shotgrid_login import aws, log
 from shotgrid_login.authorizer_events import (
     AuthorizerRequest,
     UnknownEvent,
@@ -25,9 +23,13 @@ from shotgrid_login.table import Table
 # API Gateway returns 401 if the function fails with exactly this text.
 _UNAUTHORIZED = "Unauthorized"
 
-logger = Logger(service="shotgrid-login", version=__version__)
-rules = Rules.parse(os.environ["AUTHORIZER_RULES"], os.environ["AUTHORIZER_APIS"])
-require_short_responses(rules)
+logger = log.logger
+try:
+    rules = Rules.parse(os.environ["AUTHORIZER_RULES"], os.environ["AUTHORIZER_APIS"])
+    require_short_responses(rules)
+except Exception as error:
+    log.record_unexpected(error)
+    raise
 bearers = Bearers(Table(aws.dynamodb(), os.environ["BEARERS_TABLE"]))
 
 
@@ -35,21 +37,32 @@ bearers = Bearers(Table(aws.dynamodb(), os.environ["BEARERS_TABLE"]))
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Return whether a bearer can use this stage of this API, and whose bearer it is."""
     try:
+        decision = _decide(event)
+    except Exception as error:
+        # For AWS/Lambda, a rejected token is an error of the function too. This metric counts failures only.
+        log.record_unexpected(error)
+        raise
+    if decision is None:
+        raise Exception(_UNAUTHORIZED)  # API Gateway reads only the text
+    return decision
+
+
+def _decide(event: Any) -> dict[str, Any] | None:
+    """Return the decision; None for a token that API Gateway has to reject with 401."""
+    try:
         request = AuthorizerRequest.from_event(event)
     except UnknownEvent:
-        logger.error("rejected", extra={"reason": "not an authorizer event"})
+        log.record_error("rejected", reason="not an authorizer event")
         return deny_unknown_event()
     logger.append_keys(api=request.api_id, kind=request.kind.value)
     bearer = bearers.find(request.bearer, int(time.time())) if request.bearer else None
     if bearer is None:
         logger.info("rejected", extra={"reason": "unknown or ended" if request.bearer else "missing or malformed"})
-        if request.can_return_401:
-            raise Exception(_UNAUTHORIZED)  # API Gateway reads only the text
-        return request.deny("unknown")
+        return None if request.can_return_401 else request.deny("unknown")
     user = bearer.user
     unmet = rules.unmet(request.api_id, user.permission_group)
     for rule in request.misplaced(unmet):
-        logger.error("rejected", extra={"reason": "a rule has the base path of the domain", "rule": rule.path})
+        log.record_error("rejected", reason="a rule has the base path of the domain", rule=rule.path)
     if unmet:
         logger.info("restricted", extra={"to": [rule.path or "/" for rule in unmet]})
     context_for_api = {
@@ -65,6 +78,6 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     principal = f"{user.type}:{user.id}"
     response = request.allow(principal, context_for_api, unmet)
     if is_too_long(response):
-        logger.error("rejected", extra={"reason": "the response would be too long"})
+        log.record_error("rejected", reason="the response would be too long")
         return request.deny(principal)
     return response

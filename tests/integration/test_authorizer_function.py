@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from shotgrid_login import log
 from shotgrid_login.bearers import Bearers
 from shotgrid_login.configuration import ConfigurationError
 from shotgrid_login.table import Table
@@ -39,6 +40,14 @@ def authorizer(aws: LocalAws) -> AuthorizerFunction:
 def authorizer_with_rule(aws: LocalAws) -> AuthorizerFunction:
     """The function with a rule for the whole API."""
     return load_authorizer(aws, rules=f"{API}=Manager|Admin;")
+
+
+@pytest.fixture
+def errors(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What the function logs and counts as an error."""
+    logged: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(log, "record_error", lambda message, **keys: logged.append((message, keys)))
+    return logged
 
 
 def assert_rejected(authorizer: AuthorizerFunction, name: str, authorization: str) -> None:
@@ -79,8 +88,11 @@ def test_missing_bearer_is_rejected(authorizer: AuthorizerFunction, name: str) -
 
 
 @EVERY_EVENT
-def test_unknown_bearer_is_rejected(authorizer: AuthorizerFunction, name: str) -> None:
+def test_unknown_bearer_is_rejected_and_not_counted_as_an_error(
+    authorizer: AuthorizerFunction, errors: list[tuple[str, dict[str, Any]]], name: str
+) -> None:
     assert_rejected(authorizer, name, "Bearer unknown")
+    assert errors == []
 
 
 @EVERY_EVENT
@@ -102,18 +114,16 @@ def test_user_who_does_not_meet_a_rule_for_the_api_is_denied(
 
 
 def test_rule_with_the_base_path_of_the_domain_denies_the_api_and_is_logged(
-    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+    aws: LocalAws, errors: list[tuple[str, dict[str, Any]]]
 ) -> None:
     function = load_authorizer(aws, rules=f"{API}/studio/reports=Admin;")
-    logged: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(function.module.logger, "error", lambda message, extra: logged.append((message, extra)))
     event = rest_request("Bearer valid", "/shots")
     on_domain = event | {"requestContext": event["requestContext"] | {"path": "/studio/shots"}}
     for group, is_allowed in (("Admin", True), ("Artist", False)):
         function.sign_in("valid", replace(USER, permission_group=group))
         assert function.allows(on_domain) is is_allowed
     reason = {"reason": "a rule has the base path of the domain", "rule": "/studio/reports"}
-    assert logged == [("rejected", reason)]
+    assert errors == [("rejected", reason)]
 
 
 @pytest.mark.parametrize("event", [{}, [], None, "x", {"type": "TOKEN"}, {"Records": []}, {"version": "2.0"}])
@@ -126,9 +136,12 @@ def test_unknown_event_is_denied(authorizer: AuthorizerFunction, event: Any) -> 
 @pytest.mark.parametrize(
     "rules", ["=;", f"{API}=Admin", f"{API}=Admin,;", f"{API}/=Admin;", "other12345=Admin;", f"{API}=A,{API}=B;"]
 )
-def test_function_does_not_start_with_invalid_rules(aws: LocalAws, rules: str) -> None:
+def test_function_does_not_start_with_invalid_rules_and_counts_it(
+    aws: LocalAws, errors: list[tuple[str, dict[str, Any]]], rules: str
+) -> None:
     with pytest.raises(ConfigurationError, match="AUTHORIZER_RULES"):
         load_authorizer(aws, rules)
+    assert [(message, keys["error"]) for message, keys in errors] == [("unexpected_error", "ConfigurationError")]
 
 
 def test_function_does_not_start_with_rules_that_make_its_responses_too_long(aws: LocalAws) -> None:
@@ -138,15 +151,13 @@ def test_function_does_not_start_with_rules_that_make_its_responses_too_long(aws
 
 
 def test_user_with_a_response_that_is_too_long_is_denied_and_logged(
-    aws: LocalAws, monkeypatch: pytest.MonkeyPatch
+    aws: LocalAws, errors: list[tuple[str, dict[str, Any]]]
 ) -> None:
     function = load_authorizer(aws, rules=",".join(f"{API}/{number}=Admin" for number in range(11)) + ";")
-    logged: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(function.module.logger, "error", lambda message, extra: logged.append((message, extra)))
     long = "\N{BEAR FACE}" * LONGEST_TEXT
     function.sign_in("valid", replace(USER, login=long, name=long, email=long))
     assert not function.allows(rest_request("Bearer valid", "/shots"))
-    assert logged == [("rejected", {"reason": "the response would be too long"})]
+    assert errors == [("rejected", {"reason": "the response would be too long"})]
 
 
 def test_function_does_not_start_without_the_variable_for_rules(aws: LocalAws) -> None:
@@ -155,8 +166,11 @@ def test_function_does_not_start_without_the_variable_for_rules(aws: LocalAws) -
 
 
 @pytest.mark.parametrize("event", [rest_token, rest_request])
-def test_unreachable_table_fails_without_returning_401(
-    authorizer: AuthorizerFunction, event: Any, monkeypatch: pytest.MonkeyPatch
+def test_unreachable_table_fails_without_returning_401_and_is_counted(
+    authorizer: AuthorizerFunction,
+    errors: list[tuple[str, dict[str, Any]]],
+    event: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """API Gateway returns 500 for this error and does not cache it. With 401, users would sign in again."""
     unreachable = boto3.client(
@@ -171,3 +185,4 @@ def test_unreachable_table_fails_without_returning_401(
     with pytest.raises(BotoCoreError) as error:
         authorizer.handler(event("Bearer a-secret-bearer"), Context())
     assert "a-secret-bearer" not in str(error.value)
+    assert [message for message, _ in errors] == ["unexpected_error"]

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from shotgrid_login import __version__
+from tests.local.stack import STACK
 from tests.support.client import Gateway
 from tests.support.secrecy import function_logs, secrets_in_logs, secrets_in_tables
 
@@ -71,9 +72,10 @@ def test_logs_contain_outcomes_and_metrics(used: Gateway) -> None:
     assert {"signed_in", "otp_required", "invalid_otp", "signed_out", "session", "rejected", "site_error"} <= outcomes
     assert "approval_required" in outcomes
     assert "unexpected_error" not in outcomes
-    metrics = [line for line in lines if "_aws" in line]
-    assert any("signed_in" in metric and metric["route"] == "/auth/otp" for metric in metrics)
     assert {line.get("version") for line in lines if "message" in line} == {__version__}
+    rejected = next(line for line in lines if line.get("message") == "invalid_otp")
+    assert rejected["failed_sign_in"] == 1
+    assert rejected["stack"] == STACK
     signed_in = next(line for line in lines if line.get("message") == "signed_in")
     assert signed_in.keys() >= {"correlation_id", "user", "route", "status", "level", "service"}
 

@@ -1,4 +1,4 @@
-"""MiniStack with what it lacks: a guard against web pages, two condition keys, shared layers and forked functions.
+"""MiniStack with what it lacks: a guard against web pages, two condition keys, saved queries, shared layers and forks.
 
 `LocalAws` runs this module instead of `ministack`.
 """
@@ -9,7 +9,7 @@ import os
 
 import ministack.app as ministack
 
-from tests.local import condition_keys, forks, layers
+from tests.local import condition_keys, forks, layers, saved_queries
 from tests.local.guard import guarded
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     """Run MiniStack until it is stopped."""
     del os.environ["PYTHONPATH"]  # for this module only. The functions import nothing from this folder.
     condition_keys.add()
+    saved_queries.add()
     layers.share()
     forks.use()
     ministack.app = guarded  # `main` starts the application with this name

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,5 +93,6 @@ def load_authorizer(aws: LocalAws, rules: str | None = "") -> AuthorizerFunction
         finally:
             clients.dynamodb.cache_clear()
     # Other tests check the log.
-    module.logger.info = module.logger.error = lambda *_, **__: None
+    silent = SimpleNamespace(**dict.fromkeys(("append_keys", "info"), lambda *_, **__: None))
+    module.logger = silent  # type: ignore[attr-defined]
     return AuthorizerFunction(module, module.bearers)

@@ -391,7 +391,7 @@ def test_repeated_poll_does_not_return_a_handle_that_was_rotated(core: Core) -> 
     assert core.has_session(result)
 
 
-def test_approval_is_counted_once(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_and_its_approval_are_counted_once(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = []
     monkeypatch.setattr(log, "count", lambda metric, value=1: counted.append((metric, value)))
     started = start(core)
@@ -399,7 +399,7 @@ def test_approval_is_counted_once(core: Core, monkeypatch: pytest.MonkeyPatch) -
     core.fake_site.approve(started.approval_url, core.new_user())
     for _ in range(3):
         signed_in(core, started)
-    assert counted == [("approved", 0), ("approved", 1)]
+    assert counted == [("start_without_approval", 1), ("start_without_approval", -1)]
 
 
 def test_poll_soon_after_the_last_poll_does_not_call_the_site(core: Core) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from shotgrid_login import errors
+from shotgrid_login import errors, log
 from tests.local.stack import ROOT
 from tests.support.docs import DOCUMENTS, anchors, blocks, code_spans, links, section, subsections, tables
 from tests.support.documented_pages import documented_pages
+from tests.support.source import calls, written_metrics
 from tests.support.template import resources, template
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
@@ -190,39 +188,11 @@ def test_operations_guide_has_every_output() -> None:
     assert {name for row in rows for name in code_spans(row[0])} == template()["Outputs"].keys()
 
 
-@cache
-def all_calls() -> list[tuple[str, list[Any]]]:
-    """Return every call in the Lambda functions and their layer: what is called, and its positional arguments.
-
-    Arguments that are not constants are None.
-    """
-    files = [path for folder in ("functions", "layers") for path in (ROOT / folder).rglob("*.py")]
-    return [
-        (
-            ast.unparse(node.func),
-            [argument.value if isinstance(argument, ast.Constant) else None for argument in node.args],
-        )
-        for path in files
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-    ]
-
-
-def calls(function: str) -> Iterator[list[Any]]:
-    """Yield the arguments of every call of a function. `function` is a regular expression for its name."""
-    return (arguments for name, arguments in all_calls() if re.fullmatch(function, name))
-
-
 def outcomes() -> set[tuple[str, int]]:
     """Return the outcome and the status of every response that is logged."""
     found = {(error.outcome or error.code, error.status) for error in error_classes()}
     found |= {(outcome, status) for status, outcome, *_ in calls(r"(http\.)?Response") if outcome is not None}
     return found - {("preflight", 204)}
-
-
-def counts() -> set[str]:
-    """Return the metrics other than the one for each outcome."""
-    return {name for name, *_ in calls(r"(log\.)?count") if name is not None}
 
 
 def test_operations_guide_has_every_outcome_with_its_status() -> None:
@@ -235,16 +205,25 @@ def test_operations_guide_has_every_outcome_with_its_status() -> None:
 
 def test_operations_guide_has_every_log_message_with_its_level() -> None:
     logged = {(message, level.upper()) for level in LEVELS for message, *_ in calls(rf"(log\.)?logger\.{level}")}
+    logged |= {(message, "ERROR") for message, *_ in calls(r"(log\.)?record_error")}
     _, additional = tables(section(OPERATIONS, "Outcomes"))
     (authorizer,) = tables(section(OPERATIONS, "The authorizer"))
     documented = {tuple(code_spans(row[0] + row[1])) for row in [*additional, *authorizer]}
-    assert documented == logged - {("unexpected_error", "ERROR")}
+    assert documented == {(message, level) for message, level in logged if message} - {("unexpected_error", "ERROR")}
     assert "unexpected_error" in code_spans(section(OPERATIONS, "Outcomes"))  # in the row of `internal_error`
 
 
-def test_operations_guide_has_every_metric() -> None:
-    namespaces, alarms = tables(section(OPERATIONS, "Metrics"))
-    own = next(row for row in namespaces if row[0] == "`ShotGridLogin`")
-    assert set(code_spans(own[1])) == counts()
-    metrics = {outcome for outcome, _ in outcomes()} | counts() | {"AWS/Lambda", "Throttles"}
-    assert {name for row in alarms for name in code_spans(row[0])} <= metrics
+def test_operations_guide_has_every_metric_with_its_outcomes() -> None:
+    rows = tables(section(OPERATIONS, "Metrics"))[0]
+    documented = {code_spans(row[0])[0]: set(code_spans(row[1])) for row in rows}
+    assert documented.keys() == written_metrics()
+    for metric, names in documented.items():
+        assert names >= {outcome for outcome, name in log.METRICS.items() if name == metric}, metric
+
+
+def test_operations_guide_has_every_alarm_and_every_saved_query() -> None:
+    alarms = [name for row in tables(section(OPERATIONS, "Alarms"))[0] for name in code_spans(row[0])]
+    assert sorted(alarms) == sorted(name.removesuffix("Alarm") for name in resources("AWS::CloudWatch::Alarm"))
+    queries = {name for row in tables(section(OPERATIONS, "Saved queries"))[0] for name in code_spans(row[0])}
+    names = {query["Name"]["Fn::Sub"] for query in resources("AWS::Logs::QueryDefinition").values()}
+    assert {f"${{AWS::StackName}}/{name}" for name in queries} == names

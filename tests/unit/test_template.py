@@ -27,6 +27,7 @@ def test_template_has_only_the_expected_resource_types() -> None:
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",
         "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
         "AWS::DynamoDB::Table",
         "AWS::IAM::Role",
         "AWS::KMS::Key",
@@ -34,6 +35,7 @@ def test_template_has_only_the_expected_resource_types() -> None:
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
+        "AWS::Logs::QueryDefinition",
         "AWS::WAFv2::WebACLAssociation",
     }
 
@@ -318,16 +320,3 @@ def test_function_that_polls_stops_before_its_lease_expires() -> None:
 @pytest.mark.parametrize("function", ["Password", "Otp", "AccessToken"])
 def test_function_that_signs_in_stops_before_its_attempt_counts_as_failed(function: str) -> None:
     assert resources("AWS::Lambda::Function")[f"{function}Function"]["Timeout"] <= LONGEST_ATTEMPT
-
-
-def test_alarm_counts_the_metrics_that_the_functions_write() -> None:
-    (alarm,) = resources("AWS::CloudWatch::Alarm").values()
-    counted = {
-        (row["Metric"]["MetricName"], *(dimension["Value"] for dimension in row["Metric"]["Dimensions"]))
-        for row in (metric.get("MetricStat") for metric in alarm["Metrics"])
-        if row
-    }
-    assert counted == {
-        ("approval_required", "shotgrid-login", "/auth/browser"),
-        ("approved", "shotgrid-login", "/auth/approval"),
-    }

@@ -114,7 +114,7 @@ def test_role_is_only_for_lambda_and_lists_allowed_actions_and_resources(functio
 
 
 def test_wildcard_resource_is_only_in_the_policies_of_the_keys() -> None:
-    """In a key policy, `*` means the key itself."""
+    """In a key policy, `*` means the key itself. Other tests check the statements that a parameter adds."""
     wildcards = {
         path[:3]
         for path, node in _nodes(template()["Resources"])

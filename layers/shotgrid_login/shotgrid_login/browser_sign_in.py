@@ -126,6 +126,7 @@ class BrowserSignIn:
         # The time runs from before the request, so that it is over before the site's.
         ends_at = requested_at + LIFETIME
         challenge = self._approvals.issue(request.request_id, browser, transport, network, ends_at)
+        log.count("start_without_approval")
         return Started(challenge, request.url, label, max(0, ends_at - self._now()))
 
     def open_challenge(self, challenge: str, browser: str) -> ApprovalChallenge:
@@ -202,7 +203,7 @@ class BrowserSignIn:
         if not self._approvals.finish(approval, signed_in, self._now()):
             raise ApprovalEnded
         self._failed_attempts.uncount_start(Start.of(approval.network, challenge.browser_hash))
-        log.count("approved")
+        log.count("start_without_approval", -1)  # the sum in an hour is that of the starts without an approval
         return signed_in
 
     def _repeated(self, approval: Approval) -> SignedIn:
@@ -229,7 +230,6 @@ class BrowserSignIn:
         self._approvals.release(approval, self._seconds() + pause, is_unclear=is_unclear)
 
     def _pending(self, approval: Approval) -> Pending:
-        log.count("approved", 0)  # an alarm cannot compare with a metric that does not exist
         return Pending(max(0, approval.expires_at - GRACE_SECONDS - self._now()))
 
     def _now(self) -> int:
