@@ -28,6 +28,7 @@ class TlsProxy:
     def __init__(self, target_port: int, port: int = 0) -> None:
         """Use this port, or any free port for 0. The proxy runs inside a `with` block."""
         self.port = port
+        self.authority = trustme.CA(organization_name="A gateway on this machine")
         self._target_port = target_port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -51,7 +52,7 @@ class TlsProxy:
     async def _start(self) -> asyncio.Server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
-        trustme.CA(organization_name="A gateway on this machine").issue_cert(*HOSTS).configure_cert(context)
+        self.authority.issue_cert(*HOSTS).configure_cert(context)
         return await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=context)
 
     async def _stop(self) -> None:

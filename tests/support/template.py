@@ -97,6 +97,7 @@ def created(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
     source = template(region)
     values = {name: str(row.get("Default", "")) for name, row in source["Parameters"].items()} | parameters
     assert values.keys() == source["Parameters"].keys(), "unknown parameter"
+    values["AWS::Partition"] = ArnGenerator.get_partition_name(region)
 
     def holds(condition: Any) -> bool:
         match condition:

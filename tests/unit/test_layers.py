@@ -18,7 +18,7 @@ from botocore.model import OperationModel, ServiceModel
 import bytecode
 from layers.dependencies import build
 from tests.local.stack import ROOT
-from tests.support.template import FUNCTIONS, statements
+from tests.support.template import FUNCTIONS, created, statements
 
 COPIES = [ROOT / "layers" / layer / "bytecode.py" for layer in ("dependencies", "shotgrid_login")]
 SAM_SETS_THIS_TIME = 315532800  # 1980-01-01
@@ -110,6 +110,19 @@ def test_missing_root_fails_the_build(tmp_path: Path) -> None:
     certificates.write_text(Path(certifi.where()).read_text().replace("Amazon Root CA 3", "Another CA"))
     with pytest.raises(LookupError, match="Amazon Root CA 3"):
         build.write_roots(certificates, tmp_path / "roots.pem")
+
+
+@pytest.mark.parametrize(
+    ("region", "bundle"),
+    [("us-east-1", "/opt/amazon-roots.pem"), ("cn-north-1", None), ("us-gov-west-1", None)],
+)
+def test_calls_of_aws_trust_only_amazons_roots_where_these_have_issued_all_certificates(
+    region: str, bundle: str | None
+) -> None:
+    functions = [row for row in created(region)["Resources"].values() if row["Type"] == "AWS::Lambda::Function"]
+    assert len(functions) == len(FUNCTIONS)
+    for function in functions:
+        assert function["Properties"]["Environment"]["Variables"].get("AWS_CA_BUNDLE") == bundle
 
 
 def test_both_layers_are_compiled_by_the_same_code() -> None:

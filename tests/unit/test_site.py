@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -29,6 +31,7 @@ from shotgrid_login.errors import (
 from shotgrid_login.site import RefreshTokenRejected, SessionTokenRejected, Site, Tokens
 from shotgrid_login.site_connection import SiteConnection
 from shotgrid_login.users import User
+from tests.local.tls import TlsProxy
 from tests.support.replay import http, receive_request, replaying
 
 # Headers of a token response, recorded in 2021 (version 8.26; shotgrid_api_ruby, spec/fixtures/vcr_cassettes,
@@ -354,13 +357,74 @@ def test_broken_connection_is_unavailable_and_nothing_is_sent_twice(response: by
 def test_site_that_refuses_connections_is_unavailable() -> None:
     with replaying() as replay:
         url = replay.url
-    with pytest.raises(SiteUnavailable):
+    with pytest.raises(SiteUnavailable) as caught:
         Site(url).password("a", "b")
+    assert caught.value.reason == "no response: NewConnectionError"
 
 
 def test_site_without_tls_is_unavailable() -> None:
     with replaying(b"not TLS") as replay, pytest.raises(SiteUnavailable):
         Site(replay.url.replace("http:", "https:")).password("a", "b")
+
+
+class Tls:
+    """A site with a certificate of a private CA, for the addresses in `tests.local.tls.HOSTS`."""
+
+    def __init__(self, proxy: TlsProxy, bundle: Path) -> None:
+        self.url = f"https://127.0.0.1:{proxy.port}"
+        self.bundle = bundle
+        proxy.authority.cert_pem.write_to_path(bundle)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[Tls]:
+    responses = [http(200, RECORDED_TOKENS)] * 2
+    with replaying(*responses) as replay, TlsProxy(urlsplit(replay.url).port or 0) as proxy:
+        site_connection.tls_context.cache_clear()
+        yield Tls(proxy, tmp_path / "ca.pem")
+        site_connection.tls_context.cache_clear()
+
+
+def test_certificate_of_an_unknown_authority_is_rejected(tls: Tls) -> None:
+    with pytest.raises(SiteUnavailable) as caught:
+        Site(tls.url).password("a", "b")
+    assert caught.value.reason == "TLS failed"
+
+
+def test_certificate_of_another_host_is_rejected(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_CA_BUNDLE", str(tls.bundle))
+    with pytest.raises(SiteUnavailable) as caught:
+        Site(tls.url.replace("127.0.0.1", "127.1")).password("a", "b")
+    assert caught.value.reason == "TLS failed"
+
+
+def test_roots_are_read_once_for_all_connections(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[None] = []
+    read = ssl.SSLContext.load_verify_locations
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_verify_locations", lambda *given, **named: reads.append(read(*given, **named))
+    )
+    monkeypatch.setenv("SITE_CA_BUNDLE", str(tls.bundle))
+    site = Site(tls.url)
+    assert site.password("a", "b") == site.password("a", "b")
+    assert len(reads) == 1
+
+
+def test_private_roots_replace_the_public_ones(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(site_connection.tls_context().get_ca_certs()) > 100
+    site_connection.tls_context.cache_clear()
+    monkeypatch.setenv("SITE_CA_BUNDLE", str(tls.bundle))
+    assert len(site_connection.tls_context().get_ca_certs()) == 1
+
+
+def test_missing_or_empty_file_of_private_roots_stops_the_function(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_CA_BUNDLE", "/opt/missing.pem")
+    with pytest.raises(FileNotFoundError, match=r"/opt/missing\.pem"):
+        Site(tls.url)
+    tls.bundle.write_text("")
+    monkeypatch.setenv("SITE_CA_BUNDLE", str(tls.bundle))
+    with pytest.raises(ValueError, match="Empty"):
+        Site(tls.url)
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -474,17 +538,15 @@ def test_record_of_another_user_or_without_a_login_is_a_site_error(status: int, 
         Site(replay.url).user("HumanUser", 24, "t")
 
 
-# `requests` fails on some of these after it has read the response, and leaves the socket to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("status", [b"302 Found", b"308 Permanent Redirect"])
 @pytest.mark.parametrize("location", [b"http://[", b"/caf\xe9", b"//", b"\x00"])
-def test_redirect_with_an_invalid_location_is_an_error(location: bytes) -> None:
-    response = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
+def test_redirect_with_an_invalid_location_is_an_error(status: bytes, location: bytes) -> None:
+    response = b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"
     with replaying(response, response) as replay:
         with pytest.raises((SiteError, SiteUnavailable)):
             Site(replay.url).user("HumanUser", 24, "t")
         with pytest.raises((SiteError, SiteUnavailable)):
             Site(replay.url).password("a", "b")
-    gc.collect()
 
 
 def test_token_that_does_not_fit_in_a_header_is_unavailable() -> None:

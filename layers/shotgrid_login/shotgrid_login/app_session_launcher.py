@@ -82,7 +82,7 @@ class AppSessionLauncher:
             SiteError, SiteUnavailable: as documented there.
         """
         parameters = {"appName": app_name, "machineId": machine_id}
-        status, body = self._connection.call("POST", _PATH, REQUEST_SECONDS, data=parameters)
+        status, body = self._connection.call("POST", _PATH, REQUEST_SECONDS, form=parameters)
         # A page with 403 comes from an IP allow list or a proxy. A page with 404 comes from a site that is too old.
         if status == 404 or (status == 403 and body is not HTML_PAGE):
             raise BrowserSignInDisabled("The ShotGrid site does not offer browser sign-in.")

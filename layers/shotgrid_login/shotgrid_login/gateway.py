@@ -39,7 +39,7 @@ def sessions(*, sealing: bool = False) -> Sessions:
     )
 
 
-# `site` imports `requests`, so it is imported only in the functions that call the site.
+# `site` imports urllib3 and reads the public roots, so it is imported only in the functions that call the site.
 
 
 @cache

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from shotgrid_login.errors import (
     InvalidCredentials,
@@ -24,6 +25,8 @@ from shotgrid_login.users import User, usable_text, whole_number
 RESPONSE_SECONDS = 13  # for a whole response of the token endpoint, however slowly its parts arrive
 ABOUT_SECONDS = 4  # for the description of the site: a page waits for it and can go on without it
 USER_SECONDS = 4  # for a whole user record: a sign-in waits for it and can go on without it
+
+_USER_FIELDS = urlencode({"fields": "login,name,email,permission_rule_set"})
 
 # Error codes of the site.
 CANNOT_AUTHENTICATE = 102
@@ -118,9 +121,8 @@ class Site:
             raise SiteError("not a HumanUser")  # it is unknown whether other records can be read this way
         status, body = self.connection.call(
             "GET",
-            f"/api/v1/entity/human_users/{entity_id}",
+            f"/api/v1/entity/human_users/{entity_id}?{_USER_FIELDS}",
             USER_SECONDS,
-            params={"fields": "login,name,email,permission_rule_set"},
             headers={"Authorization": f"Bearer {access_token}"},
         )
         return _user(json_object(status, body, "user: "), entity_id)
@@ -136,7 +138,7 @@ class Site:
 
     def _post_grant(self, grant: dict[str, str]) -> tuple[int, Any]:
         """Post to the token endpoint; returns and raises as `SiteConnection.call`."""
-        return self.connection.call("POST", "/api/v1/auth/access_token", RESPONSE_SECONDS, data=grant)
+        return self.connection.call("POST", "/api/v1/auth/access_token", RESPONSE_SECONDS, form=grant)
 
 
 def _error_code(status: int, body: Any) -> int | None:

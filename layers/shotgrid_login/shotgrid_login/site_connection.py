@@ -1,25 +1,28 @@
 """HTTP to the ShotGrid site: one kept connection, strict time limits, and every failure as an exception.
 
 No request is sent twice: a code, and on some sites a refresh token, works only once. Redirects are not followed, and
-proxies and netrc of the environment are not used: secrets are sent to the configured site or not at all.
+proxies of the environment are not used: secrets are sent to the configured site or not at all.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
+import ssl
 import threading
 import time
-from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
+import certifi
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout, exceptions
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
 
 from shotgrid_login.errors import SiteError, SiteMoved, SiteRejectsGateway, SiteUnavailable
 
@@ -33,6 +36,8 @@ MAX_RESPONSE_BYTES = 64 * 1024
 # may have missed that the site closed the connection. A request that is lost this way looks like one that the site
 # has received without sending a response. Seconds.
 KEPT_CONNECTION_SECONDS = 5
+
+_HEADERS = {"Accept": "application/json", "User-Agent": "shotgrid-login"}
 
 # urllib3 logs URLs and headers, and a URL of the launcher contains the id of an approval request.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -60,21 +65,34 @@ class SiteConnection:
         self._last_used = 0.0
         self._http = _connection()
 
-    def call(self, method: str, path: str, seconds: float, **request: Any) -> tuple[int, Any]:
+    def call(
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Any]:
         """Send one request and return the status and the parsed body.
 
-        The body is `HTML_PAGE`, `GARBAGE` or `MOVED` if it is not JSON. `request` has arguments of `requests.request`.
+        `form` is the body of the request. The body of the response is `HTML_PAGE`, `GARBAGE` or `MOVED` if it is not
+        JSON.
 
         Raises:
             SiteError: the response is too large.
             SiteUnavailable: no complete response within `seconds`, or status 429 or 5xx.
         """
         if self._seconds() - self._last_used > KEPT_CONNECTION_SECONDS:
-            self._http.close()
-        # `requests` limits the time for each part of a response, not for the whole. So a thread sends the request, and
+            self._http.clear()
+        # urllib3 limits the time for each part of a response, not for the whole. So a thread sends the request, and
         # this one waits for at most `seconds`. A thread that is late keeps the old connection for itself.
         outcomes: queue.SimpleQueue[tuple[int, Any] | Exception] = queue.SimpleQueue()
         is_abandoned = threading.Event()
+        request: dict[str, Any] = {"headers": _HEADERS | dict(headers or {})}
+        if form is not None:
+            request["body"] = urlencode(form)
+            request["headers"]["Content-Type"] = "application/x-www-form-urlencoded"
         arguments = (self._http, method, f"{self.url}{path}", request, outcomes, is_abandoned)
         threading.Thread(target=_send_in_thread, args=arguments, daemon=True).start()
         try:
@@ -126,7 +144,7 @@ def _stop_if_abandoned() -> None:
     next request. The late request would use up a code, a refresh token or an approval, and its result would be lost.
     """
     if _thread.is_abandoned.is_set():
-        raise requests.exceptions.ConnectTimeout("abandoned before it was sent")
+        raise exceptions.ConnectTimeoutError("abandoned before it was sent")
 
 
 class _Connection(HTTPConnection):
@@ -149,21 +167,30 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def _connection() -> requests.Session:
-    connection = requests.Session()
-    for prefix, pool in (("http://", _Pool), ("https://", _TlsPool)):
-        adapter = HTTPAdapter()
-        adapter.poolmanager.pool_classes_by_scheme = {prefix.removesuffix("://"): pool}
-        connection.mount(prefix, adapter)
-    connection.trust_env = False
-    connection.headers["Accept"] = "application/json"
-    # A function serves one user after the other, so cookies of the site must not be kept.
-    connection.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+def _connection() -> PoolManager:
+    connection = PoolManager(retries=False, timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS))
+    connection.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    connection.connection_pool_kw["ssl_context"] = tls_context()
     return connection
 
 
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return the TLS settings of all connections, with the roots that the site's certificate is checked with.
+
+    It takes long to read the public roots, so a function reads them once, when it starts. The file SITE_CA_BUNDLE
+    replaces them: the certificate of a site with a private CA must not come from another CA.
+    """
+    context = create_urllib3_context()
+    if bundle := os.environ.get("SITE_CA_BUNDLE"):
+        context.load_verify_locations(cadata=Path(bundle).read_text())
+    else:
+        context.load_verify_locations(certifi.where())
+    return context
+
+
 def _send_in_thread(
-    connection: requests.Session,
+    connection: PoolManager,
     method: str,
     url: str,
     request: dict[str, Any],
@@ -177,39 +204,48 @@ def _send_in_thread(
         outcomes.put(error)
 
 
-def _send(connection: requests.Session, method: str, url: str, request: dict[str, Any]) -> tuple[int, Any]:
+def _send(connection: PoolManager, method: str, url: str, request: dict[str, Any]) -> tuple[int, Any]:
     try:
-        with connection.request(
-            method, url, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, stream=True, **request
-        ) as response:
-            body = _read(response)
-    except requests.exceptions.SSLError:
-        raise SiteUnavailable("TLS failed") from None
-    except requests.exceptions.Timeout:
-        raise SiteUnavailable("timed out") from None
-    except (requests.exceptions.RequestException, ValueError) as error:
-        # An invalid `Location` raises ValueError, although redirects are not followed. Only the class is reported,
-        # because the text contains the whole request.
-        raise SiteUnavailable(f"no response: {type(error).__name__}") from None
-    if response.status_code >= 500 or response.status_code == 429:
-        raise SiteUnavailable(f"status {response.status_code}", retry_after=_retry_after(response))
-    return response.status_code, _parsed(response, body)
+        response = connection.urlopen(method, url, redirect=False, preload_content=False, **request)
+        body = _read(response)
+        if response.status >= 500 or response.status == 429:
+            raise SiteUnavailable(f"status {response.status}", retry_after=_retry_after(response))
+        return response.status, _parsed(response, url, body)
+    except (exceptions.HTTPError, ValueError) as error:
+        # `urlsplit` raises ValueError for an invalid `Location`, and urllib3 for a token that fits in no header.
+        raise SiteUnavailable(_reason(error)) from None
 
 
-def _read(response: requests.Response) -> bytes:
+def _reason(error: Exception) -> str:
+    """Return the reason for the log: only the class, because the text can contain the request or the response."""
+    if isinstance(error, exceptions.SSLError):
+        return "TLS failed"
+    # urllib3 derives the class for a host that refuses connections from the one for timeouts.
+    if isinstance(error, exceptions.TimeoutError) and not isinstance(error, exceptions.NewConnectionError):
+        return "timed out"
+    return f"no response: {type(error).__name__}"
+
+
+def _read(response: BaseHTTPResponse) -> bytes:
+    """Return the body. The connection is kept if the body is complete, and closed otherwise."""
     body = b""
-    for chunk in response.iter_content(8192):
-        body += chunk
-        if len(body) > MAX_RESPONSE_BYTES:
-            raise SiteError("response too large", is_forgivable=is_no_verdict(response.status_code))
+    try:
+        for chunk in response.stream(8192, decode_content=True):
+            body += chunk
+            if len(body) > MAX_RESPONSE_BYTES:
+                raise SiteError("response too large", is_forgivable=is_no_verdict(response.status))
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
     return body
 
 
-def _parsed(response: requests.Response, body: bytes) -> Any:
-    if response.status_code in (301, 308) and _is_elsewhere(response):
+def _parsed(response: BaseHTTPResponse, url: str, body: bytes) -> Any:
+    if response.status in (301, 308) and _is_elsewhere(response, url):
         return MOVED
     is_html = "html" in response.headers.get("content-type", "").lower()
-    if is_html and is_no_verdict(response.status_code):
+    if is_html and is_no_verdict(response.status):
         return HTML_PAGE
     try:
         return json.loads(body)  # a rejection counts as one, whatever its content type is
@@ -217,13 +253,13 @@ def _parsed(response: requests.Response, body: bytes) -> Any:
         return HTML_PAGE if is_html else GARBAGE
 
 
-def _is_elsewhere(response: requests.Response) -> bool:
+def _is_elsewhere(response: BaseHTTPResponse, url: str) -> bool:
     """Whether a redirect leads to another host. The host itself is text from the site: it is not kept."""
-    target = urlsplit(response.headers.get("location", "")).hostname  # `requests` has rejected an invalid one
-    return target is not None and target != urlsplit(response.url).hostname
+    target = urlsplit(response.headers.get("location", "")).hostname
+    return target is not None and target != urlsplit(url).hostname
 
 
-def _retry_after(response: requests.Response) -> int:
+def _retry_after(response: BaseHTTPResponse) -> int:
     value = response.headers.get("retry-after", "")
     # Only seconds are read. HTTP dates and longer waits are not useful to a user who is signing in.
     return min(int(value), 300) if value.isascii() and value.isdigit() and len(value) < 6 else 5
