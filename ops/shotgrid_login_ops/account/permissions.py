@@ -81,6 +81,13 @@ RESOURCE_TYPES: Mapping[str, Mapping[str, str]] = {
     "AWS::CloudWatch::Alarm": {
         "arn:{p}:cloudwatch:{r}:{a}:alarm:{s}-Alarm-1": "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms",
     },
+    "AWS::CloudWatch::Dashboard": {
+        "arn:{p}:cloudwatch::{a}:dashboard/{s}-{r}": "cloudwatch:PutDashboard cloudwatch:GetDashboard "
+        "cloudwatch:DeleteDashboards",
+    },
+    "AWS::Logs::QueryDefinition": {
+        "*": "logs:PutQueryDefinition logs:DescribeQueryDefinitions logs:DeleteQueryDefinition",
+    },
 }
 
 # What `sam deploy` itself calls, besides CloudFormation in the name of the caller.
