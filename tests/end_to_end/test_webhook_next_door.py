@@ -54,6 +54,7 @@ class Studio:
     """An account with a webhook, and the site that the webhook reads."""
 
     webhook: Webhook
+    logs_of_gateway: set[str] = field(default_factory=set)  # they stay when the gateway is deleted
     deliveries: list[Delivery] = field(default_factory=list)
     _delivered: threading.Condition = field(default_factory=threading.Condition)
 
@@ -180,7 +181,7 @@ class Studio:
                 if f":stack/{STACK}/" not in row["ExportingStackId"]
             ],
         }
-        gateway = set(self.gateway_resources().values())
+        gateway = set(self.gateway_resources().values()) | self.logs_of_gateway
         others = {kind: sorted(set(ids) - gateway) for kind, ids in found.items()}
         return others | {"reserved concurrency": {name: self.reserved(name) for name in others["functions"]}}
 
@@ -339,11 +340,14 @@ def test_webhook_works_unchanged_while_the_gateway_is_deployed_updated_flooded_a
             assert gateway.caller().password(user).status == 202
 
         key = studio.gateway_resources()["Key"]
+        studio.logs_of_gateway = {studio.gateway_resources()[f"{name}Logs"] for name in FUNCTIONS}
         with studio.undisturbed(before, "deleted"):
             aws.delete()
 
     assert studio.gateway_resources() == {}
-    # The key is the only thing left of the gateway, and it waits for its deletion.
+    # The logs and the key are the only things left of the gateway. The key waits for its deletion.
+    groups = aws.client("logs").describe_log_groups()["logGroups"]
+    assert studio.logs_of_gateway <= {group["logGroupName"] for group in groups}
     assert aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert studio.unreserved() == ACCOUNT_CONCURRENCY
     assert {delivery.status for delivery in studio.deliveries} == {200}

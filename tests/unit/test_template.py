@@ -76,6 +76,15 @@ def test_function_has_the_expected_lambda_settings(function: str) -> None:
     assert properties["Timeout"] <= 30
 
 
+def test_log_groups_stay_when_the_stack_is_deleted_but_not_after_a_failed_first_deployment() -> None:
+    groups = [row for row in template()["Resources"].values() if row["Type"] == "AWS::Logs::LogGroup"]
+    assert len(groups) == len(FUNCTIONS) + 1  # and the access log
+    for group in groups:
+        assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    others = [row for row in template()["Resources"].values() if row["Type"] != "AWS::Logs::LogGroup"]
+    assert not any("Retain" in str(row.get("DeletionPolicy")) for row in others)  # nothing else is left behind
+
+
 def test_tables_are_encrypted_with_the_stack_key_and_delete_expired_rows() -> None:
     tables = resources("AWS::DynamoDB::Table")
     assert tables.keys() == {"StateTable", "BearersTable"}
