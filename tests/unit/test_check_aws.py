@@ -147,7 +147,7 @@ def test_new_account_has_no_problem_with_the_defaults() -> None:
     assert {name: line["status"] for name, line in checked.lines.items()} == dict.fromkeys(
         [
             *("aws.account", "aws.stack", "aws.bucket", "aws.region", "aws.concurrency", "aws.permissions"),
-            *("aws.domain", "aws.certificate", "aws.alarm-topic"),
+            *("aws.domain", "aws.certificate", "aws.alarm-topic", "aws.access-log"),
         ],
         "OK",
     )
@@ -506,6 +506,16 @@ def test_topic_that_does_not_exist_or_is_in_another_region_is_a_problem() -> Non
     assert check(missing, f"AlarmTopicArn={TOPIC}").problem("aws.alarm-topic")["value"] == "not found"
     elsewhere = TOPIC.replace(REGION, "us-east-1")
     assert check({}, f"AlarmTopicArn={elsewhere}").problem("aws.alarm-topic")["value"] == "another region"
+
+
+# ---- the access log ----------------------------------------------------------------------------------------
+
+
+def test_access_log_needs_the_role_of_api_gateway() -> None:
+    with_role: Replies = {"apigateway.GetAccount": {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/logs"}}
+    assert check(with_role, "AccessLog=on").lines["aws.access-log"]["value"] == "on"
+    line = check({"apigateway.GetAccount": {}}, "AccessLog=on").problem("aws.access-log")
+    assert line["commands"][0].startswith(f"aws apigateway update-account --region {REGION} --patch-operations ")
 
 
 # ---- documents ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shotgrid_login_ops.account import certificate, concurrency, permissions, region, stack_state, topic
+from shotgrid_login_ops.account import access_log, certificate, concurrency, permissions, region, stack_state, topic
 from shotgrid_login_ops.account.deployment import Deployment, Parameters, overrides
 from shotgrid_login_ops.check import report
 from shotgrid_login_ops.check.findings import Finding, ok, unknown
@@ -31,6 +31,7 @@ _CHECKS: Mapping[str, Callable[[Deployment], Finding]] = {
     "aws.domain": certificate.check_domain,
     "aws.certificate": certificate.check,
     "aws.alarm-topic": topic.check,
+    "aws.access-log": access_log.check,
 }
 
 

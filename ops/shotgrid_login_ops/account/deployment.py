@@ -22,6 +22,7 @@ _FORMS = {
     "SubnetIds": r"|subnet-[0-9a-f]{8,17}(,subnet-[0-9a-f]{8,17}){0,15}",
     "WebAclArn": r"|arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[A-Za-z0-9_-]+/[a-f0-9-]+",
     "AlarmTopicArn": r"|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}",
+    "AccessLog": r"on|off",
 }
 _OVERRIDE = re.compile(r"([A-Za-z0-9]+)=(.*)", re.DOTALL)
 
@@ -38,6 +39,7 @@ class Parameters:
     subnet_ids: str = ""
     web_acl_arn: str = ""
     alarm_topic_arn: str = ""
+    access_log: str = "off"
 
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Parameters:
@@ -51,6 +53,7 @@ class Parameters:
             subnet_ids=values.get("SubnetIds", ""),
             web_acl_arn=values.get("WebAclArn", ""),
             alarm_topic_arn=values.get("AlarmTopicArn", ""),
+            access_log=values.get("AccessLog", "off"),
         )
 
     @property
