@@ -20,7 +20,7 @@ def check(deployment: Deployment) -> Finding:
         return problem(
             "aws.access-log",
             "no role",
-            "API Gateway has no role in this account and region with which it can write logs. The deployment would fail.",
+            "API Gateway has no role here with which it can write logs. The deployment would fail.",
             'Create the role as "Access log" in docs/operations.md describes, and set it once.',
             _SET_ROLE.format(region=deployment.region, partition=deployment.partition, account=deployment.account),
         )
