@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from shotgrid_login import log
+from shotgrid_login import http, log
+from tests.support.lambda_events import Context, event
 
 
 class Lines:
@@ -51,6 +52,14 @@ def metrics(line: dict[str, Any]) -> dict[str, float]:
     assert isinstance(line["stack"], str)
     assert all(metric == {"Name": metric["Name"], "Unit": "Count"} for metric in directive["Metrics"])
     return {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
+
+
+def test_line_of_a_request_has_both_of_its_ids(lines: Lines) -> None:
+    handler = http.endpoint("GET", frozenset())(lambda _request: http.Response(200, "session"))
+    context = event()["requestContext"] | {"extendedRequestId": "Xz9aQGMfDoEFvTA="}
+    handler(event(requestContext=context), Context())
+    (line,) = lines.read()
+    assert (line["correlation_id"], line["extended_request_id"]) == ("request-id", "Xz9aQGMfDoEFvTA=")
 
 
 def test_line_of_a_request_has_the_metric_of_its_outcome(lines: Lines) -> None:

@@ -80,6 +80,7 @@ class Request:
         self.path_with_stage: str = context.get("path", self.path)
         self.route: str = event["resource"]
         self.request_id: str = context["requestId"]
+        self.extended_request_id: str = context.get("extendedRequestId", "")  # AWS Support finds a request by it
         self.source_address: str = context["identity"]["sourceIp"]
         # The host that the client connected to. A page cannot choose it. Local API Gateway does not send it.
         self._own_origin = f"https://{context['domainName']}" if context.get("domainName") else None
@@ -298,6 +299,7 @@ def _lambda_handler(handler: Handler, allowed_origins: frozenset[str], error_res
     def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         request = Request(event)
         log.logger.set_correlation_id(request.request_id)
+        log.logger.append_keys(extended_request_id=request.extended_request_id)
         try:
             response = handler(request)
         except Exception as error:  # noqa: BLE001 - the last place that can return a response that pages can read
