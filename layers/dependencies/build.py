@@ -146,4 +146,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (LookupError, subprocess.CalledProcessError) as error:
+        sys.exit(f"build.py: {error}")

@@ -112,6 +112,18 @@ def test_missing_root_fails_the_build(tmp_path: Path) -> None:
         build.write_roots(certificates, tmp_path / "roots.pem")
 
 
+def test_settings_of_pip_that_exclude_a_target_folder_are_turned_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
+    environments: list[dict[str, str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda *_, env, **__: environments.append(env))
+    build.install(tmp_path)
+    [environment] = environments
+    assert (environment["PIP_USER"], environment["PIP_REQUIRE_VIRTUALENV"]) == ("0", "0")
+
+
 @pytest.mark.parametrize(
     ("region", "bundle"),
     [("us-east-1", "/opt/amazon-roots.pem"), ("cn-north-1", None), ("us-gov-west-1", None)],
