@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.local.stack import ROOT
-from tests.support.docs import section, tables
+from tests.support.docs import blocks, section, tables
 from tests.support.source import written_metrics
 from tests.support.template import FUNCTIONS, resources, template
 
@@ -163,6 +164,35 @@ def test_queries_read_all_logs_and_name_only_messages_that_exist() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "layers" / "shotgrid_login").rglob("*.py"))
     source += "\n".join(path.read_text() for path in (ROOT / "functions").glob("*/app.py"))
     assert {name for name in named if f'"{name}"' not in source} == set()
+
+
+def test_commands_that_create_a_lost_table_again_match_the_template() -> None:
+    commands = [block.text for block in blocks("text") if "aws dynamodb create-table" in block.text]
+    options = shlex.split(commands[0].splitlines()[0])
+    words: dict[str, list[str]] = {}
+    for option in options[3:]:
+        if option.startswith("--"):
+            words[option] = []
+        else:
+            words[[*words][-1]].append(option)
+    table = resources("AWS::DynamoDB::Table")["StateTable"]
+    rows = table["AttributeDefinitions"]
+    (index,) = table["GlobalSecondaryIndexes"]
+    key = f"KeySchema=[{{AttributeName={index['KeySchema'][0]['AttributeName']},KeyType=HASH}}]"
+    projection = f"Projection={{ProjectionType={index['Projection']['ProjectionType']}}}"
+    assert words == {
+        "--table-name": ["STATE_TABLE"],
+        "--billing-mode": [table["BillingMode"]],
+        "--attribute-definitions": [
+            f"AttributeName={row['AttributeName']},AttributeType={row['AttributeType']}" for row in rows
+        ],
+        "--key-schema": ["AttributeName=id,KeyType=HASH"],
+        "--global-secondary-indexes": [f"IndexName={index['IndexName']},{key},{projection}"],
+        "--sse-specification": ["Enabled=true,SSEType=KMS,KMSMasterKeyId=KEY_ARN"],
+    }
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert "Enabled=true,AttributeName=expires_at" in commands[0]
 
 
 # ---- access log and traces ---------------------------------------------------------------------------------
