@@ -204,16 +204,16 @@ def _check(path: str, response: Response, signed_in: dict[str, Any], *, is_artis
 
 @pytest.fixture(scope="module")
 def variants(studio_apis: dict[str, StudioApi]) -> StudioApi:
-    """The HTTP API with two more authorizers: `/simple/` has simple responses, `/1.0/` has payload format 1.0."""
+    """The HTTP API with two more authorizers: `/simple/` and `/policy/` have payload format 2.0 and these responses."""
     api = studio_apis["http"]
     client = api.aws.client("apigatewayv2")
     (original,) = client.get_authorizers(ApiId=api.id)["Items"]
     (route,) = client.get_routes(ApiId=api.id)["Items"]
     common = {"ApiId": api.id, "AuthorizerType": "REQUEST", "AuthorizerUri": original["AuthorizerUri"]}
     common |= {"IdentitySource": ["$request.header.Authorization"], "AuthorizerResultTtlInSeconds": 60}
-    for name, payload, simple in (("simple", "2.0", True), ("1.0", "1.0", False)):
+    for name in ("simple", "policy"):
         authorizer = client.create_authorizer(
-            **common, Name=name, AuthorizerPayloadFormatVersion=payload, EnableSimpleResponses=simple
+            **common, Name=name, AuthorizerPayloadFormatVersion="2.0", EnableSimpleResponses=name == "simple"
         )
         client.create_route(
             ApiId=api.id,
@@ -225,9 +225,9 @@ def variants(studio_apis: dict[str, StudioApi]) -> StudioApi:
     return api
 
 
-def test_http_api_can_use_payload_format_1(variants: StudioApi, artist: dict[str, Any], vendor: dict[str, Any]) -> None:
-    assert variants.context("/1.0/shots", artist["api_token"])["permission_group"] == "Artist"
-    assert variants.get("/1.0/shots", vendor["api_token"]).status == 403
+def test_http_api_can_use_payload_format_2(variants: StudioApi, artist: dict[str, Any], vendor: dict[str, Any]) -> None:
+    assert variants.context("/policy/shots", artist["api_token"])["permission_group"] == "Artist"
+    assert variants.get("/policy/shots", vendor["api_token"]).status == 403
 
 
 def test_path_rule_limits_the_whole_api_with_simple_responses(

@@ -1,4 +1,6 @@
-"""MiniStack with what it lacks: a guard against web pages, two condition keys, saved queries, shared layers and forks.
+"""MiniStack with what it lacks.
+
+It lacks a guard against web pages, complete events, two condition keys, saved queries, shared layers and forks.
 
 `LocalAws` runs this module instead of `ministack`.
 """
@@ -9,13 +11,14 @@ import os
 
 import ministack.app as ministack
 
-from tests.local import condition_keys, forks, layers, saved_queries
+from tests.local import authorizer_events, condition_keys, forks, layers, saved_queries
 from tests.local.guard import guarded
 
 
 def main() -> None:
     """Run MiniStack until it is stopped."""
     del os.environ["PYTHONPATH"]  # for this module only. The functions import nothing from this folder.
+    authorizer_events.complete()
     condition_keys.add()
     saved_queries.add()
     layers.share()

@@ -33,6 +33,13 @@ def test_rest_example_caches_responses_for_cache_seconds() -> None:
         assert resolved(cache_time, seconds) == seconds
 
 
+def test_http_example_expects_a_policy_and_nothing_else() -> None:
+    """With 2.0 the authorizer also returns `isAuthorized`. It is not known whether API Gateway accepts both."""
+    authorizer = example("http")["Resources"]["ShotGridLogin"]["Properties"]
+    assert authorizer["AuthorizerPayloadFormatVersion"] == "1.0"
+    assert "EnableSimpleResponses" not in authorizer  # only for 2.0
+
+
 def test_http_example_caches_responses_for_cache_seconds() -> None:
     template = example("http")
     parameter, resources = template["Parameters"]["CacheSeconds"], template["Resources"]
