@@ -1,6 +1,7 @@
 """MiniStack with what it lacks.
 
-It lacks a guard against web pages, complete events, two condition keys, saved queries, shared layers and forks.
+It lacks a guard against web pages, complete events, two condition keys, saved queries, the responses of API Gateway in a
+definition, shared layers and forks.
 
 `LocalAws` runs this module instead of `ministack`.
 """
@@ -11,7 +12,7 @@ import os
 
 import ministack.app as ministack
 
-from tests.local import authorizer_events, condition_keys, forks, layers, saved_queries
+from tests.local import authorizer_events, condition_keys, forks, gateway_responses, layers, saved_queries
 from tests.local.guard import guarded
 
 
@@ -21,6 +22,7 @@ def main() -> None:
     authorizer_events.complete()
     condition_keys.add()
     saved_queries.add()
+    gateway_responses.add()
     layers.share()
     forks.use()
     ministack.app = guarded  # `main` starts the application with this name

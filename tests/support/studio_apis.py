@@ -92,7 +92,7 @@ def deploy_studio_apis(aws: LocalAws, page: str) -> dict[str, StudioApi]:
         for kind in KINDS
     }
     apis = {kind: StudioApi(aws, kind, entry, _cache_seconds(aws, kind, entry)) for kind, entry in entries.items()}
-    _serve_rest_api(apis["rest"], page)
+    _serve_rest_api(apis["rest"])
     _serve_http_api(apis["http"], page)
     aws.update(
         {
@@ -112,15 +112,11 @@ def _cache_seconds(aws: LocalAws, kind: str, entry: str) -> int:
     return int(authorizer["AuthorizerResultTtlInSeconds"])
 
 
-def _serve_rest_api(api: StudioApi, page: str) -> None:
+def _serve_rest_api(api: StudioApi) -> None:
     domain, _, _ = api.host.partition(":")
     apigateway = api.aws.client("apigateway")
     apigateway.create_domain_name(domainName=domain, regionalCertificateArn=CERTIFICATE)
     apigateway.create_base_path_mapping(domainName=domain, restApiId=api.id, stage="v1")
-    # The emulator ignores the gateway responses in an API's definition.
-    cors = {"gatewayresponse.header.Access-Control-Allow-Origin": f"'{page}'"}
-    apigateway.put_gateway_response(restApiId=api.id, responseType="DEFAULT_4XX", responseParameters=cors)
-    apigateway.create_deployment(restApiId=api.id, stageName="v1")
 
 
 def _serve_http_api(api: StudioApi, page: str) -> None:
