@@ -2,7 +2,6 @@
 
 It only reads. Each of its calls can be denied: then the line is `UNKNOWN`, and the other lines are not affected.
 
-- `command` runs the whole check, and `deployment` is the account, the region and the parameters of the deployment.
-- `stack_state`, `concurrency`, `region`, `permissions`, `certificate`, `notifications` and `access_log` check one thing
-  each.
+- `command` runs the whole check, and `deployment` is the account, the region, the stack and its parameters.
+- `stack_state`, `region`, `concurrency`, `permissions`, `certificate` and `topic` check one thing each.
 """

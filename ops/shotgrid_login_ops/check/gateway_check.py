@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from shotgrid_login.sign_in_methods import Browser
 from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
 from shotgrid_login_ops.check.findings import Finding, ok, printable, problem, unknown
+from shotgrid_login_ops.check.gateway_responses import ORIGIN, check_own_responses, missing_headers
 from shotgrid_login_ops.check.site_sign_in import SignIn
-
-# No deployment allows this origin: the top-level domain `invalid` never exists (RFC 6761, 6.4).
-UNLISTED_ORIGIN = "https://not-allowed.invalid"
 
 TOKEN_ENDPOINT = "/api/v1/auth/access_token"  # noqa: S105
 # The end of the text with which the token endpoint rejects scripts. It contains the address of the gateway's site.
@@ -69,6 +67,7 @@ ROUTES = (
 )
 # The modules that pages import. They import others.
 MODULES = {"/shotgrid-login.js": "gateway.module", "/shotgrid-login-element.js": "gateway.element"}
+LARGE_MODULE = "/shotgrid-login-element.js"
 _IMPORT = re.compile(rb"""\b(?:from\s*|import\s*\(\s*)["']\./([A-Za-z0-9-]+\.js)["']""")
 
 
@@ -107,7 +106,7 @@ def _findings(
     for route, response in responses.items():
         yield _route(route, response)
     yield compare_methods(connection.request("GET", METHODS), site_url, sign_in)
-    # API Gateway's own responses, for a missing token or a missing route, have other headers than our functions.
+    # SESSION is one of API Gateway's own responses.
     yield _headers(
         {
             route.path: response
@@ -115,6 +114,8 @@ def _findings(
             if route != SESSION and _is_expected(route, response)
         }
     )
+    yield from check_own_responses(connection)
+    yield _compression(connection, responses.values())
     yield _cookies({route.path: response for route, response in responses.items()})
     for path, name in MODULES.items():
         yield _module(connection, name, path)
@@ -235,29 +236,36 @@ def _is_expected(route: Route, response: Response) -> bool:
 
 def _headers(responses: Mapping[str, Response]) -> Finding:
     missing = sorted(
-        {
-            f"{name} on {path}"
-            for path, response in responses.items()
-            for name, is_set in (
-                ("cache-control: no-store", "no-store" in response.headers.get("cache-control", "")),
-                ("x-content-type-options: nosniff", response.headers.get("x-content-type-options") == "nosniff"),
-                ("x-request-id", bool(response.headers.get("x-request-id"))),
-            )
-            if not is_set
-        }
+        {f"{name} on {path}" for path, response in responses.items() for name in missing_headers(response)}
     )
     if missing:
         return problem(
             "gateway.headers",
             f"{len(missing)} missing",
-            f"Responses lack {', '.join(missing)}. Without no-store, a cache could store tokens.",
+            f"Responses lack these headers, or change them: {', '.join(missing)}. Without no-store, a cache could "
+            "store tokens.",
             "Look for a CDN or proxy in between that removes them, or deploy again.",
         )
     return ok(
         "gateway.headers",
         "as documented",
-        "Responses are not cached (no-store), and have nosniff and a request id.",
+        "Responses are not cached, and have the headers that protect users, and a request id.",
     )
+
+
+def _compression(connection: Connection, responses: Iterable[Response]) -> Finding:
+    """Check that only files are compressed: the length of a compressed secret can reveal it (BREACH)."""
+    if any("content-encoding" in response.headers for response in responses):
+        return problem(
+            "gateway.compression",
+            "also responses",
+            "Responses that can contain a secret are compressed. Their length can then reveal it.",
+            "Look for a CDN or proxy in between that compresses responses.",
+        )
+    module = connection.request("GET", LARGE_MODULE)
+    if "content-encoding" in module.headers:
+        return ok("gateway.compression", "files only", "API Gateway compresses large files, and no secrets.")
+    return ok("gateway.compression", "none", "No response is compressed. Pages load more than necessary.")
 
 
 def _cookies(responses: Mapping[str, Response]) -> Finding:
@@ -340,19 +348,18 @@ def _listed_origin(connection: Connection, origin: str) -> Finding:
 
 
 def _unlisted_origin(connection: Connection) -> Finding:
-    preflight, response = _call_as_page(connection, UNLISTED_ORIGIN)
-    is_readable = _is_readable(preflight, UNLISTED_ORIGIN) or _is_readable(response, UNLISTED_ORIGIN)
+    preflight, response = _call_as_page(connection, ORIGIN)
+    is_readable = _is_readable(preflight, ORIGIN) or _is_readable(response, ORIGIN)
     if response.status == 403 and not is_readable:
         return ok(
             "gateway.strangers",
             "rejected",
-            f"The gateway rejects pages of an origin that is not allowed, such as {UNLISTED_ORIGIN}.",
+            f"The gateway rejects pages of an origin that is not allowed, such as {ORIGIN}.",
         )
     return problem(
         "gateway.strangers",
         in_words(response),
-        f"Pages of any origin, such as {UNLISTED_ORIGIN}, can call the gateway or read its responses. It should reject "
-        "them.",
+        f"Pages of any origin, such as {ORIGIN}, can call the gateway or read its responses. It should reject them.",
         "Look for a CDN or proxy in between that adds CORS headers or removes Origin, or deploy again.",
     )
 
