@@ -1,7 +1,7 @@
 """MiniStack with what it lacks.
 
-It lacks a guard against web pages, complete events, two condition keys, saved queries, the responses of API Gateway in a
-definition, shared layers and forks.
+It lacks a guard against web pages, complete events, two condition keys, saved queries, the responses of API Gateway in
+a definition, shared layers and forks.
 
 `LocalAws` runs this module instead of `ministack`.
 """
