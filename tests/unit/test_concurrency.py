@@ -94,9 +94,21 @@ def test_each_setting_of_a_route_is_complete() -> None:
 
 
 def test_operations_guide_has_the_concurrency_of_a_flood() -> None:
-    (rows,) = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
+    _, rows = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
     calculated = {name: [round(number, -1) for number in executions(site)] for name, site in SITES.items()}
     assert {name: [float(number.replace(",", "")) for number in numbers] for name, *numbers in rows} == calculated
+
+
+def test_operations_guide_has_what_the_throttles_admit() -> None:
+    rate, polls, files = (default(name) for name in ("ThrottleRate", "ApprovalThrottleRate", "FileThrottleRate"))
+    admitted = [
+        f"{rate} a second: 500 users in {500 // rate} seconds",
+        f"{rate} starts a second, and {polls * 5} users beside the visible page, or {polls * 15} in another tab",
+        f"{files // 6} a second, if a page loads six modules",
+        f"{rate} a second: {rate * 600:,} open pages, if access tokens live for 10 minutes",
+    ]
+    rows, _ = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
+    assert [row[1] for row in rows] == admitted
 
 
 def test_flood_leaves_most_of_a_default_account_while_the_site_responds() -> None:
