@@ -23,6 +23,7 @@ from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 from tests.support.client import ORIGINS, Gateway
 from tests.support.documented_pages import GATEWAY, SITE, STUDIO_API, documented_pages
+from tests.support.every_parameter import every_parameter
 from tests.support.proxy import Proxy
 from tests.support.secrecy import secrets_in_logs, secrets_in_tables
 from tests.support.studio_apis import StudioApi, deploy_studio_apis, host_of
@@ -168,16 +169,8 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 @pytest.fixture(scope="session")
 def other_gateway(aws: LocalAws, site: FakeSite) -> Gateway:
-    """Create a second stack in the account, without domain, example page and browser sign-in."""
-    outputs = aws.create(
-        {
-            "ShotGridSiteUrl": site.url,
-            "AllowedOrigins": ORIGINS,
-            "ServeExample": "false",
-            "BrowserSignIn": "off",
-        },
-        "other-login",
-    )
+    """Create a second stack in the account, without a domain. All its other parameters differ from their defaults."""
+    outputs = aws.create(every_parameter(aws, site.url), "other-login")
     api_id = outputs["Url"].removeprefix("https://").partition(".")[0]
     host = f"{api_id}.execute-api.localhost:{aws.port}"
     return Gateway(aws, site, outputs, host, base_path="/v1", stack="other-login")

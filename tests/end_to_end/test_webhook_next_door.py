@@ -1,8 +1,8 @@
 """A studio's webhook in the same account as the gateway keeps working, whatever happens to the gateway.
 
-The webhook has its own role, script key, API and stack, and is deployed first. Then the test deploys, updates, floods
-and deletes the gateway, on its own local AWS. tests/unit/test_template_isolation.py checks in the translated template
-what the emulator does not enforce.
+The webhook has its own role, script key, API and stack, and is deployed first. Then the test deploys, updates, floods,
+rolls back and deletes the gateway, on its own local AWS. tests/unit/test_template_isolation.py checks in the translated
+template what the emulator does not enforce.
 """
 
 from __future__ import annotations
@@ -313,7 +313,7 @@ def test_webhook_works_unchanged_while_the_gateway_is_deployed_updated_flooded_a
         api = outputs["Url"].removeprefix("https://").partition(".")[0]
         gateway = Gateway(aws, site, outputs, host=f"{api}.execute-api.localhost:{aws.port}", base_path="/v1")
         user = gateway.new_user()
-        assert gateway.caller().password(user).status == 200
+        handle = gateway.caller().signed_in(user).body["refresh_token"]
 
         with studio.undisturbed(before, "updated"):
             changes = {"SessionHours": "8", "AllowedOrigins": f"{PAGE},{OTHER_PAGE}"}
@@ -338,6 +338,12 @@ def test_webhook_works_unchanged_while_the_gateway_is_deployed_updated_flooded_a
         with studio.undisturbed(before, "two-factor switched on"):
             site.switch(two_factor=True)
             assert gateway.caller().password(user).status == 202
+
+        with studio.undisturbed(before, "rolled back"):
+            changes = {"SessionHours": "12", "AllowedOrigins": PAGE}
+            changes |= {"ReservedConcurrency": "0", "AuthorizerReservedConcurrency": "0"}
+            assert aws.update(changes) == outputs
+            assert gateway.caller().refresh(handle).status == 200
 
         key = studio.gateway_resources()["Key"]
         studio.logs_of_gateway = {studio.gateway_resources()[f"{name}Logs"] for name in FUNCTIONS}

@@ -1,7 +1,7 @@
 """MiniStack with what it lacks.
 
-It lacks a guard against web pages, complete events, two condition keys, saved queries, the responses of API Gateway in
-a definition, shared layers and forks.
+It lacks a guard against web pages, complete events, two condition keys, two resource types, the responses of API
+Gateway in a definition, shared layers and forks.
 
 `LocalAws` runs this module instead of `ministack`.
 """
@@ -12,7 +12,7 @@ import os
 
 import ministack.app as ministack
 
-from tests.local import authorizer_events, condition_keys, forks, gateway_responses, layers, saved_queries
+from tests.local import authorizer_events, condition_keys, forks, gateway_responses, layers, resource_types
 from tests.local.guard import guarded
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     del os.environ["PYTHONPATH"]  # for this module only. The functions import nothing from this folder.
     authorizer_events.complete()
     condition_keys.add()
-    saved_queries.add()
+    resource_types.add()
     gateway_responses.add()
     layers.share()
     forks.use()

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import pytest
+from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 
 from tests.local.stack import ROOT
 from tests.support.docs import blocks
@@ -82,6 +83,19 @@ def test_api_denies_callers_outside_of_the_allowed_networks() -> None:
             {"Effect": "Deny", **everything, "Condition": {"NotIpAddress": {"aws:SourceIp": NETWORKS}}},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("address", "decision"),
+    [("203.0.113.9", "Allow"), ("2001:db8::9", "Allow"), ("198.51.100.1", "Deny"), ("2001:db9::1", "Deny")],
+)
+def test_policy_of_the_api_decides_by_the_address_of_the_caller(address: str, decision: str) -> None:
+    (api,) = of_type("ApiGateway::RestApi", AllowedNetworks=",".join(NETWORKS)).values()
+    resource = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/v1/POST/auth/otp"
+    # API Gateway completes a resource that begins with `execute-api:/`.
+    policy = json.dumps(api["Policy"]).replace("execute-api:/", resource.partition("v1/")[0])
+    call = EvalContext("*", "Anonymous", "", "execute-api:Invoke", resource, "us-east-1", source_ip=address)
+    assert evaluate_resource_policy(policy, call).decision == decision
 
 
 def test_api_without_allowed_networks_removes_an_earlier_policy() -> None:
