@@ -30,7 +30,9 @@ FAST_SECONDS = 0.02  # a preflight or a file
 # The response time of the site in each row of the table. Seconds.
 SITES = {"0.3 s": 0.3, "3 s": 3, "never": math.inf}
 
-DEFAULT_QUOTA = 1000  # executions at once in an account, by default
+# Quotas of Lambda: executions at once in an account by default, and how many of them functions cannot reserve.
+DEFAULT_QUOTA = 1000
+UNRESERVED = 100
 
 
 def default(parameter: str) -> int:
@@ -109,6 +111,17 @@ def test_operations_guide_has_what_the_throttles_admit() -> None:
     ]
     rows, _ = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
     assert [row[1] for row in rows] == admitted
+
+
+def test_operations_guide_has_the_quota_that_reservations_need() -> None:
+    text = section(ROOT / "docs" / "operations.md", "Concurrency")
+    reserved = 25 * len(FUNCTIONS)
+    assert "`ReservedConcurrency=25` and `AuthorizerReservedConcurrency=25`" in text
+    assert f"these {reserved}" in text
+    assert f"at least {reserved + UNRESERVED}" in text
+    assert f"each of the {len(FUNCTIONS) - 1} functions besides the authorizer" in (
+        section(ROOT / "docs" / "operations.md", "Parameters")
+    )
 
 
 def test_flood_leaves_most_of_a_default_account_while_the_site_responds() -> None:
