@@ -301,9 +301,11 @@ def build() -> None:
         inputs = _build_inputs()  # before the build: a file can change while it runs
         if _is_built(inputs):  # by another process, in between
             return
-        # The build of a layer runs pip. Use the pip beside `sam`: the Python of this machine can be without one.
+        # The build of a layer runs make, and make runs pip. Use the pip beside `sam`: the Python of this machine, and
+        # the one of `make run PYTHON=…`, can be without one.
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "PYTHON")}
         path = f"{Path(sam()).parent}{os.pathsep}{os.environ['PATH']}"
-        _run([sam(), "build"], dict(os.environ) | {"SAM_CLI_TELEMETRY": "0", "PATH": path})
+        _run([sam(), "build"], environment | {"SAM_CLI_TELEMETRY": "0", "PATH": path})
         _BUILD_RECORD.write_text(json.dumps([inputs, _BUILT_TEMPLATE.stat().st_mtime_ns]))
 
 

@@ -24,7 +24,7 @@ def published_version(parameters: dict[str, str], layers: str = "s3://bucket/lay
         resources[name]["Properties"] |= {"ContentUri": layers, "PublishLambdaVersion": True}
     translated = translate_source({**source, "Resources": resources, "Outputs": {}}, parameters)["Resources"]
     (version,) = (name for name, resource in translated.items() if resource["Type"] == "AWS::Lambda::Version")
-    return version
+    return str(version)
 
 
 def test_sam_publishes_no_version_if_only_a_parameter_changes() -> None:
