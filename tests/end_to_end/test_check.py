@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from shotgrid_login import __version__
 from shotgrid_login_ops.check import connection
 from tests.site.fake_site import Account, FakeSite
 from tests.support.check import (
@@ -249,7 +250,7 @@ def test_correct_gateway_has_no_problem_and_keeps_its_state(gateway: Gateway) ->
     assert {line["status"] for line in found.values()} == {"OK"}
     assert found.keys() == {
         *(f"gateway.{name}" for name in ("no-route", "no-route-bearer", "no-bearer", "invalid-bearer", "origin-case")),
-        "gateway.compression",
+        *("gateway.compression", "gateway.version"),
         *(f"gateway.{name}" for name in ("reachable", "tls", "password", "otp", "refresh", "logout", "session")),
         *(f"gateway.{name}" for name in ("browser", "approval", "methods")),
         *(f"gateway.{name}" for name in ("token-endpoint", "headers", "cookies", "module", "element")),
@@ -257,6 +258,7 @@ def test_correct_gateway_has_no_problem_and_keeps_its_state(gateway: Gateway) ->
         *(f"gateway.{name}" for name in ("strangers", "site")),
     }
     assert found["gateway.site"]["value"] == gateway.site.url
+    assert found["gateway.version"]["value"] == __version__
     assert gateway.state.all() == rows
     assert dict(gateway.site.requests) == received
 

@@ -115,6 +115,11 @@ class Checked:
     def lines(self) -> dict[str, dict[str, Any]]:
         return {line["name"]: line for line in json.loads(self.out)["findings"]}
 
+    @property
+    def simulated(self) -> set[str]:
+        """The actions that IAM has simulated."""
+        return {name for call in self.aws.parameters("iam.SimulatePrincipalPolicy") for name in call["ActionNames"]}
+
     def problem(self, name: str) -> dict[str, Any]:
         """Return a line that is the only problem, with sentences and a next step."""
         broken = [line["name"] for line in self.lines.values() if line["status"] == "PROBLEM"]
@@ -360,11 +365,16 @@ def test_simulation_is_for_the_role_of_a_session_and_for_resources_with_the_stac
     ],
 )
 def test_permission_is_needed_only_with_its_parameter(parameters: tuple[str, ...], action: str) -> None:
-    def actions(checked: Checked) -> set[str]:
-        return {name for call in checked.aws.parameters("iam.SimulatePrincipalPolicy") for name in call["ActionNames"]}
+    assert action not in check({}).simulated
+    assert action in check({}, *parameters).simulated
 
-    assert action not in actions(check({}))
-    assert action in actions(check({}, *parameters))
+
+def test_permission_to_create_the_bucket_for_code_is_needed_once() -> None:
+    assert "s3:CreateBucket" in check({}).simulated
+    exists = stacks(aws_sam_cli_managed_default=stack("CREATE_COMPLETE", []))
+    checked = check({"cloudformation.DescribeStacks": exists})
+    assert "s3:CreateBucket" not in checked.simulated
+    assert "s3:PutObject" in checked.simulated
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from shotgrid_login_ops.check.connection import Connection
+from shotgrid_login import __version__
+from shotgrid_login_ops.check import gateway_check
+from shotgrid_login_ops.check.connection import Connection, Response
 from shotgrid_login_ops.check.findings import Finding, Status
 from shotgrid_login_ops.check.gateway_responses import HEADERS, ORIGIN, check_own_responses
 from tests.support.replay import Replay, http, replaying
@@ -107,3 +109,16 @@ def test_response_that_is_not_as_documented(name: str, reply: bytes, status: Sta
     assert found[name].status is status
     assert {other for other, finding in found.items() if finding.status is not OK} == {name}
     assert bool(found[name].next_step) == (status is PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "text"),
+    [(__version__, OK, "the version of this command"), ("0.0.1", OK, __version__), (None, UNKNOWN, "does not show")],
+)
+def test_version_of_the_gateway_is_compared_with_that_of_the_command(
+    version: str | None, status: Status, text: str
+) -> None:
+    headers = {} if version is None else {"x-gateway-version": version}
+    finding = gateway_check.compare_version(Response(400, headers, b""))
+    assert (finding.status, finding.value) == (status, version)
+    assert text in finding.meaning

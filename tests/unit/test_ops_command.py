@@ -8,6 +8,7 @@ import io
 import json
 import re
 import secrets
+from typing import Any
 
 import pytest
 from botocore import exceptions
@@ -75,21 +76,11 @@ def operator(aws: LocalAws, outputs: dict[str, str]) -> Operator:
     return Operator(aws)
 
 
-class Iam:
-    """An operator whose only permissions are those of the documented policy."""
+class User:
+    """An operator whose only permissions are those of one policy."""
 
-    def __init__(self, aws: LocalAws, outputs: dict[str, str]) -> None:
-        (documented,) = (block.text for block in blocks("json") if "FindTheStack" in block.text)
-        for name, value in {
-            "HASH_KEY_ARN": outputs["HashKeyArn"],
-            "STATE_TABLE": outputs["StateTable"],
-            "BEARERS_TABLE": outputs["BearersTable"],
-            "ACCOUNT": "000000000000",
-            "REGION": REGION,
-            "STACK": STACK,
-        }.items():
-            documented = documented.replace(name, value)
-        self.policy = json.loads(documented)
+    def __init__(self, aws: LocalAws, policy: dict[str, Any]) -> None:
+        self.policy = policy
         self._iam, self._name = aws.client("iam"), f"operator-{secrets.token_hex(4)}"
         self._iam.create_user(UserName=self._name)
         key = self._iam.create_access_key(UserName=self._name)["AccessKey"]
@@ -102,10 +93,27 @@ class Iam:
 
     def allow(self, *, without: str = "") -> None:
         """Set the policy, without one of its statements."""
-        statements = [statement for statement in self.policy["Statement"] if statement["Sid"] != without]
+        statements = [one for one in self.policy["Statement"] if not without or one["Sid"] != without]
         assert len(statements) == len(self.policy["Statement"]) - bool(without)
         document = json.dumps({**self.policy, "Statement": statements})
         self._iam.put_user_policy(UserName=self._name, PolicyName="documented", PolicyDocument=document)
+
+
+class Iam(User):
+    """An operator whose only permissions are those of the documented policy for a deployed stack."""
+
+    def __init__(self, aws: LocalAws, outputs: dict[str, str]) -> None:
+        (documented,) = (block.text for block in blocks("json") if "FindTheStack" in block.text)
+        for name, value in {
+            "HASH_KEY_ARN": outputs["HashKeyArn"],
+            "STATE_TABLE": outputs["StateTable"],
+            "BEARERS_TABLE": outputs["BearersTable"],
+            "ACCOUNT": "000000000000",
+            "REGION": REGION,
+            "STACK": STACK,
+        }.items():
+            documented = documented.replace(name, value)
+        super().__init__(aws, json.loads(documented))
 
 
 @pytest.fixture
@@ -183,6 +191,28 @@ def test_hashes_are_those_of_the_stacks_functions(aws: LocalAws, operator: Opera
     assert run(operator, "user-hash", "A_Login ").out == f"{hashes.user('a_login')}\n"
     assert run(operator, *NETWORK_HASH).out == f"{hashes.network('203.0.113.7')}\n"
     assert run(operator, "network-hash", "2001:db8::1").out == f"{hashes.network('2001:db8::2')}\n"
+
+
+# ---- the check of an account -------------------------------------------------------------------------------
+
+
+def test_documented_permissions_are_enough_to_check_an_account(aws: LocalAws) -> None:
+    (documented,) = (block.text for block in blocks("json") if "iam:SimulatePrincipalPolicy" in block.text)
+    ran = User(aws, json.loads(documented)).operator.run(
+        "check", "--aws", "--json", "--parameter-overrides", "DomainName=login.studio.com", "AccessLog=on"
+    )
+    lines = {line["name"]: line for line in json.loads(ran.out)["findings"]}
+    problems = {name for name, line in lines.items() if line["status"] != "OK"}
+    assert (ran.code, problems) == (1, {"aws.permissions", "aws.certificate", "aws.access-log"})
+    # This user may check, and not deploy. Local AWS simulates the user's policies.
+    assert "dynamodb:CreateTable" in lines["aws.permissions"]["meaning"]
+    assert "dynamodb:ListTables" not in lines["aws.permissions"]["meaning"]
+
+
+def test_root_user_of_an_empty_account_can_deploy(aws: LocalAws) -> None:
+    ran = Operator(aws).run("check", "--aws", "--json")
+    assert ran.code == 0
+    assert {line["status"] for line in json.loads(ran.out)["findings"]} == {"OK"}
 
 
 # ---- AWS ---------------------------------------------------------------------------------------------------

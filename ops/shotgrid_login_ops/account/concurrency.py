@@ -28,8 +28,8 @@ def check(deployment: Deployment) -> Finding:
         return problem(
             "aws.concurrency",
             value,
-            f"The functions would reserve {wanted}, and {left} would stay unreserved. AWS requires {UNRESERVED}. The "
-            "deployment would be rolled back.",
+            f"The functions would reserve {wanted}. AWS requires that {UNRESERVED} stay unreserved, so the quota must "
+            f"be at least {quota + UNRESERVED - left}. The deployment would be rolled back.",
             "Deploy with ReservedConcurrency=0 and AuthorizerReservedConcurrency=0, or request a higher quota. AWS can "
             "take days to grant it.",
             _request(max(USUAL_QUOTA, quota + UNRESERVED - left), deployment.region),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from shotgrid_login_ops.account import region
-from shotgrid_login_ops.account.deployment import Deployment, Parameters
+from shotgrid_login_ops.account import region, stack_state
+from shotgrid_login_ops.account.deployment import Deployment
 from shotgrid_login_ops.check.findings import Finding, ok, problem, unknown
 from shotgrid_login_ops.stack.failures import is_denied
 
@@ -93,9 +93,17 @@ RESOURCE_TYPES: Mapping[str, Mapping[str, str]] = {
 # What `sam deploy` itself calls, besides CloudFormation in the name of the caller.
 _SAM: Mapping[str, str] = {
     "arn:{p}:cloudformation:{r}:{a}:stack/{s}/1": "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet "
-    "cloudformation:ExecuteChangeSet cloudformation:DescribeStacks cloudformation:DescribeStackEvents",
+    "cloudformation:ExecuteChangeSet cloudformation:DescribeStacks cloudformation:DescribeStackEvents "
+    "cloudformation:GetTemplateSummary",
     "arn:{p}:cloudformation:{r}:aws:transform/Serverless-2016-10-31": "cloudformation:CreateChangeSet",
     "arn:{p}:s3:::aws-sam-cli-managed-default-samclisourcebucket-1/{s}/1": "s3:GetObject s3:PutObject",
+}
+# And before its first deployment in an account and region (samcli.lib.bootstrap.bootstrap).
+_SAM_BUCKET: Mapping[str, str] = {
+    "arn:{p}:cloudformation:{r}:{a}:stack/aws-sam-cli-managed-default/1": "cloudformation:CreateChangeSet "
+    "cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet cloudformation:DescribeStacks",
+    "arn:{p}:s3:::aws-sam-cli-managed-default-samclisourcebucket-1": "s3:CreateBucket s3:PutBucketPolicy "
+    "s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning s3:PutEncryptionConfiguration",
 }
 
 
@@ -135,8 +143,9 @@ def check(deployment: Deployment) -> Finding:
     return ok("aws.permissions", "allowed", "IAM would allow what sam deploy does, and also the deletion of the stack.")
 
 
-def wanted(parameters: Parameters) -> Iterator[Mapping[str, str]]:
+def _wanted(deployment: Deployment) -> Iterator[Mapping[str, str]]:
     """Yield the permissions that a deployment needs: for each resource, the names of actions."""
+    parameters = deployment.parameters
     optional = {
         "AWS::ApiGateway::DomainName": parameters.domain_name,
         "AWS::ApiGateway::BasePathMapping": parameters.domain_name,
@@ -144,6 +153,8 @@ def wanted(parameters: Parameters) -> Iterator[Mapping[str, str]]:
         "AWS::CloudWatch::Alarm": parameters.alarm_topic_arn,
     }
     yield _SAM
+    if stack_state.read(deployment.client("cloudformation"), stack_state.SAM_STACK) is None:
+        yield _SAM_BUCKET
     yield from (grants for resource_type, grants in RESOURCE_TYPES.items() if optional.get(resource_type, "always"))
     if parameters.concurrency:
         yield {_FUNCTION: "lambda:PutFunctionConcurrency lambda:DeleteFunctionConcurrency"}
@@ -154,7 +165,7 @@ def wanted(parameters: Parameters) -> Iterator[Mapping[str, str]]:
 def _simulate(deployment: Deployment, source: str) -> Iterable[_Denied]:
     iam = deployment.client("iam")
     actions: dict[str, set[str]] = {}
-    for grants in wanted(deployment.parameters):
+    for grants in _wanted(deployment):
         for resource, words in grants.items():
             arn = resource.format(
                 p=deployment.partition,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from shotgrid_login import __version__
 from shotgrid_login.sign_in_methods import Browser
 from shotgrid_login_ops.check.connection import Connection, NoResponse, Response
 from shotgrid_login_ops.check.findings import Finding, ok, printable, problem, unknown
@@ -102,6 +103,7 @@ def _findings(
         return
     yield ok("gateway.reachable", "responds", "This is a gateway of this project.")
     yield connection.tls("gateway")
+    yield compare_version(first)
     responses = {PASSWORD: first} | {route: _send(connection, route) for route in ROUTES if route != PASSWORD}
     for route, response in responses.items():
         yield _route(route, response)
@@ -174,6 +176,20 @@ def _not_a_gateway(response: Response) -> Finding:
         f"status {response.status}",
         "The host responds, but not as this gateway.",
         "Set --gateway to the stack's output Url, with the stage if it has one (…/v1), or to the custom domain's root.",
+    )
+
+
+def compare_version(response: Response) -> Finding:
+    """Compare the version of the gateway with that of this command."""
+    version = response.headers.get("x-gateway-version")
+    if version is None:
+        return unknown("gateway.version", None, "The response does not show the version of the gateway.", DEPLOY_AGAIN)
+    if version == __version__:
+        return ok("gateway.version", printable(version), "The gateway has the version of this command.")
+    return ok(
+        "gateway.version",
+        printable(version),
+        f"This command has version {__version__}. Other lines can differ because of that.",
     )
 
 
