@@ -11,7 +11,7 @@ sign_in = gateway.browser_sign_in()
 sessions = gateway.sessions()
 
 
-@http.endpoint("POST", configuration.allowed_origins)
+@http.endpoint("POST", configuration.allowed_origins, warm_up=sign_in.warm_up)
 def handler(request: http.Request) -> http.Response:
     """Accept `challenge`, and optionally `transport` and the `refresh_token` of the session to replace.
 

@@ -19,7 +19,7 @@ configuration = gateway.configuration()
 sign_in = gateway.browser_sign_in()
 
 
-@http.endpoint("POST", configuration.allowed_origins)
+@http.endpoint("POST", configuration.allowed_origins, warm_up=sign_in.warm_up)
 def handler(request: http.Request) -> http.Response:
     """Accept `transport`, optionally. With cookie transport, only this browser can finish the sign-in."""
     request.require_page()

@@ -10,7 +10,7 @@ sign_in = gateway.sign_in()
 sessions = gateway.sessions()
 
 
-@http.endpoint("POST", configuration.allowed_origins)
+@http.endpoint("POST", configuration.allowed_origins, warm_up=sign_in.warm_up)
 def handler(request: http.Request) -> http.Response:
     """Accept `challenge`, `code`, and optionally `transport` and the `refresh_token` of the session to replace."""
     fields = request.fields(required=CHALLENGE_AND_CODE, optional=transport.SIGN_IN_FIELDS)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.site.fake_site import Account
-from tests.support.browser import Monitor, SharedContext
+from tests.support.browser import Monitor, SharedContext, posted
 from tests.support.client import BROWSER_COOKIE, COOKIE, Gateway, until
 from tests.support.pages import (
     Form,
@@ -253,7 +253,7 @@ def test_blocked_tab_is_replaced_by_a_link(
 ) -> None:
     page = context.new_page()
     page.add_init_script(PRESS_WITHOUT_THE_USER)
-    with page.expect_response("**/auth/browser"):
+    with page.expect_response(posted("/auth/browser")):
         page.goto(f"http://{SAME_SITE}:{pages_port}/projects")
     # Not earlier: Playwright's own scripts count as actions of the user.
     form = Form(page, gateway)
@@ -277,7 +277,7 @@ def test_dashboard_signs_in_after_the_tab_was_closed_early(page: Page, account: 
     form = open_form(page, gateway, f"http://{gateway.host}/", "browser")
     request, tab = form.start_in_browser()
     tab.close()
-    with page.expect_response("**/auth/approval"):
+    with page.expect_response(posted("/auth/approval")):
         form.come_back()
     assert form.wait_for_state("waiting", "browser") == "waiting"
     gateway.site.approve(request.id, account)
@@ -329,7 +329,7 @@ def test_page_polls_less_while_hidden_and_stops_when_the_time_is_over(form: Form
         """Let time pass in steps of a second until the page polls."""
         polls = len(monitor.requests_to("/auth/approval"))
         seconds = 0
-        with page.expect_response("**/auth/approval"):
+        with page.expect_response(posted("/auth/approval")):
             while len(monitor.requests_to("/auth/approval")) == polls:
                 page.clock.run_for(1_000)
                 seconds += 1
@@ -396,7 +396,7 @@ def test_session_of_a_poll_that_is_on_its_way_is_ended_by_cancel(
     assert gateway.site.held.acquire(timeout=30)
     form.cancel_button.click()
     form.wait_for_state("browser")
-    with page.expect_response("**/auth/logout"):
+    with page.expect_response(posted("/auth/logout")):
         gateway.site.release()
     assert request.hand_outs == 1
     assert COOKIE not in [cookie["name"] for cookie in page.context.cookies()]
@@ -413,7 +413,7 @@ def test_sign_in_in_another_tab_during_the_start_ends_the_wait(
     request = held_request()
     other.sign_in_with_browser(account)
     form.expect_signed_in(account)
-    with page.expect_response("**/auth/browser"):
+    with page.expect_response(posted("/auth/browser")):
         request.continue_()
     opened.value.wait_for_url(f"{gateway.site.url}/**")
     opened.value.close()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.site.fake_site import Account
-from tests.support.browser import Monitor
+from tests.support.browser import Monitor, posted
 from tests.support.client import Gateway
 from tests.support.documented_pages import GATEWAY, documented_pages
 from tests.support.pages import Form, expire_tokens, open_form, read_site, wait_for_text
@@ -95,7 +95,7 @@ def test_existing_page_with_one_changed_url_signs_in_with_a_code(
     page.goto(f"http://{OTHER_SITE}:{pages_port}/moved")
     _expect_code_required(page, monitor, user)
     page.locator("input[name=auth_token]").fill(gateway.site.code(user.login))
-    with page.expect_response("**/auth/access_token") as signed_in:
+    with page.expect_response(posted("/auth/access_token")) as signed_in:
         _submit_own_form(page, user)
     gateway.secrets |= {signed_in.value.json()["refresh_token"], signed_in.value.json()["access_token"]}
     wait_for_text(page.locator("output"), gateway.site.show.projects[0].name)
@@ -110,7 +110,7 @@ def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blo
     user = gateway.new_user(two_factor=False)
     form.get_by_label("User name").fill(user.login)
     form.get_by_label("Password").fill(user.password)
-    with page.expect_response("**/auth/password") as signed_in:
+    with page.expect_response(posted("/auth/password")) as signed_in:
         form.get_by_role("button", name="Sign in", exact=True).click()
     handle = signed_in.value.json()["refresh_token"]
     gateway.secrets.add(handle)
@@ -137,7 +137,7 @@ def test_plain_page_in_a_frame_of_another_site_gets_a_token(page: Page, gateway:
     page.once("dialog", lambda dialog: dialog.accept(gateway.site.code(user.login)))
     frame.locator("input").first.fill(user.login)
     frame.locator("input[type=password]").fill(user.password)
-    with page.expect_response("**/auth/otp") as signed_in:
+    with page.expect_response(posted("/auth/otp")) as signed_in:
         frame.get_by_role("button").click()
     gateway.secrets.add(signed_in.value.json()["refresh_token"])
     assert "set-cookie" not in signed_in.value.all_headers()
@@ -185,7 +185,7 @@ def _expect_code_required(page: Page, monitor: Monitor, user: Account) -> None:
     monitor.expect_status(400, "/api/v1/auth/access_token")
     monitor.expect_status(401, "/api/v1/entity/projects")
     monitor.expect("uncaught: Cannot read properties of undefined")
-    with page.expect_event("pageerror"), page.expect_response("**/auth/access_token") as rejected:
+    with page.expect_event("pageerror"), page.expect_response(posted("/auth/access_token")) as rejected:
         _submit_own_form(page, user)
     assert rejected.value.json()["errors"][0]["code"] == 106
 

@@ -1,10 +1,15 @@
-"""Pages whose requests have the headers of a tracing library, which the browser asks the gateway about first."""
+"""Preflights: for the headers of a tracing library, and before a user needs their result."""
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from typing import Any
+from urllib.parse import urlsplit
 
+from playwright.sync_api import BrowserContext, Page
+
+from tests.support.browser import Monitor
 from tests.support.client import Gateway
+from tests.support.pages import open_form
 
 CALL = """
 async ([url, method, body]) => (await fetch(url, {
@@ -25,3 +30,35 @@ def test_page_with_a_tracing_library_can_call_the_gateway(page: Page, gateway: G
         ("/auth/methods", "GET", None, 200),
     ):
         assert page.evaluate(CALL, [f"http://{gateway.host}{path}", method, body]) == status, path
+
+
+def test_form_starts_both_functions_and_its_requests_then_need_no_preflight(
+    own_context: BrowserContext, page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+) -> None:
+    preflights: list[tuple[str, str]] = []
+
+    def note(sent: dict[str, Any]) -> None:
+        if sent["request"]["method"] == "OPTIONS":
+            method = sent["request"]["headers"]["Access-Control-Request-Method"]
+            preflights.append((method, urlsplit(sent["request"]["url"]).path))
+
+    session = own_context.new_cdp_session(page)
+    session.on("Network.requestWillBeSent", note)
+    session.send("Network.enable")
+    form = open_form(page, gateway, f"http://pages.login.localhost:{pages_port}/projects", "password")
+    form.username.focus()
+    form.password.focus()
+    first, second = monitor.warm_ups()
+    assert [urlsplit(one.url).path for one in (first, second)] == ["/auth/password", "/auth/otp"]
+    for warm_up in (first, second):
+        response = warm_up.response()
+        assert response is not None
+        assert response.status == 204
+    user = gateway.new_user(two_factor=True)
+    form.sign_in(user)
+    expected = [("POST", "/auth/refresh"), ("GET", "/auth/password"), ("GET", "/auth/otp")]
+    assert [one for one in preflights if one[1].startswith("/auth/")] == expected
+    page.goto(page.url)
+    form.expect_signed_in(user)
+    assert len(monitor.requests_to("/auth/refresh")) == 2
+    assert preflights.count(("POST", "/auth/refresh")) == 1

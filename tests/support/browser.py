@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, ViewportSize, WebError, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    ViewportSize,
+    WebError,
+    expect,
+)
 
 from tests.site.launcher import PAGE_PATH
 from tests.site.pages import LOGIN_PATH
@@ -35,6 +46,9 @@ FLAGS = [
 
 # Playwright turns the popup blocker off with this flag. The tests leave it on, as users do.
 NO_POPUP_BLOCKER = "--disable-popup-blocking"
+
+# With GET, these routes only start their function.
+WARM_UPS = ("/auth/password", "/auth/otp", "/auth/browser", "/auth/approval")
 
 # Paths of the site's pages whose URLs contain the secret id of an approval request.
 APPROVAL_PATHS = (f"{PAGE_PATH}/", LOGIN_PATH)
@@ -103,6 +117,16 @@ class SharedContext:
         self._context = context
 
 
+def is_warm_up(request: Request) -> bool:
+    """Whether a request only starts a function before it is needed."""
+    return request.method == "GET" and urlsplit(request.url).path in WARM_UPS
+
+
+def posted(path: str) -> Callable[[Response], bool]:
+    """Return a condition for `Page.expect_response`: a response to a POST to a URL that ends so."""
+    return lambda response: response.request.method == "POST" and response.url.endswith(path)
+
+
 class Monitor:
     """Records the requests and the errors of all pages in a browser context, and checks them for secrets."""
 
@@ -138,8 +162,12 @@ class Monitor:
         self._tolerated.append("net::ERR_(EMPTY_RESPONSE|CONNECTION_RESET|CONNECTION_CLOSED|SOCKET_NOT_CONNECTED)")
 
     def requests_to(self, path: str) -> list[Request]:
-        """Return the requests to a path, without preflights, which the browser does not report."""
-        return [request for request in self.requests if urlsplit(request.url).path == path]
+        """Return the requests to a path, without warm-ups and preflights. The browser does not report the latter."""
+        return [one for one in self.requests if urlsplit(one.url).path == path and not is_warm_up(one)]
+
+    def warm_ups(self) -> list[Request]:
+        """Return the requests that only start a function."""
+        return [request for request in self.requests if is_warm_up(request)]
 
     def check(self) -> None:
         """Fail on unexpected errors, and on secrets in the wrong place."""

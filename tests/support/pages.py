@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Frame, Locator, Page, Route, Vie
 from tests.local.stack import DOMAIN, ROOT
 from tests.site.fake_site import Account
 from tests.site.launcher import ApprovalRequest
-from tests.support.browser import DESKTOP, PHONE
+from tests.support.browser import DESKTOP, PHONE, is_warm_up, posted
 from tests.support.client import COOKIE, PAGE, Gateway, expire_access_token, until
 
 # `npm ci` installs axe-core, chart.js and the TypeScript compiler here.
@@ -97,7 +97,7 @@ class Form:
 
     def start_in_browser(self, button: Locator | None = None) -> tuple[ApprovalRequest, Page]:
         """Press the button, and wait for the approval page. Returns the approval request and the new tab."""
-        with self.page.context.expect_page() as opened, self.page.expect_response("**/auth/browser") as started:
+        with self.page.context.expect_page() as opened, self.page.expect_response(posted("/auth/browser")) as started:
             (button or self.browser_button).click()
         tab = opened.value
         body = started.value.json()
@@ -203,7 +203,7 @@ def hold(page: Page, url: str, times: int | None = None) -> Callable[[], Route]:
     the page shows what it does meanwhile.
     """
     held: list[Route] = []
-    page.route(url, lambda route: held.append(route), times=times)
+    page.route(url, lambda route: route.continue_() if is_warm_up(route.request) else held.append(route), times=times)
 
     def first() -> Route:
         until(lambda: page.evaluate("true") and held)

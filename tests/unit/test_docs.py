@@ -102,13 +102,17 @@ def test_contributing_lists_every_make_target() -> None:
 # Sites have their token endpoint at two paths, and so has the gateway. The documents describe the first one.
 SECOND_PATHS = {"POST /api/v1.1/auth/access_token": "POST /api/v1/auth/access_token"}
 
+# The common rules of the HTTP contract describe them together.
+WARM_UPS = {f"/auth/{name}" for name in ("password", "otp", "browser", "approval")}
+
 
 def routes() -> dict[str, str]:
     """Return the code of each route in the template: `{"POST /auth/otp": "functions/otp"}`.
 
-    Preflights and `SECOND_PATHS` are left out.
+    Preflights, `SECOND_PATHS` and `WARM_UPS` are left out.
     """
     found = all_routes()
+    assert all(found.pop(f"GET {path}") == found[f"POST {path}"] for path in WARM_UPS)
     assert all(found.pop(second) == found[first] for second, first in SECOND_PATHS.items())
     return found
 
@@ -134,6 +138,11 @@ def test_readme_lists_every_route_with_its_code() -> None:
         "GET /example/{file+}",
     }
     assert documented == {route: code for route, code in expected.items() if code != pages}
+
+
+def test_contract_describes_the_routes_that_can_be_warmed_up() -> None:
+    (rule,) = re.findall(r"^- \*\*Warming up\*\*: (.*?\.)", section(HTTP, "Common rules"), re.DOTALL | re.MULTILINE)
+    assert set(code_spans(rule)) - {"GET"} == WARM_UPS
 
 
 def test_contract_describes_every_route() -> None:

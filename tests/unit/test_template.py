@@ -131,14 +131,18 @@ def test_only_the_session_route_requires_a_bearer() -> None:
         for method, operation in methods.items()
     }
     assert routes == {
+        "GET /auth/password": None,
         "POST /auth/password": None,
         "OPTIONS /auth/password": None,
+        "GET /auth/otp": None,
         "POST /auth/otp": None,
         "OPTIONS /auth/otp": None,
         "GET /auth/methods": None,
         "OPTIONS /auth/methods": None,
+        "GET /auth/browser": None,
         "POST /auth/browser": None,
         "OPTIONS /auth/browser": None,
+        "GET /auth/approval": None,
         "POST /auth/approval": None,
         "OPTIONS /auth/approval": None,
         "POST /auth/refresh": None,

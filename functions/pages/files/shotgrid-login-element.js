@@ -172,6 +172,8 @@ export class ShotGridLoginElement extends HTMLElement {
       ...[this.#heading, this.#notice, this.#problem, this.#status, this.#announcement, this.#browserStep],
       ...[this.#waitingStep, this.#form, this.#retryButton, this.#signInAgainButton, this.#user],
     );
+    // The page may have been open for long when the user comes.
+    for (const type of ["pointerenter", "focusin"]) card.addEventListener(type, () => this.#warmUp());
     const root = this.attachShadow({ mode: "open" });
     addStyle(root);
     root.append(card, this.#content);
@@ -451,6 +453,13 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#renderMethods(state);
     if (state === "waiting") this.#renderWaiting();
     this.#renderTimes();
+    this.#warmUp();
+  }
+
+  /** Starts the gateway's functions for the way to sign in that is shown. */
+  #warmUp() {
+    const state = this.#currentState();
+    if (state === "browser" || state === "password") login.warmUp(state);
   }
 
   /** Adapts the texts and the links to what the site supports. */

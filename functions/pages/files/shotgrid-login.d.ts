@@ -78,6 +78,8 @@ export declare class ShotGridLogin extends EventTarget {
      * @throws {LoginError}
      */
     signIn(/** @type {string} */ username: string, /** @type {string} */ password: string): Promise<Challenge | null>;
+    /** Makes a sign-in faster: starts the gateway's functions. Call it when you show a form. */
+    warmUp(/** @type {"password" | "browser"} */ way?: "password" | "browser"): void;
     /** Stops looking for a session that cannot be restored now, so that the user can sign in. A sign-in ends that session. */
     signInAgain(): void;
     /** Calls back with the user: now, if one is signed in, and whenever another one signs in. */

@@ -152,6 +152,11 @@ export class ShotGridLogin extends EventTarget {
     return this.#run("password", "signIn", { username, password });
   }
 
+  /** Makes a sign-in faster: starts the gateway's functions. Call it when you show a form. */
+  warmUp(/** @type {"password" | "browser"} */ way = "password") {
+    this.#run("warm-up", "warmUp", way).catch(() => {});
+  }
+
   /** Stops looking for a session that cannot be restored now, so that the user can sign in. A sign-in ends that session. */
   signInAgain() {
     if (this.#session) return;
@@ -470,7 +475,6 @@ export class ShotGridLogin extends EventTarget {
       headers: { "content-type": "application/json" },
       body: JSON.stringify(fields),
       credentials,
-      cache: "no-store",
       redirect: "error",
       signal: timeout(TIMEOUT),
     });

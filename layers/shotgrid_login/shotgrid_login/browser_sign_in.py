@@ -91,6 +91,10 @@ class BrowserSignIn:
         self._offers_it = offers_it
         self._seconds = seconds
 
+    def warm_up(self) -> None:
+        """Connect to AWS before a user needs it: uncount a start from no network, which changes nothing."""
+        self._failed_attempts.uncount_start(Start.of(self._hashes.network(""), ""))
+
     def start(
         self,
         settings: StartSettings,

@@ -47,6 +47,9 @@ _SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
+# The outcome of a request that has only started its function. It has no log line and no metric.
+_WARMED_UP = "warmed_up"
+
 _FIELD_NAME = re.compile(r"[A-Za-z_]{1,40}")
 
 # The fields that a route accepts: the longest value in characters, by name.
@@ -273,17 +276,29 @@ def problem(request: Request, error: LoginError) -> Response:
 
 
 def endpoint(
-    method: str, allowed_origins: frozenset[str], error_response: ErrorResponse = problem
+    method: str,
+    allowed_origins: frozenset[str],
+    error_response: ErrorResponse = problem,
+    warm_up: Callable[[], None] | None = None,
 ) -> Callable[[Handler], LambdaHandler]:
     """Make a Lambda handler for one method of one route.
 
     The Lambda handler also responds to preflights, turns every exception into a documented error response, and writes
     one log line and one metric for each request.
+
+    With `warm_up`, a page can call the route with GET before a user needs it. That starts the function and calls
+    `warm_up`, and is neither logged nor counted.
     """
 
     def decorate(handler: Handler) -> LambdaHandler:
+        def handle(request: Request) -> Response:
+            if warm_up is None or request.method != "GET":
+                return handler(request)
+            warm_up()
+            return Response(204, _WARMED_UP)
+
         return _lambda_handler(
-            lambda request: _checked(request, method, allowed_origins, handler), allowed_origins, error_response
+            lambda request: _checked(request, method, allowed_origins, handle), allowed_origins, error_response
         )
 
     return decorate
@@ -304,7 +319,7 @@ def _lambda_handler(handler: Handler, allowed_origins: frozenset[str], error_res
             response = handler(request)
         except Exception as error:  # noqa: BLE001 - the last place that can return a response that pages can read
             response = error_response(request, _documented(error))
-        if request.method != "OPTIONS":
+        if request.method != "OPTIONS" and response.outcome != _WARMED_UP:
             log.record_response(request.route, response.status, response.outcome)
         return _proxy_response(request, response, allowed_origins)
 
@@ -332,7 +347,7 @@ def _checked(request: Request, method: str, allowed_origins: frozenset[str], han
         )
     if request.has_query:
         raise InvalidRequest("Query strings are not allowed; never put credentials in a URL.")
-    if request.has_session_cookie and request.origin is None and method != "GET":
+    if request.has_session_cookie and request.origin is None and request.method != "GET":
         raise OriginNotAllowed("The request has a cookie but no Origin header.")
     return handler(request)
 

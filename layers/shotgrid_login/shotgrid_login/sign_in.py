@@ -51,6 +51,10 @@ class SignIn:
         self._hashes = hashes
         self._seconds = seconds
 
+    def warm_up(self) -> None:
+        """Connect to AWS before a user needs it: read the failed attempts of no user."""
+        self._failed_attempts.read("", self._now())
+
     def with_password(self, username: str, password: str, source_address: str) -> SignedIn | Challenge:
         """Return the new session, or a challenge if the site requires a code.
 

@@ -1,0 +1,107 @@
+"""Calls with GET that start a function before a user needs it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from shotgrid_login import cookie, http, log
+from shotgrid_login.failed_attempts import FailedAttempts
+from shotgrid_login.hashes import Hashes
+from shotgrid_login.table import Table
+from tests.local.in_process import InProcessAws
+from tests.local.stack import ROOT
+from tests.site.fake_site import FakeSite
+from tests.support.core import Core, Storage
+from tests.support.lambda_events import Context, event
+from tests.support.meetings import MeetingClient, Meetings
+from tests.support.template import resources
+
+ORIGIN = "https://pages.example"
+
+
+class Endpoint:
+    """A route that can be warmed up, and what was called."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+        @http.endpoint("POST", frozenset({ORIGIN}), warm_up=lambda: self.called.append("warm_up"))
+        def handler(request: http.Request) -> http.Response:
+            self.called.append("handler")
+            return http.Response(200, "handled")
+
+        self.handler = handler
+
+    def get(self, **changes: Any) -> dict[str, Any]:
+        return self.handler(event(httpMethod="GET", body=None, **changes), Context())
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    endpoint = Endpoint()
+    monkeypatch.setattr(log, "record_response", lambda *_: endpoint.called.append("recorded"))
+    return endpoint
+
+
+def test_get_only_warms_up_and_leaves_no_trace(endpoint: Endpoint) -> None:
+    response = endpoint.get(headers={"Origin": ORIGIN})
+    assert (response["statusCode"], response["body"]) == (204, "")
+    assert response["headers"]["access-control-allow-origin"] == ORIGIN
+    assert response["headers"]["cache-control"] == "no-store"
+    assert endpoint.called == ["warm_up"]
+
+
+def test_page_of_the_gateway_can_warm_up_although_its_get_has_a_cookie_and_no_origin(endpoint: Endpoint) -> None:
+    assert endpoint.get(headers={"Cookie": f"{cookie.SESSION}=x"})["statusCode"] == 204
+    assert endpoint.called == ["warm_up"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"headers": {"Origin": "https://other.example"}}, 403),
+        ({"headers": {"Origin": "null"}}, 403),
+        ({"queryStringParameters": {"password": "x"}}, 400),
+    ],
+)
+def test_rejected_get_warms_nothing_up(endpoint: Endpoint, changes: dict[str, Any], status: int) -> None:
+    assert endpoint.get(**changes)["statusCode"] == status
+    assert endpoint.called == ["recorded"]
+
+
+def test_post_and_preflight_do_not_warm_up(endpoint: Endpoint) -> None:
+    endpoint.handler(event(httpMethod="OPTIONS", body=None, headers={"Origin": ORIGIN}), Context())
+    endpoint.handler(event(), Context())
+    assert endpoint.called == ["handler", "recorded"]
+
+
+def test_sign_ins_connect_to_aws_and_change_nothing(in_process_aws: InProcessAws, site: FakeSite) -> None:
+    meetings = Meetings()
+    storage = Storage.create(in_process_aws, "warm-up", lambda client: MeetingClient(client, meetings))
+    core = Core(storage, site)
+
+    def new_instance() -> None:
+        core.hashes = Hashes(storage.hashes._kms, storage.hashes._key_arn)  # noqa: SLF001 - has made no call yet
+        core.failed_attempts = FailedAttempts(storage.state, core.hashes)
+
+    new_instance()
+    with meetings.expected(["generate"], ["get name"], ["get failed user"]):
+        core.sign_in().warm_up()
+    new_instance()
+    with meetings.expected(["generate"], ["update start"]):
+        core.browser_sign_in().warm_up()
+    assert list(Table(in_process_aws.client("dynamodb"), "warm-up-state").scan("")) == []
+
+
+def test_routes_that_can_be_warmed_up_have_the_method_get() -> None:
+    warmed = {
+        f"/auth/{path.parent.name}"
+        for path in ROOT.glob("functions/*/app.py")
+        if re.search(r"@http\.endpoint\(.*warm_up=", path.read_text())
+    }
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    both = {path for path, methods in api["Body"]["paths"].items() if {"get", "post"} <= methods.keys()}
+    assert warmed == both == {"/auth/password", "/auth/otp", "/auth/browser", "/auth/approval"}
