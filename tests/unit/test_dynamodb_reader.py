@@ -43,7 +43,7 @@ def test_signature_is_that_of_botocore(token: str | None, monkeypatch: pytest.Mo
     with replaying(FOUND) as replay:
         assert _reader(replay.url, **{"AWS_SESSION_TOKEN": token} if token else {}).get_item(**REQUEST) == ITEM
     head, _, body = replay.requests[0].decode().partition("\r\n\r\n")
-    sent = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
+    sent = {name.lower(): value for name, value in (line.split(": ", 1) for line in head.split("\r\n")[1:])}
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: NOW)
     signed = {name: sent[name] for name in ("content-type", "host", "x-amz-target")}
     request = AWSRequest("POST", replay.url, signed, body)

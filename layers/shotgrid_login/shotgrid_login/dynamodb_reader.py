@@ -93,12 +93,12 @@ class DynamoDbReader:
     def _headers(self, body: bytes) -> dict[str, str]:
         """Return the headers with the signature (AWS documentation: Create a signed AWS API request)."""
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._seconds()))
-        headers = {"content-type": _MEDIA_TYPE, "host": self._host, "x-amz-date": now}
+        headers = {"Content-Type": _MEDIA_TYPE, "Host": self._host, "X-Amz-Date": now}
         if self._session_token:
-            headers["x-amz-security-token"] = self._session_token
-        headers["x-amz-target"] = _TARGET  # the last one: the signature needs them in alphabetical order
-        names = ";".join(headers)
-        lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+            headers["X-Amz-Security-Token"] = self._session_token
+        headers["X-Amz-Target"] = _TARGET  # the last one: the signature needs them in alphabetical order
+        names = ";".join(headers).lower()
+        lines = "".join(f"{name.lower()}:{value}\n" for name, value in headers.items())
         request = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{now[:8]}/{self._region}/dynamodb/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
@@ -106,7 +106,7 @@ class DynamoDbReader:
         for part in (*scope.split("/"), text):
             key = hmac.digest(key, part.encode(), "sha256")
         signature = f"Credential={self._key_id}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
-        return headers | {"authorization": f"AWS4-HMAC-SHA256 {signature}"}
+        return headers | {"Authorization": f"AWS4-HMAC-SHA256 {signature}"}
 
 
 def client() -> DynamoDBClient:
