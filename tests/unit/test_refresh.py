@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from shotgrid_login import log
 from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteError, SiteUnavailable
 from shotgrid_login.refresh import (
     FORCED_INTERVAL,
@@ -206,7 +207,11 @@ def test_lost_response_loses_no_session_however_late_the_page_tries_again(core: 
     assert site_calls(core, user) == 2
 
 
-def test_handle_that_rotated_works_in_its_grace_period_and_ends_the_session_after(core: Core) -> None:
+def test_handle_that_rotated_works_in_its_grace_period_and_ends_the_session_after(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(log, "log_user", logged.append)
     first = core.signed_in()
     core.expire_access_token()
     second = core.refresh().refresh(first.handle)
@@ -214,8 +219,10 @@ def test_handle_that_rotated_works_in_its_grace_period_and_ends_the_session_afte
     core.clock.advance(GRACE_SECONDS)
     assert core.refresh().refresh(first.handle).access_token == second.access_token
     core.clock.advance(1)
+    assert logged == []
     with pytest.raises(HandleReplayed):
         core.refresh().refresh(first.handle)
+    assert logged == [first.session.user_hash]  # the line of the request says whose handle was copied
     with pytest.raises(SessionEnded):
         core.refresh().refresh(second.handle)
     assert not has_bearer(core, second)

@@ -18,6 +18,8 @@ from tests.support.template import FUNCTIONS, resources, template
 # A metric: namespace, name, and dimensions.
 Metric = tuple[str, str, tuple[tuple[str, str], ...]]
 
+OPERATIONS = ROOT / "docs" / "operations.md"
+
 STACK = (("stack", "AWS::StackName"),)
 API = (("ApiName", "AWS::StackName"),)
 
@@ -135,6 +137,7 @@ def test_dashboard_shows_metrics_that_exist_and_is_small_enough_to_be_free() -> 
         ("AWS/Lambda", "Errors", (("FunctionName", "AuthorizerFunction"),)),
     }
     assert len(shown) <= FREE_DASHBOARD_METRICS
+    assert f"This one has {len(shown)}." in section(OPERATIONS, "What watching costs")
     assert all(widget["properties"]["region"] == "AWS::Region" for widget in widgets())
 
 
@@ -249,7 +252,7 @@ def test_operations_guide_has_the_bill_of_metrics_and_alarms() -> None:
         "Metrics of the functions": (len(written_metrics()), METRIC_PRICE),
         "`DetailedMetrics=on`": (methods * len(DETAILED_METRICS), METRIC_PRICE),
     }
-    rows = tables(section(ROOT / "docs" / "operations.md", "What watching costs"))[0]
+    rows = tables(section(OPERATIONS, "What watching costs"))[0]
     documented = {row[0]: (row[1], row[2]) for row in rows}
     for name, (number, price) in numbers.items():
         assert documented[name] == (f"{number} × ${price:.2f}", f"${number * price:.2f}"), name

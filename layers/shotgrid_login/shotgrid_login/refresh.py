@@ -12,7 +12,7 @@ import hmac
 import time
 from collections.abc import Callable
 
-from shotgrid_login import signed_in_user
+from shotgrid_login import log, signed_in_user
 from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteUnavailable
 from shotgrid_login.sessions import Handle, HandleState, Secrets, Session, Sessions, SignedIn
 from shotgrid_login.site import RefreshTokenRejected, Site
@@ -155,6 +155,7 @@ class Refresh:
         state, opened = self._sessions.recognize(handle, session, self._now())
         if state is HandleState.REPLAYED:
             self._sessions.end(session)
+            log.log_user(session.user_hash)  # operators have to find out whose handle was copied
             raise HandleReplayed
         return state, opened
 
