@@ -18,6 +18,7 @@ from shotgrid_login_ops.account import permissions
 from shotgrid_login_ops.account.certificate import covers
 from shotgrid_login_ops.account.deployment import FUNCTIONS, Parameters
 from tests.local.stack import ROOT
+from tests.support.aws_commands import mistakes
 from tests.support.docs import blocks, code_spans, section, tables
 from tests.support.stubbed_aws import ACCOUNT, REGION, Error, Replies, StubbedAws
 from tests.support.template import FUNCTIONS as FUNCTION_NAMES
@@ -127,6 +128,7 @@ class Checked:
         line = self.lines[name]
         assert line["meaning"].endswith(".")
         assert line["next_step"].endswith(".")
+        assert [mistake for command in line["commands"] for mistake in mistakes(command)] == []
         return line
 
 
