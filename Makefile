@@ -5,6 +5,8 @@
 PYTHON ?= python3
 SECONDS ?= 60
 USERS ?= 250
+ROUNDS ?= 7
+BASELINE ?= 5386fa1
 
 ifneq ($(filter-out help ci clean,$(or $(MAKECMDGOALS),help)),)
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] * (sys.version_info >= (3, 11)))')
@@ -19,6 +21,7 @@ SAM := .venv/sam/bin
 NODE := tests/node
 CLIENT := .venv/sg-python-api
 CHECKOV := .venv/checkov
+PEERS := .venv/peers
 
 # One region of each partition: the default one, China and GovCloud. Checkov does not depend on the region.
 REGIONS := us-east-1 cn-north-1 us-gov-west-1
@@ -40,6 +43,8 @@ help: ## list the targets and the variables
 	@echo 'ARGS="-k refresh"        pass arguments to pytest (test, unit, integration, engines)'
 	@echo 'SECONDS=60               the time for soak, and for each of the three kinds of rounds of load'
 	@echo 'USERS=250                the users of load who wait at the same time'
+	@echo 'ROUNDS=7                 how often bench starts each function'
+	@echo 'BASELINE=5386fa1         the commit that bench compares with'
 	@echo 'PORT=8000                the first of the four ports of run'
 	@echo 'SITE=identity            the kind of the fake site for run: passwords (the default), identity or sso'
 	@echo 'SHOTGRID_SITE_URL=...    the site for run, instead of the fake site'
@@ -75,8 +80,8 @@ rehearsal: $(VENV)/test.installed .venv/sam/installed $(CLIENT)/installed ## reh
 soak: $(VENV)/test.installed ## run the randomized tests for SECONDS and print counts
 	@$(BIN)/python -m tests.soak $(SECONDS)
 
-bench: $(VENV)/test.installed .venv/sam/installed ## print cold starts, CPU time and counted calls
-	@$(BIN)/python -m tests.bench
+bench: $(VENV)/test.installed .venv/sam/installed $(PEERS)/installed ## print cold starts, calls and response times (needs Python 3.13)
+	@PYTHONPATH=layers/shotgrid_login $(BIN)/python -m tests.bench --rounds $(ROUNDS) --baseline $(BASELINE)
 
 load: $(VENV)/test.installed .venv/sam/installed ## let USERS wait for their approval while others use the gateway
 	@$(BIN)/python -m tests.load $(USERS) $(SECONDS)
@@ -95,6 +100,7 @@ requirements: $(VENV)/test.installed ## write each requirements.txt from its .in
 	$(COMPILE) --python-version 3.11 --universal \
 	  tests/requirements-sg-python-api.in -o tests/requirements-sg-python-api.txt
 	$(COMPILE) --python-version 3.11 --universal tests/requirements-checkov.in -o tests/requirements-checkov.txt
+	$(COMPILE) --python-version 3.13 --universal tests/bench/peers/requirements.in -o tests/bench/peers/requirements.txt
 
 ci: ## run everything that must pass before a change is merged
 	@.ci/run
@@ -117,6 +123,9 @@ $(CLIENT)/installed: tests/requirements-sg-python-api.txt
 
 $(CHECKOV)/installed: tests/requirements-checkov.txt
 	$(INSTALL) "Checkov into $(CHECKOV) (about 5 seconds)"
+
+$(PEERS)/installed: tests/bench/peers/requirements.txt
+	$(INSTALL) "the peers of the benchmark into $(PEERS) (about 5 seconds)"
 
 $(NODE)/node_modules/installed: $(NODE)/package-lock.json $(VENV)/test.installed
 	@echo "Installing the tests' JavaScript packages into $(NODE)/node_modules (about 10 seconds)"

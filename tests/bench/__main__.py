@@ -2,118 +2,158 @@
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from tests.bench.cold import ColdStart, cold_starts
-from tests.bench.comparison import Comparison
+from tests.bench.cold import PEER_FLOWS, ColdStarts, cold_calls, cold_starts, ratio
+from tests.bench.growth import USERS, Kind, growth
+from tests.bench.https import OutgoingCall, rounds
+from tests.bench.laboratory import laboratory
+from tests.bench.morning import ACCOUNT_CONCURRENCY, BEFORE, NEW_ACCOUNT_CONCURRENCY, defaults, simulate
 from tests.bench.page import requests_of_page
-from tests.bench.unpacked import Unpacked
-from tests.bench.warm import warm_calls
+from tests.bench.warm import CALLERS, TRIVIAL, Warm, WarmCalls, counted, percentiles
 from tests.local.stack import SetupFailed
 from tests.support.authorizer_events import EVENTS
 
-COLD_START_TARGET = 1.10
+# The CPU time of a cold start, divided by that of the baseline. `pages` calls no other service.
+COLD_START_TARGET = 0.45
+COLD_START_TARGETS = {"pages": 0.30}
 
-# CPU time of a warm call without the calls of AWS. Seconds, for the machine that they were chosen on.
-OWN_TIME_TARGETS = {f"authorizer, {event}": 0.0005 for event in EVENTS}
-
-# The maximum number of calls in a flow. A service that is missing here has no maximum.
+# The maximum number of calls in a warm flow. A service that is missing here has no maximum.
 CALL_TARGETS = {
     **{f"authorizer, {event}": {"site": 0, "dynamodb": 1, "kms": 0} for event in EVENTS},
-    "refresh, coalesced": {"site": 0, "kms": 1},
-    "refresh, coalesced, idle limit moved": {"site": 0, "kms": 1},
-    "refresh, at expiry": {"site": 1, "kms": 2},
-    "methods, first": {"site": 1, "dynamodb": 0, "kms": 0},
-    "methods, later": {"site": 0, "dynamodb": 0, "kms": 0},
-    "browser, start": {"site": 1},
+    "refresh, token kept": {"site": 0, "kms": 1},
+    "refresh, idle limit moved": {"site": 0, "kms": 1},
+    "refresh, token renewed": {"site": 1, "kms": 2},
+    "methods": {"site": 0, "dynamodb": 0, "kms": 0},
+    "browser": {"site": 1},
     "approval, pending": {"site": 1},
     "approval, within 2 s": {"site": 0},
-    "approval, repeated": {"site": 0},
 }
 
 # The maximum number of polls by the page. A scenario that is missing here has no maximum.
 POLL_TARGETS = {"approved after 20 s in another tab": 3}
 
+# The steps of a sign-in with a code, and of the first call of a studio API.
+SIGN_IN = ("password, code required", "otp", "authorizer")
+
+# For the simulation of a morning.
+MORNING_USERS = 500
+
 SERVICES = {"site": "site", "dynamodb": "DynamoDB", "kms": "KMS"}
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure everything, then print all tables together."""
-    print("Measuring takes about two minutes", file=sys.stderr, flush=True)
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure cold starts, calls and response times.")
+    parser.add_argument("--baseline", required=True, help="the commit to compare with")
+    parser.add_argument("--rounds", type=int, default=7, help="starts of each function")
+    options = parser.parse_args(arguments)
+    print(f"Measuring takes about {3 + options.rounds} minutes", file=sys.stderr, flush=True)
     # SIGTERM raises SystemExit, so that everything that was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with tempfile.TemporaryDirectory(prefix="shotgrid-login-bench-") as directory:
-        unpacked = Unpacked.build_into(Path(directory))
-        starts = cold_starts(unpacked)
-        warm = warm_calls(unpacked)
+    with (
+        tempfile.TemporaryDirectory(prefix="shotgrid-login-bench-") as directory,
+        laboratory(Path(directory) / "unpacked", options.baseline) as running,
+        ExitStack() as environments,
+    ):
+        has_quota = running.quota.is_available
+        starts = cold_starts(running, options.rounds)
+        calls = cold_calls(running)
+        flows = WarmCalls(running, environments)
+        counts, warm = flows.count(), flows.measure()
+        grown = growth(running)
     requests = requests_of_page()
-    _print_starts(starts)
-    _print_own_time(warm.own_time)
-    _print_calls(warm.calls)
-    _print_sign_ins(requests, warm.calls)
+    _print_starts(starts, options.baseline, has_quota=has_quota)
+    _print_sign_in(calls)
+    _print_calls(counts)
+    _print_browser_sign_ins(requests, counts)
+    _print_response_times(warm)
+    _print_growth(grown)
+    _print_morning()
 
 
-def _print_starts(starts: list[ColdStart]) -> None:
-    print("Cold start: CPU time until the handler is ready, divided by that of a floor. The floor imports boto3 and")
+def _print_starts(starts: Mapping[str, ColdStarts], baseline: str, *, has_quota: bool) -> None:
+    limit = "limited to the function's memory / 1769 MB" if has_quota else "not limited: this user has no CPU control"
     print(
-        "creates a DynamoDB client and Powertools' Logger. Except for the authorizer, it also creates a KMS client and"
+        f"Cold start: start and first call, as deployed, over HTTPS, divided by the commit {baseline}.\n"
+        f"The first call is {limit}.\n"
     )
-    print("imports requests.\n")
-    _print_row("function", "ratio", "target")
-    for start in starts:
-        target = f"<= {COLD_START_TARGET:.2f}{_mark(exceeded=start.cpu.ratio > COLD_START_TARGET)}"
-        note = f"({start.cpu}; wall clock {start.wall.ratio:.2f})"
-        _print_row(start.function, f"{start.cpu.ratio:.2f}", target, note)
+    print(f"{'flow':40}{'CPU':>6}  {'target':18}{'wall':>6}   medians in ms: CPU, wall clock")
+    before = starts["baseline"]
+    for flow, cold in starts["ours"].items():
+        own = _medians(cold.cpu, cold.wall)
+        if flow in before:
+            cpu, wall = ratio(cold.cpu, before[flow].cpu), ratio(cold.wall, before[flow].wall)
+            maximum = COLD_START_TARGETS.get(flow, COLD_START_TARGET)
+            target = f"<= {maximum:.2f}{_mark(exceeded=cpu > maximum)}"
+            medians = f"{own}, baseline {_medians(before[flow].cpu, before[flow].wall)}"
+            print(f"{flow:40}{cpu:6.2f}  {target:18}{wall:6.2f}   {medians}")
+        else:
+            print(f"{flow:40}{'':6}  {'none':18}{'':6}   {own}")
+    print("\nPeers: CPU time of ours, divided by that of a peer that does the same in a simpler way\n")
+    for name in ("peers", "peers with bytecode"):
+        for peer, flow in PEER_FLOWS.items():
+            ours, of_peer = starts["ours"][flow], starts[name][peer]
+            cpu, wall = ratio(ours.cpu, of_peer.cpu), ratio(ours.wall, of_peer.wall)
+            title = f"{flow} / {peer}{', bytecode' if 'bytecode' in name else ''}"
+            target = f"< 1{_mark(exceeded=cpu >= 1)}"
+            print(f"{title:40}{cpu:6.2f}  {target:18}{wall:6.2f}   peer {_medians(of_peer.cpu, of_peer.wall)}")
 
 
-def _print_own_time(own_time: Mapping[str, Comparison]) -> None:
+def _print_sign_in(starts: Mapping[str, Mapping[str, list[OutgoingCall]]]) -> None:
     print(
-        "\nWarm call: CPU time without the calls of AWS, divided by that of an empty handler with the same decorator.\n"
-        "`browser, start` and `approval, pending` contain one real call of the site.\n"
+        "\nA sign-in with a code and the first call of a studio API, with cold functions: calls, and how many of them"
     )
-    _print_row("flow", "ratio", "target")
-    for flow, comparison in own_time.items():
-        maximum = OWN_TIME_TARGETS.get(flow)
-        own = median(comparison.measured)
-        target = "none" if maximum is None else f"< {maximum * 1000:.1f} ms{_mark(exceeded=own >= maximum)}"
-        _print_row(flow, f"{comparison.ratio:.2f}", target, f"({comparison})")
+    print("wait for each other\n")
+    print(f"{'step':40}{'':10}" + "".join(f"{title:>10}" for title in SERVICES.values()) + f"{'in series':>11}")
+    for name, title in {"baseline": "before", "ours": "now"}.items():
+        totals: Counter[str] = Counter()
+        for flow in SIGN_IN:
+            calls = starts[name][flow]
+            counts = counted(calls) | {"series": rounds(calls)}
+            totals.update(counts)
+            _print_counts(flow, title, counts)
+        _print_counts(f"{len(SIGN_IN)} calls of Lambda", title, totals)
 
 
-def _print_row(name: str, ratio: str, target: str, note: str = "") -> None:
-    print(f"{name:38}{ratio:>6}  {target:18}{note}".rstrip())
+def _print_counts(flow: str, title: str, counts: Mapping[str, int]) -> None:
+    columns = "".join(f"{counts.get(service, 0):10}" for service in SERVICES)
+    print(f"{flow:40}{title:10}{columns}{counts['series']:11}")
 
 
-def _print_calls(calls: Mapping[str, Mapping[str, int]]) -> None:
-    print("\nCalls to other services in one request.\n")
-    print(f"{'flow':38}" + "".join(f"{title:>10}" for title in SERVICES.values()) + "  target")
-    for flow, counts in calls.items():
+def _print_calls(counts: Mapping[str, Warm]) -> None:
+    print("\nCalls to other services in one warm request, and how many wait for each other\n")
+    print(f"{'flow':40}" + "".join(f"{title:>10}" for title in SERVICES.values()) + f"{'in series':>11}  target")
+    for flow, warm in counts.items():
         maximum = CALL_TARGETS.get(flow, {})
         target = ", ".join(f"{SERVICES[service]} <= {count}" for service, count in maximum.items()) or "none"
-        mark = _mark(exceeded=any(counts.get(service, 0) > count for service, count in maximum.items()))
-        print(f"{flow:38}" + "".join(f"{counts.get(service, 0):10}" for service in SERVICES) + f"  {target}{mark}")
+        mark = _mark(exceeded=any(warm.calls[service] > count for service, count in maximum.items()))
+        columns = "".join(f"{warm.calls[service]:10}" for service in SERVICES)
+        print(f"{flow:40}{columns}{warm.rounds:11}  {target}{mark}")
 
 
-def _print_sign_ins(requests: Mapping[str, Mapping[str, int]], calls: Mapping[str, Mapping[str, int]]) -> None:
-    print("\nOne browser sign-in: requests of the page, and calls of the gateway to other services.\n")
-    print(
-        f"{'scenario':40}{'starts':>8}{'polls':>8}"
-        + "".join(f"{title:>10}" for title in SERVICES.values())
-        + "  target"
-    )
+def _print_browser_sign_ins(requests: Mapping[str, Mapping[str, int]], warm: Mapping[str, Warm]) -> None:
+    print("\nOne browser sign-in: requests of the page, and calls of the gateway to other services\n")
+    titles = "".join(f"{title:>10}" for title in SERVICES.values())
+    print(f"{'scenario':40}{'starts':>8}{'polls':>8}{titles}  target")
     for scenario, counts in requests.items():
         starts, polls = counts["browser"], counts["approval"]
         is_approved = scenario.startswith("approved")
         flows = {
-            "browser, start": starts,
+            "browser": starts,
             "approval, pending": polls - is_approved,
             "approval, signed in": int(is_approved),
         }
-        totals = {service: sum(calls[flow].get(service, 0) * flows[flow] for flow in flows) for service in SERVICES}
+        totals = {service: sum(warm[flow].calls[service] * flows[flow] for flow in flows) for service in SERVICES}
         maximum = POLL_TARGETS.get(scenario)
         mark = _mark(exceeded=maximum is not None and (polls > maximum or starts > 1))
         target = "none" if maximum is None else f"1 start, polls <= {maximum}{mark}"
@@ -124,13 +164,65 @@ def _print_sign_ins(requests: Mapping[str, Mapping[str, int]], calls: Mapping[st
         )
 
 
+def _print_response_times(warm: Mapping[str, Warm]) -> None:
+    print(f"\nResponse times of warm functions, p50 and p95, divided by those of `{TRIVIAL}` with as many callers\n")
+    print(f"{'flow':40}" + "".join(f"{f'{callers} callers':>16}" for callers in CALLERS))
+    for flow, measured in warm.items():
+        columns = []
+        for callers in CALLERS:
+            times = percentiles(measured.seconds[callers])
+            trivial = percentiles(warm[TRIVIAL].seconds[callers])
+            if flow == TRIVIAL:
+                columns.append(" ".join(f"{seconds * 1000:.1f}" for seconds in times) + " ms")
+            else:
+                columns.append(" ".join(f"{own / other:.0f}" for own, other in zip(times, trivial, strict=True)))
+        print(f"{flow:40}" + "".join(f"{column:>16}" for column in columns))
+
+
+def _print_growth(grown: Mapping[str, Mapping[int, Kind]]) -> None:
+    few, many = USERS
+    print(f"\nRows after a day of {few} and of {many} users. DynamoDB deletes a row within days after its end.\n")
+    print(f"{'kind of row':24}{f'{few} users':>12}{f'{many} users':>12}{'bytes of one':>14}{'ends after':>14}")
+    for kind, counts in grown.items():
+        of_many = counts[many]
+        size, hours = of_many.size / of_many.rows, of_many.longest / 3600
+        print(f"{kind:24}{counts[few].rows:12}{of_many.rows:12}{size:14.0f}{hours:12.1f} h")
+    print(
+        f"{'all bytes':24}" + "".join(f"{sum(counts[users].size for counts in grown.values()):12}" for users in USERS)
+    )
+
+
+def _print_morning() -> None:
+    print(
+        f"\n{MORNING_USERS} users sign in with a code, at a site that takes 3 s (simulated): seconds until a user is\n"
+        "signed in, without the typing (p50, p95), and until all are; requests with 429, and those without a function\n"
+    )
+    print(f"{'limits':40}{'arrive within':>14}{'p50':>6}{'p95':>6}{'all':>6}{'429':>8}{'failed':>8}{'at once':>9}")
+    settings = {
+        "before: 25 executions of each function": BEFORE,
+        f"defaults, {ACCOUNT_CONCURRENCY} executions": defaults(ACCOUNT_CONCURRENCY),
+        f"defaults, {NEW_ACCOUNT_CONCURRENCY} executions (new account)": defaults(NEW_ACCOUNT_CONCURRENCY),
+    }
+    for (name, limits), seconds in itertools.product(settings.items(), (60, 10)):
+        morning = simulate(limits, MORNING_USERS, seconds)
+        p50, p95 = percentiles(morning.seconds)
+        print(
+            f"{name:40}{seconds:12} s{p50:6.0f}{p95:6.0f}{morning.ended:6.0f}{morning.throttled:8}"
+            f"{morning.without_concurrency:8}{morning.most_at_once:9}"
+        )
+
+
+def _medians(*samples: list[float]) -> str:
+    return " ".join(f"{median(seconds) * 1000:.0f}" for seconds in samples)
+
+
 def _mark(*, exceeded: bool) -> str:
     return " EXCEEDED" if exceeded else ""
 
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except SetupFailed as failed:

@@ -1,31 +1,28 @@
-"""Events that a REST API sends for the requests of a browser, and Lambda's context."""
+"""Events that a REST API sends for the requests of a browser."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-from tests.bench.unpacked import ORIGIN
-from tests.local.stack import REGION
+from tests.bench.deployment import ORIGIN
 
 Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Context:
-    """The attributes of Lambda's context that the logger reads."""
-
-    function_name: str = "bench"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = f"arn:aws:lambda:{REGION}:000000000000:function:bench"
-    aws_request_id: str = "00000000-0000-0000-0000-000000000000"
 
 
 def post(route: str, body: dict[str, str]) -> Event:
     """Return a proxy event with a JSON body."""
     return _request("POST", route) | {"body": json.dumps(body)}
+
+
+def post_form(route: str, fields: dict[str, str]) -> Event:
+    """Return a proxy event with a form."""
+    event = _request("POST", route) | {"body": urlencode(fields)}
+    event["headers"]["Content-Type"] = "application/x-www-form-urlencoded"
+    event["multiValueHeaders"]["Content-Type"] = ["application/x-www-form-urlencoded"]
+    return event
 
 
 def get(route: str) -> Event:
