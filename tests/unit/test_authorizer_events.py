@@ -297,6 +297,12 @@ def test_longest_response_is_within_the_quota_of_api_gateway(path: str, stage: s
     assert not is_too_long(response_to_vendor(rules, stage_arn))
 
 
+def test_rule_for_the_whole_api_does_not_hide_that_the_others_are_too_many() -> None:
+    rules = [f"{API}=Artist|Admin", *(f"{API}/reports-{number}=Admin" for number in range(30))]
+    with pytest.raises(ConfigurationError, match="too many path rules"):
+        require_short_responses(Rules.parse(",".join(rules) + ";", f"123456789012:{API}"))
+
+
 def test_rules_of_several_apis_count_for_each_api() -> None:
     paths = [f"/section-{number}" for number in range(8)]
     apis = [API, "other12345"]

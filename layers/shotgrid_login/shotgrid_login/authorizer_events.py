@@ -206,9 +206,10 @@ def is_too_long(response: Mapping[str, Any]) -> bool:
 def require_short_responses(rules: Rules) -> None:
     """Raise `ConfigurationError` if the response to a user who meets no rule of an API is too long for API Gateway."""
     for api_id in rules.api_ids:
-        unmet = rules.unmet(api_id, "")
+        # A user who does not meet the rule for the whole API gets a short response.
+        unmet = tuple(rule for rule in rules.unmet(api_id, "") if rule.path)
         # If a path begins with the name of the stage, the response has one more path.
-        segments = {rule.path.split("/")[1] for rule in unmet if rule.path}
+        segments = {rule.path.split("/")[1] for rule in unmet}
         for stage in {_LONG_STAGE} | set(filter(_STAGE.fullmatch, segments)):
             request = AuthorizerRequest(ApiKind.HTTP_2, api_id, f"{_LONGEST_ARN}{api_id}/{stage}", bearer=None)
             if is_too_long(request.allow("HumanUser:" + "x" * 12, _LONGEST_CONTEXT, unmet)):
