@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from shotgrid_login.challenges import LIFETIME, LONGEST_CREDENTIAL, MAX_ATTEMPTS, OpenedChallenge
+from shotgrid_login.challenges import LIFETIME, LONGEST_CREDENTIAL, MAX_ATTEMPTS, Challenges, OpenedChallenge
 from shotgrid_login.errors import ChallengeEnded, InvalidRequest
+from shotgrid_login.table import Table
+from tests.local.in_process import InProcessAws
 from tests.support.core import Core
+from tests.support.lost_responses import SentTwice
 
 
 def issued(core: Core, password: str = "the password") -> OpenedChallenge:
@@ -179,3 +183,13 @@ def test_challenge_without_a_row_cannot_be_used(core: Core) -> None:
     with pytest.raises(ChallengeEnded):
         core.challenges.use_up(opened)
     assert core.storage.state.get(f"challenge#{opened.challenge_id}") is None
+
+
+def test_attempt_is_given_back_once_although_the_response_to_the_write_was_lost(
+    core: Core, in_process_aws: InProcessAws
+) -> None:
+    challenge = issued(core)
+    assert [left(core, challenge) for _ in range(3)] == [4, 3, 2]
+    dynamodb: Any = SentTwice(in_process_aws.client("dynamodb"))
+    Challenges(Table(dynamodb, "core-state"), core.storage.sealer).give_attempt_back(challenge)
+    assert left(core, challenge) == 2

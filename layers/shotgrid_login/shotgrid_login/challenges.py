@@ -122,10 +122,15 @@ class Challenges:
 
     def give_attempt_back(self, challenge: OpenedChallenge) -> None:
         """Undo `take_attempt`: the site did not judge the code."""
+        mark = secrets.token_urlsafe(9)
         # Another attempt may have used up the challenge in the meantime. Then nothing has to be undone.
         with contextlib.suppress(ConditionFailed):
             self._table.update(
-                _row_id(challenge), "ADD attempts :minus_one", "attempts > :zero", {"minus_one": -1, "zero": 0}
+                _row_id(challenge),
+                "ADD attempts :minus_one SET given_back = :mark",
+                # If the response to this write is lost, the SDK repeats the write and finds its own mark.
+                "attempts > :zero AND (attribute_not_exists(given_back) OR given_back <> :mark)",
+                {"minus_one": -1, "zero": 0, "mark": mark},
             )
 
     def use_up(self, challenge: OpenedChallenge) -> None:
