@@ -59,6 +59,30 @@ def test_error_of_the_first_failed_call_is_raised_after_all_calls_have_ended() -
     assert threading.active_count() == before
 
 
+def test_call_that_cannot_start_leaves_none_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, started = threading.active_count(), threading.Event()
+    start = threading.Thread.start
+
+    def start_one(thread: threading.Thread) -> None:
+        if started.is_set():
+            raise RuntimeError("can't start new thread")
+        started.set()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    with pytest.raises(RuntimeError, match="can't start"):
+        together(started.wait, started.wait, started.wait)
+    assert threading.active_count() == before
+
+
+def test_no_kind_of_error_counts_as_a_success() -> None:
+    def interrupt() -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        together(interrupt, lambda: 1)
+
+
 # ---- a sign-in ------------------------------------------------------------------------------------------------
 
 

@@ -21,13 +21,13 @@ class Call(Thread):
         super().__init__()
         self._call = call
         self.result: Any = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def run(self) -> None:
         """Make the call, in this thread."""
         try:
             self.result = self._call()
-        except Exception as error:  # noqa: BLE001 - the waiting thread raises it again
+        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it again
             self.error = error
 
 
@@ -50,12 +50,16 @@ def together(*calls: Callable[[], Any]) -> tuple[Any, ...]:
     in the order of the calls. The last call runs in the caller's thread, the others in threads of their own.
     """
     made = [Call(call) for call in calls]
-    for one in made[:-1]:
-        one.start()
-    for one in made[-1:]:
-        one.run()
-    for one in made[:-1]:
-        one.join()
+    started: list[Call] = []
+    try:
+        for one in made[:-1]:
+            one.start()  # raises RuntimeError if there can be no more threads
+            started.append(one)
+        for one in made[-1:]:
+            one.run()
+    finally:
+        for one in started:
+            one.join()
     for one in made:
         if one.error is not None:
             raise one.error
