@@ -413,6 +413,7 @@ def test_roots_are_read_once_for_all_connections(tls: Tls, monkeypatch: pytest.M
 def test_private_roots_replace_the_public_ones(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(site_connection.tls_context().get_ca_certs()) > 100
     site_connection.tls_context.cache_clear()
+    tls.bundle.write_bytes("# Zertifizierungsstelle der Büros\n".encode("latin-1") + tls.bundle.read_bytes())
     monkeypatch.setenv("SITE_CA_BUNDLE", str(tls.bundle))
     assert len(site_connection.tls_context().get_ca_certs()) == 1
 
@@ -425,6 +426,16 @@ def test_missing_or_empty_file_of_private_roots_stops_the_function(tls: Tls, mon
     monkeypatch.setenv("SITE_CA_BUNDLE", str(tls.bundle))
     with pytest.raises(ValueError, match="Empty"):
         Site(tls.url)
+
+
+@pytest.mark.parametrize(("status", "is_forgivable"), [(200, True), (400, False)])
+def test_compressed_response_is_rejected(status: int, is_forgivable: bool) -> None:
+    headers = ["content-type: application/json", "content-encoding: gzip, gzip"]
+    with replaying(http(status, RECORDED_TOKENS, headers)) as replay, pytest.raises(SiteError) as caught:
+        Site(replay.url).password("a", "b")
+    assert caught.value.reason == "compressed response"
+    assert caught.value.is_forgivable is is_forgivable
+    assert "accept-encoding: identity" in replay.head
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,8 @@ def tls_context() -> ssl.SSLContext:
     """
     context = create_urllib3_context()
     if bundle := os.environ.get("SITE_CA_BUNDLE"):
-        context.load_verify_locations(cadata=Path(bundle).read_text())
+        # Comments between the certificates can have any encoding.
+        context.load_verify_locations(cadata=Path(bundle).read_text("ascii", errors="ignore"))
     else:
         context.load_verify_locations(certifi.where())
     return context
@@ -230,7 +231,10 @@ def _read(response: BaseHTTPResponse) -> bytes:
     """Return the body. The connection is kept if the body is complete, and closed otherwise."""
     body = b""
     try:
-        for chunk in response.stream(8192, decode_content=True):
+        # urllib3 asks for no compression. To decompress could take any time, whatever the size of the response.
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise SiteError("compressed response", is_forgivable=is_no_verdict(response.status))
+        for chunk in response.stream(8192, decode_content=False):
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:
                 raise SiteError("response too large", is_forgivable=is_no_verdict(response.status))
