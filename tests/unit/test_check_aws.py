@@ -16,7 +16,7 @@ from botocore.exceptions import EndpointConnectionError
 from shotgrid_login_ops import cli
 from shotgrid_login_ops.account import permissions
 from shotgrid_login_ops.account.certificate import covers
-from shotgrid_login_ops.account.deployment import FUNCTIONS, Parameters
+from shotgrid_login_ops.account.deployment import FUNCTIONS, NAMES, Parameters
 from tests.local.stack import ROOT
 from tests.support.aws_commands import mistakes
 from tests.support.docs import blocks, code_spans, section, tables
@@ -181,6 +181,7 @@ def test_table_shows_commands_in_one_line_each() -> None:
 def test_defaults_of_the_check_are_those_of_the_template() -> None:
     defaults = {name: str(row["Default"]) for name, row in template()["Parameters"].items() if "Default" in row}
     assert Parameters.of(defaults) == Parameters()
+    assert template()["Parameters"].keys() == NAMES
 
 
 def test_concurrency_of_the_check_is_that_of_the_template() -> None:
@@ -337,6 +338,16 @@ def test_condition_that_iam_cannot_simulate_is_unknown() -> None:
     assert "kms:CreateKey." in checked.lines["aws.permissions"]["meaning"]
 
 
+def test_resource_that_iam_does_not_simulate_is_unknown() -> None:
+    def reply(parameters: Mapping[str, Any]) -> Mapping[str, Any] | Error:
+        is_transform = parameters["ResourceArns"][0].endswith(":aws:transform/Serverless-2016-10-31")
+        return Error("InvalidInput") if is_transform else simulated(parameters, {})
+
+    line = check({"iam.SimulatePrincipalPolicy": reply}).lines["aws.permissions"]
+    assert (line["status"], line["value"]) == ("UNKNOWN", "1 not simulated")
+    assert "cloudformation:CreateChangeSet." in line["meaning"]
+
+
 def test_simulation_is_for_the_role_of_a_session_and_for_resources_with_the_stacks_name() -> None:
     checked = check({}, "PermissionsBoundary=arn:aws:iam::123456789012:policy/boundary")
     calls = checked.aws.parameters("iam.SimulatePrincipalPolicy")
@@ -479,8 +490,10 @@ def test_domain_without_a_certificate_shows_those_of_the_account() -> None:
         {"CertificateArn": f"{CERTIFICATE}-2", "DomainName": "other.com"},
     ]
     listed: Replies = {"acm.ListCertificates": {"CertificateSummaryList": summaries}}
-    line = check(listed, f"DomainName={DOMAIN}").problem("aws.certificate")
-    assert line["commands"] == [f"CertificateArn={CERTIFICATE}"]
+    checked = check(listed, f"DomainName={DOMAIN}")
+    assert checked.problem("aws.certificate")["commands"] == [f"CertificateArn={CERTIFICATE}"]
+    (parameters,) = checked.aws.parameters("acm.ListCertificates")
+    assert "EC_prime256v1" in parameters["Includes"]["keyTypes"]  # ACM lists these only on request
 
     line = check({"acm.ListCertificates": {"CertificateSummaryList": []}}, f"DomainName={DOMAIN}").problem(
         "aws.certificate"
@@ -560,6 +573,11 @@ def test_documented_permissions_are_those_of_the_calls() -> None:
     [
         (("--parameter-overrides",), "--parameter-overrides: expected at least one argument"),
         (("--parameter-overrides", "hunter2"), "needs NAME=VALUE"),
+        (("--parameter-overrides", "AppName=x", "Hunter2=hunter2"), "no parameter with the name of value 2"),
+        (
+            ("--parameter-overrides", "ParameterKey=DomainName,ParameterValue=x"),
+            "no parameter with the name of value 1",
+        ),
         (("--parameter-overrides", "DomainName=hunter2!"), "DomainName has a value that the template does not allow"),
         (("--parameter-overrides", "ReservedConcurrency=hunter2"), "ReservedConcurrency has a value"),
         (("--parameter-overrides", "CertificateArn=hunter2"), "CertificateArn has a value"),

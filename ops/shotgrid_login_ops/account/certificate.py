@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 from shotgrid_login_ops.account.deployment import Deployment
 from shotgrid_login_ops.check.findings import Finding, ok, printable, problem
 
+_KEY_TYPES = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]
+
 # A DNS name or the value of a record from ACM, which the check prints in full.
 _DNS = re.compile(r"[A-Za-z0-9_.*-]{1,255}")
 
@@ -125,7 +127,11 @@ def _described(deployment: Deployment, domain: str, certificate: Any) -> Finding
 
 def _without_certificate(deployment: Deployment, domain: str) -> Finding:
     """Suggest a certificate of the account."""
-    issued = deployment.client("acm").list_certificates(CertificateStatuses=["ISSUED"], MaxItems=1000)
+    issued = deployment.client("acm").list_certificates(
+        CertificateStatuses=["ISSUED"],
+        Includes={"keyTypes": _KEY_TYPES},  # without it, ACM lists only RSA keys of up to 2,048 bits
+        MaxItems=1000,
+    )
     fitting = [
         row["CertificateArn"]
         for row in issued["CertificateSummaryList"]

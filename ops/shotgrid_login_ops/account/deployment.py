@@ -24,6 +24,15 @@ _FORMS = {
     "AlarmTopicArn": r"|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}",
     "AccessLog": r"on|off",
 }
+# The other parameters of the template. What they need from the account does not depend on their values.
+_OTHERS = {
+    *("ShotGridSiteUrl", "AllowedOrigins", "ServeExample", "BrowserSignIn", "AppName", "BrowserSignInNetworks"),
+    *("SessionHours", "IdleMinutes", "AuthorizerApis", "AuthorizerRules", "ThrottleRate", "ThrottleBurst"),
+    *("ApprovalThrottleRate", "ApprovalThrottleBurst", "FileThrottleRate", "FileThrottleBurst", "LogRetentionDays"),
+    *("FailedSignIns", "StartsWithoutApproval", "Dashboard", "DetailedMetrics", "Tracing", "AllowedNetworks"),
+    *("DisableExecuteApiEndpoint", "SecurityGroupIds", "SiteCaLayerArn"),
+}
+NAMES = _OTHERS | _FORMS.keys()
 _OVERRIDE = re.compile(r"([A-Za-z0-9]+)=(.*)", re.DOTALL)
 
 
@@ -100,11 +109,14 @@ class Deployment:
 def overrides(arguments: Sequence[str]) -> dict[str, str]:
     """Parse what follows `--parameter-overrides`, as for `sam deploy`; raises `UsageError` without the values."""
     values: dict[str, str] = {}
-    for argument in arguments:
+    for number, argument in enumerate(arguments, 1):
         match = _OVERRIDE.fullmatch(argument)
         if match is None:
-            raise UsageError("--parameter-overrides needs NAME=VALUE, as for sam deploy. Separate them with spaces.")
+            raise UsageError("--parameter-overrides needs NAME=VALUE, as for sam deploy. Separate values with spaces.")
         name, value = match[1], match[2].strip('"')
+        if name not in NAMES:
+            # `sam deploy` ignores such a parameter without a message (samcli.commands.deploy, merge_parameters).
+            raise UsageError(f"--parameter-overrides: the template has no parameter with the name of value {number}.")
         if name in _FORMS and not re.fullmatch(_FORMS[name], value):
             raise UsageError(f"--parameter-overrides: {name} has a value that the template does not allow.")
         values[name] = value

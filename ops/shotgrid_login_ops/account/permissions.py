@@ -135,10 +135,10 @@ def check(deployment: Deployment) -> Finding:
     if denied:
         return unknown(
             "aws.permissions",
-            f"{len(denied)} with conditions",
-            "The policies allow these actions only with conditions that IAM could not simulate: "
+            f"{len(denied)} not simulated",
+            "IAM could not simulate whether the policies and their conditions allow these actions: "
             f"{', '.join(one.action for one in denied)}.",
-            "Read the conditions of the policies. Then deploy.",
+            "Read the policies. Then deploy.",
         )
     return ok("aws.permissions", "allowed", "IAM would allow what sam deploy does, and also the deletion of the stack.")
 
@@ -185,13 +185,20 @@ def _simulate(deployment: Deployment, source: str) -> Iterable[_Denied]:
         for key, value in context.items()
     ]
     for arn, names in actions.items():
-        response = iam.simulate_principal_policy(
-            PolicySourceArn=source,
-            ActionNames=sorted(names),
-            ResourceArns=[arn],
-            ContextEntries=entries,
-            MaxItems=1000,
-        )
+        try:
+            response = iam.simulate_principal_policy(
+                PolicySourceArn=source,
+                ActionNames=sorted(names),
+                ResourceArns=[arn],
+                ContextEntries=entries,
+                MaxItems=1000,
+            )
+        except ClientError as error:
+            # AWS does not document which ARNs of resources without an account the simulation accepts.
+            if error.response.get("Error", {}).get("Code") != "InvalidInput":
+                raise
+            yield from (_Denied(name, is_certain=False) for name in names)
+            continue
         for result in response["EvaluationResults"]:
             if result["EvalDecision"] != "allowed":
                 yield _Denied(result["EvalActionName"], is_certain=not result.get("MissingContextValues"))
