@@ -12,7 +12,7 @@ class LoginError(Exception):
     """A request that gets a documented error response.
 
     Attributes:
-        outcome: the name in logs and metrics, if it is more specific than `code`.
+        outcome: the name in logs, if it is more specific than `code`.
         is_forgivable: whether an attempt to sign in that ends this way was certainly not a guess, so that it does not
             count as a failed attempt.
     """

@@ -58,7 +58,7 @@ Fields = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Response:
-    """A response with a JSON or text body. `outcome` is its name in logs and metrics."""
+    """A response with a JSON or text body. `outcome` is its name in logs."""
 
     status: int
     outcome: str
@@ -284,7 +284,7 @@ def endpoint(
     """Make a Lambda handler for one method of one route.
 
     The Lambda handler also responds to preflights, turns every exception into a documented error response, and writes
-    one log line and one metric for each request.
+    one log line for each request.
 
     With `warm_up`, a page can call the route with GET before a user needs it. That starts the function and calls
     `warm_up`, and is neither logged nor counted.
