@@ -33,7 +33,7 @@ except Exception as error:
 bearers = Bearers(Table(dynamodb_reader.client(), os.environ["BEARERS_TABLE"]))
 
 
-@logger.inject_lambda_context(clear_state=True, log_event=False)
+@logger.for_each_request
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Return whether a bearer can use this stage of this API, and whose bearer it is."""
     try:

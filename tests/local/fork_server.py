@@ -19,7 +19,7 @@ import traceback
 from typing import Any
 
 # What functions import from the layers, except our own package: each process imports that one itself.
-PACKAGES = ("aws_lambda_powertools", "botocore.session", "certifi", "urllib3")
+PACKAGES = ("botocore.session", "certifi", "urllib3")
 
 # Bytes. A start request is mostly the environment of a function, which has 4 KB on AWS.
 LARGEST_START = 100_000

@@ -18,7 +18,7 @@ CALLS = {"certifi", "urllib3"}
 AWS = {"botocore.session"} | CALLS
 SITE = {"shotgrid_login.site"} | CALLS
 SESSIONS = {"shotgrid_login.sessions"}
-NEVER = {"boto3", "requests"}
+NEVER = {"aws_lambda_powertools", "boto3", "requests"}
 HEAVY = sorted(AWS | SITE | SESSIONS | NEVER)
 
 LOADED = {

@@ -10,9 +10,8 @@ import os
 import time
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from shotgrid_login import __version__
+from shotgrid_login.json_logger import JsonLogger
 
 NAMESPACE = "ShotGridLogin"
 
@@ -28,7 +27,7 @@ METRICS = {
     "approval_lost": "approval_lost",
 }
 
-logger = Logger(service="shotgrid-login", version=__version__)
+logger = JsonLogger("shotgrid-login", version=__version__)
 
 # The dimension of all metrics. Several stacks can be in one account and region.
 _stack = os.environ.get("STACK_NAME", "shotgrid-login")
