@@ -36,14 +36,26 @@ COUNTED = {
     "`/auth/refresh`, the token has expired": "refresh_of_an_expired_token",
 }
 
+# A browser sign-in: the operation, and the seconds that it runs, as the guide states them.
+START = ("start_in_the_browser", 0.5)
+PENDING = ("poll_before_the_approval", 0.3)
+APPROVED = ("poll_after_the_approval", 0.8)
+# For each row of the table on polls: the calls of one sign-in, between those that the row allows.
+POLLS: list[dict[tuple[str, float], float]] = [
+    {START: 1, PENDING: 1, APPROVED: 1},
+    {START: 1, PENDING: 3.5, APPROVED: 1},
+    {START: 1, PENDING: 60},
+]
+
 _call: Any = vars(BaseClient)["_make_api_call"]
 
 
 @pytest.fixture(scope="module")
 def counts(in_process_aws: InProcessAws) -> dict[str, Counter[str]]:
     """The units of each operation by what AWS charges: `read`, `write`, `kms`."""
+    names = [*COUNTED.values(), *(name for name, _ in (START, PENDING, APPROVED))]
     with operations(in_process_aws, "costs") as provided:
-        return {row: counted(provided, getattr(provided, name)()) for row, name in COUNTED.items()}
+        return {name: counted(provided, getattr(provided, name)()) for name in names}
 
 
 def counted(provided: Operations, operation: Operation) -> Counter[str]:
@@ -82,22 +94,25 @@ def usage() -> dict[str, tuple[int, float]]:
     return {row[0]: (int(row[1]), float(row[2])) for row in rows}
 
 
+def gigabytes() -> float:
+    (megabytes,) = {function["MemorySize"] for function in resources("AWS::Lambda::Function").values()}
+    return float(megabytes) / 1024
+
+
 def monthly(users: int, counts: dict[str, Counter[str]]) -> dict[str, float]:
     """Return the dollars of a month by the rows of the guide's last table."""
     calls = usage()
-    memory = {function["MemorySize"] for function in resources("AWS::Lambda::Function").values()}
-    (megabytes,) = memory
     times = users * DAYS
     lambda_calls = sum(number for number, _ in calls.values()) * times
     seconds = sum(number * duration for number, duration in calls.values()) * times
     authorized = calls["the authorizer, for studio APIs"][0] * times
     units: Counter[str] = Counter(read=authorized)
-    for row, count in counts.items():
-        for kind, number in count.items():
+    for row, name in COUNTED.items():
+        for kind, number in counts[name].items():
             units[kind] += number * calls[row][0] * times
     return {
         "API Gateway": (lambda_calls - authorized) * API_REQUEST,
-        "Lambda": seconds * megabytes / 1024 * LAMBDA_GB_SECOND + lambda_calls * LAMBDA_CALL,
+        "Lambda": seconds * gigabytes() * LAMBDA_GB_SECOND + lambda_calls * LAMBDA_CALL,
         "DynamoDB": units["read"] * DYNAMODB_READ + units["write"] * DYNAMODB_WRITE,
         "KMS: calls": units["kms"] * KMS_CALL,
         "KMS: two keys": 2 * KMS_KEY,
@@ -111,7 +126,7 @@ def test_documented_counts_are_those_of_the_functions(counts: dict[str, Counter[
         for row in tables(section(GUIDE, HEADING))[0]
     }
     assert documented == {
-        row: {kind: count[kind] for kind in ("read", "write", "kms")} for row, count in counts.items()
+        row: {kind: counts[name][kind] for kind in ("read", "write", "kms")} for row, name in COUNTED.items()
     }
 
 
@@ -125,3 +140,15 @@ def test_documented_costs_follow_from_the_counts_and_the_assumptions(counts: dic
         for name, dollars in {**costs, "**Total**": sum(costs.values())}.items():
             calculated.setdefault(name, []).append(round(dollars, 2))
     assert documented == calculated
+
+
+def test_documented_costs_of_browser_sign_in_follow_from_the_counts(counts: dict[str, Counter[str]]) -> None:
+    def cost(name: str, seconds: float) -> float:
+        units = counts[name]
+        of_data = units["read"] * DYNAMODB_READ + units["write"] * DYNAMODB_WRITE + units["kms"] * KMS_CALL
+        of_calls = seconds * gigabytes() * LAMBDA_GB_SECOND + LAMBDA_CALL + API_REQUEST + LOG_BYTES / 1e9 * LOG_GB
+        return of_data + of_calls
+
+    (rows,) = tables(section(GUIDE, "Capacity of browser sign-in"))
+    calculated = [1000 * sum(number * cost(*call) for call, number in calls.items()) for calls in POLLS]
+    assert [row[2] for row in rows] == [f"about ${dollars:.2f}" for dollars in calculated]
