@@ -45,6 +45,7 @@ help: ## list the targets and the variables
 	@echo 'USERS=250                the users of load who wait at the same time'
 	@echo 'ROUNDS=7                 how often bench starts each function'
 	@echo 'BASELINE=5386fa1         the commit that bench compares with'
+	@echo 'PARTS="cold calls"       what bench measures: cold, calls, warm, growth, morning (the default), instructions'
 	@echo 'PORT=8000                the first of the four ports of run'
 	@echo 'SITE=identity            the kind of the fake site for run: passwords (the default), identity or sso'
 	@echo 'SHOTGRID_SITE_URL=...    the site for run, instead of the fake site'
@@ -81,7 +82,7 @@ soak: $(VENV)/test.installed ## run the randomized tests for SECONDS and print c
 	@$(BIN)/python -m tests.soak $(SECONDS)
 
 bench: $(VENV)/test.installed .venv/sam/installed $(PEERS)/installed ## print cold starts, calls and response times (needs Python 3.13)
-	@PYTHONPATH=layers/shotgrid_login $(BIN)/python -m tests.bench --rounds $(ROUNDS) --baseline $(BASELINE)
+	@PYTHONPATH=layers/shotgrid_login $(BIN)/python -m tests.bench --rounds $(ROUNDS) --baseline $(BASELINE) $(PARTS)
 
 load: $(VENV)/test.installed .venv/sam/installed ## let USERS wait for their approval while others use the gateway
 	@$(BIN)/python -m tests.load $(USERS) $(SECONDS)

@@ -6,11 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from tests.bench import events
-from tests.bench.deployment import Deployment
+from tests.bench.deployment import Deployment, Function
+from tests.bench.execution_environment import instructions
 from tests.bench.https import OutgoingCall
 from tests.bench.laboratory import Laboratory
 from tests.local.stack import SetupFailed
@@ -60,6 +62,38 @@ def cold_calls(laboratory: Laboratory) -> dict[str, dict[str, list[OutgoingCall]
         for deployment in (laboratory.baseline, laboratory.ours):
             _sign_in(laboratory, deployment, _starter(laboratory, deployment, starts[deployment.name]))
     return {name: {flow: cold.calls for flow, cold in flows.items()} for name, flows in starts.items()}
+
+
+def cold_instructions(laboratory: Laboratory, directory: Path) -> dict[str, dict[str, int]]:
+    """Return the instructions of each flow with a cold function, by deployment. `directory` is an empty folder.
+
+    They do not depend on the load of the machine. Those of Python itself are not included.
+    """
+    empty, log = directory / "empty", directory / "valgrind.log"
+    empty.mkdir(parents=True)
+    (empty / "app.py").write_text("def handler(event, context): return {}\n")
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+
+    def count(function: Function, event: events.Event) -> tuple[Any, int]:
+        with laboratory.start(function, count_into=log) as environment:
+            response = environment.call(event).value
+        return response, instructions(log)
+
+    _, of_python = count(Function((empty,), {}, 512), {})
+    for deployment in (laboratory.baseline, laboratory.ours, *laboratory.peers):
+
+        def start(
+            flow: str, function: str, event: events.Event, status: int = 200, deployment: Deployment = deployment
+        ) -> Any:
+            response, counted = count(deployment.functions[function], event)
+            counts[deployment.name][flow] = counted - of_python
+            return content(f"{deployment.name}, {flow}", response, status)
+
+        if deployment in laboratory.peers:
+            _run_peers(laboratory, start)
+        else:
+            _sign_in(laboratory, deployment, start)
+    return counts
 
 
 def ratio(measured: list[float], reference: list[float]) -> float:

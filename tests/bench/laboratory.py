@@ -34,9 +34,11 @@ class Laboratory:
         """Open an account at the site."""
         return self.site.add_user(f"artist_{secrets.token_hex(4)}", f"pass-{secrets.token_hex(8)}", **switches)
 
-    def start(self, function: Function, seconds_ahead: float = 0) -> ExecutionEnvironment:
-        """Start a function in a new execution environment. `seconds_ahead` moves its clock."""
-        return ExecutionEnvironment(function, self.https, self.quota, seconds_ahead)
+    def start(
+        self, function: Function, seconds_ahead: float = 0, count_into: Path | None = None
+    ) -> ExecutionEnvironment:
+        """Start a function in a new execution environment, see there."""
+        return ExecutionEnvironment(function, self.https, self.quota, seconds_ahead, count_into)
 
 
 @contextmanager
