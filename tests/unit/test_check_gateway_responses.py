@@ -62,6 +62,16 @@ def test_responses_as_the_template_defines_them_are_no_problem() -> None:
     assert f"\nOrigin: {ORIGIN}" in heads[-1]
 
 
+def test_check_knows_every_header_of_the_template() -> None:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    (response, *_) = api["Body"]["x-amazon-apigateway-gateway-responses"].values()
+    defined_names = {name.rpartition(".")[2].lower() for name in response["responseParameters"]}
+    assert defined_names - {"www-authenticate", "access-control-expose-headers"} == {
+        *(*HEADERS, "x-request-id", "vary"),
+        *("access-control-allow-origin", "access-control-allow-credentials"),
+    }
+
+
 @pytest.mark.parametrize(
     "header", [*HEADERS, "access-control-allow-origin", "access-control-allow-credentials", "x-request-id", "vary"]
 )
