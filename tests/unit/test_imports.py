@@ -13,26 +13,23 @@ import pytest
 from tests.local.stack import ROOT
 from tests.support.lambda_events import ENVIRONMENT
 
-# botocore and our calls of the site use the same two packages.
-CALLS = {"certifi", "urllib3"}
-AWS = {"botocore.session"} | CALLS
-SITE = {"shotgrid_login.site"} | CALLS
+SITE = {"certifi", "shotgrid_login.site", "urllib3"}
 SESSIONS = {"shotgrid_login.sessions"}
-NEVER = {"aws_lambda_powertools", "boto3", "requests"}
-HEAVY = sorted(AWS | SITE | SESSIONS | NEVER)
+NEVER = {"aws_lambda_powertools", "boto3", "botocore", "requests"}
+HEAVY = sorted(SITE | SESSIONS | NEVER)
 
 LOADED = {
-    "access_token": AWS | SITE | SESSIONS,
-    "approval": AWS | SITE | SESSIONS,
+    "access_token": SITE | SESSIONS,
+    "approval": SITE | SESSIONS,
     "authorizer": set[str](),
-    "browser": AWS | SITE | SESSIONS,
-    "logout": AWS | SESSIONS,
+    "browser": SITE | SESSIONS,
+    "logout": SESSIONS,
     "methods": SITE,
-    "otp": AWS | SITE | SESSIONS,
+    "otp": SITE | SESSIONS,
     "pages": set[str](),
-    "password": AWS | SITE | SESSIONS,
-    "refresh": AWS | SITE | SESSIONS,
-    "session": AWS | SESSIONS,
+    "password": SITE | SESSIONS,
+    "refresh": SITE | SESSIONS,
+    "session": SESSIONS,
 }
 
 IMPORT = f"""
@@ -56,7 +53,7 @@ def test_function_loads_only_the_heavy_modules_that_it_needs(function: str) -> N
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_CA_BUNDLE": certifi.where(),
-        "DYNAMODB_URL": "https://dynamodb.us-east-1.amazonaws.com",
+        "URL_SUFFIX": "amazonaws.com",
         "AUTHORIZER_APIS": "",
         "AUTHORIZER_RULES": "",
         "APP_NAME": "Studio pages",
