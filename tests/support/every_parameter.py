@@ -41,6 +41,7 @@ def every_parameter(aws: LocalAws, site_url: str) -> dict[str, str]:
         "FileThrottleBurst": "200",
         "ReservedConcurrency": "20",
         "AuthorizerReservedConcurrency": "10",
+        "KeepWarm": "on",
         "LogRetentionDays": "7",
         "AlarmTopicArn": aws.client("sns").create_topic(Name=name)["TopicArn"],
         "FailedSignIns": "100",

@@ -371,6 +371,7 @@ def test_simulation_is_for_the_role_of_a_session_and_for_resources_with_the_stac
     [
         (("ReservedConcurrency=1",), "lambda:PutFunctionConcurrency"),
         (("AuthorizerReservedConcurrency=1",), "lambda:PutFunctionConcurrency"),
+        (("KeepWarm=on",), "events:PutRule"),
         (WITH_DOMAIN, "iam:CreateServiceLinkedRole"),
         ((f"AlarmTopicArn={TOPIC}",), "cloudwatch:PutMetricAlarm"),
         (("SubnetIds=subnet-12345678",), "ec2:DescribeSubnets"),

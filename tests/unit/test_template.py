@@ -29,6 +29,7 @@ def test_template_has_only_the_expected_resource_types() -> None:
         "AWS::CloudWatch::Alarm",
         "AWS::CloudWatch::Dashboard",
         "AWS::DynamoDB::Table",
+        "AWS::Events::Rule",
         "AWS::IAM::Role",
         "AWS::KMS::Key",
         "AWS::Lambda::Function",

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 from typing import Any
 
 import pytest
 
-from shotgrid_login import cookie, http, log
+from shotgrid_login import cookie, gateway, http, log
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.hashes import Hashes
+from shotgrid_login.site import Site
 from shotgrid_login.table import Table
 from tests.local.in_process import InProcessAws
 from tests.local.stack import ROOT
 from tests.site.fake_site import FakeSite
 from tests.support.core import Core, Storage
-from tests.support.lambda_events import Context, event
+from tests.support.lambda_events import ENVIRONMENT, Context, event
 from tests.support.meetings import MeetingClient, Meetings
-from tests.support.template import resources
+from tests.support.template import resources, template
 
 ORIGIN = "https://pages.example"
 
@@ -94,6 +97,38 @@ def test_sign_ins_connect_to_aws_and_change_nothing(in_process_aws: InProcessAws
     with meetings.expected(["generate"], ["update start"]):
         core.browser_sign_in().warm_up()
     assert list(Table(in_process_aws.client("dynamodb"), "warm-up-state").scan("")) == []
+
+
+@pytest.mark.parametrize("function", ["pages", "methods", "refresh"])
+def test_schedule_only_starts_a_function(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rule,) = resources("AWS::Events::Rule").values()
+    events = {target["Id"]: json.loads(target["Input"]) for target in rule["Targets"]}
+    assert events.keys() == {"pages", "methods", "refresh"}
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    called: list[object] = []
+    monkeypatch.setattr(log, "record_response", lambda *_: called.append("recorded"))
+    monkeypatch.setattr(Site, "sign_in_methods", lambda _: called.append("site"))
+    monkeypatch.setattr(gateway, "sessions", lambda **_: None)
+    app = runpy.run_path(str(ROOT / "functions" / function / "app.py"))
+    assert app["handler"](events[function], Context())["statusCode"] < 300
+    assert called == []
+
+
+def test_each_scheduled_function_allows_only_the_schedule_to_call_it() -> None:
+    (rule,) = resources("AWS::Events::Rule").values()
+    scheduled = [target["Arn"]["Fn::GetAtt"][0] for target in rule["Targets"]]
+    permissions = [
+        permission
+        for permission in resources("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "events.amazonaws.com"
+    ]
+    assert [permission["FunctionName"]["Ref"] for permission in permissions] == scheduled
+    for permission in permissions:
+        assert permission["SourceArn"] == {"Fn::GetAtt": ["KeepWarmRule", "Arn"]}
+    optional = [one for name, one in template()["Resources"].items() if name.startswith("KeepWarm")]
+    assert [one["Condition"] for one in optional] == ["HasSchedule"] * 4
+    assert template()["Parameters"]["KeepWarm"]["Default"] == "off"
 
 
 def test_routes_that_can_be_warmed_up_have_the_method_get() -> None:

@@ -23,6 +23,7 @@ _FORMS = {
     "WebAclArn": r"|arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[A-Za-z0-9_-]+/[a-f0-9-]+",
     "AlarmTopicArn": r"|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}",
     "AccessLog": r"on|off",
+    "KeepWarm": r"on|off",
 }
 # The other parameters of the template. What they need from the account does not depend on their values.
 _OTHERS = {
@@ -49,6 +50,7 @@ class Parameters:
     web_acl_arn: str = ""
     alarm_topic_arn: str = ""
     access_log: str = "off"
+    keep_warm: str = "off"
 
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Parameters:
@@ -63,6 +65,7 @@ class Parameters:
             web_acl_arn=values.get("WebAclArn", ""),
             alarm_topic_arn=values.get("AlarmTopicArn", ""),
             access_log=values.get("AccessLog", "off"),
+            keep_warm=values.get("KeepWarm", "off"),
         )
 
     @property

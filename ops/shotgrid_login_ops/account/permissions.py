@@ -85,6 +85,10 @@ RESOURCE_TYPES: Mapping[str, Mapping[str, str]] = {
         "arn:{p}:cloudwatch::{a}:dashboard/{s}-{r}": "cloudwatch:PutDashboard cloudwatch:GetDashboard "
         "cloudwatch:DeleteDashboards",
     },
+    "AWS::Events::Rule": {
+        "arn:{p}:events:{r}:{a}:rule/{s}-KeepWarmRule-1": "events:PutRule events:DescribeRule events:PutTargets "
+        "events:RemoveTargets events:DeleteRule",
+    },
     "AWS::Logs::QueryDefinition": {
         "*": "logs:PutQueryDefinition logs:DescribeQueryDefinitions logs:DeleteQueryDefinition",
     },
@@ -151,6 +155,7 @@ def _wanted(deployment: Deployment) -> Iterator[Mapping[str, str]]:
         "AWS::ApiGateway::BasePathMapping": parameters.domain_name,
         "AWS::WAFv2::WebACLAssociation": parameters.web_acl_arn,
         "AWS::CloudWatch::Alarm": parameters.alarm_topic_arn,
+        "AWS::Events::Rule": parameters.keep_warm == "on",
     }
     yield _SAM
     if stack_state.read(deployment.client("cloudformation"), stack_state.SAM_STACK) is None:
