@@ -53,7 +53,7 @@ def test_get_only_warms_up_and_leaves_no_trace(endpoint: Endpoint) -> None:
     response = endpoint.get(headers={"Origin": ORIGIN})
     assert (response["statusCode"], response["body"]) == (204, "")
     assert response["headers"]["access-control-allow-origin"] == ORIGIN
-    assert response["headers"]["cache-control"] == "no-store"
+    assert response["headers"]["cache-control"] == "private, max-age=300"
     assert endpoint.called == ["warm_up"]
 
 

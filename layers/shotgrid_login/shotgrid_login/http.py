@@ -47,6 +47,10 @@ _SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
+# How long a browser does not repeat a request that has only started its function. Functions stay at least this long, as
+# far as is known. Seconds.
+WARM_SECONDS = 300
+
 # The outcome of a request that has only started its function. It has no log line and no metric.
 _WARMED_UP = "warmed_up"
 
@@ -295,7 +299,7 @@ def endpoint(
             if warm_up is None or request.method != "GET":
                 return handler(request)
             warm_up()
-            return Response(204, _WARMED_UP)
+            return Response(204, _WARMED_UP, headers={"cache-control": f"private, max-age={WARM_SECONDS}"})
 
         return _lambda_handler(
             lambda request: _checked(request, method, allowed_origins, handle), allowed_origins, error_response
