@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.cold import PEER_FLOWS, ColdStarts, cold_calls, cold_instructions, cold_starts, ratio
-from tests.bench.growth import USERS, Kind, growth
+from tests.bench.growth import SCENARIOS, Kind, growth
 from tests.bench.https import OutgoingCall, rounds
 from tests.bench.laboratory import laboratory
 from tests.bench.morning import ACCOUNT_CONCURRENCY, BEFORE, NEW_ACCOUNT_CONCURRENCY, defaults, simulate
@@ -205,17 +205,20 @@ def _print_response_times(warm: Mapping[str, Warm]) -> None:
         print(f"{flow:40}" + "".join(f"{column:>16}" for column in columns))
 
 
-def _print_growth(grown: Mapping[str, Mapping[int, Kind]]) -> None:
-    few, many = USERS
-    print(f"\nRows after a day of {few} and of {many} users. DynamoDB deletes a row within days after its end.\n")
-    print(f"{'kind of row':24}{f'{few} users':>12}{f'{many} users':>12}{'bytes of one':>14}{'ends after':>14}")
-    for kind, counts in grown.items():
-        of_many = counts[many]
-        size, hours = of_many.size / of_many.rows, of_many.longest / 3600
-        print(f"{kind:24}{counts[few].rows:12}{of_many.rows:12}{size:14.0f}{hours:12.1f} h")
+def _print_growth(grown: Mapping[str, Mapping[tuple[int, int], Kind]]) -> None:
     print(
-        f"{'all bytes':24}" + "".join(f"{sum(counts[users].size for counts in grown.values()):12}" for users in USERS)
+        "\nRows of users who each mistype their password, sign in and refresh. DynamoDB deletes a row within days after"
     )
+    print("its end.\n")
+    titles = "".join(f"{f'{users} users, {times} x':>16}" for users, times in SCENARIOS)
+    print(f"{'kind of row':24}{titles}{'bytes of one':>14}{'ends after':>14}")
+    for kind, counts in grown.items():
+        rows = "".join(f"{counts[scenario].rows:16}" for scenario in SCENARIOS)
+        size = counts[SCENARIOS[0]].size / counts[SCENARIOS[0]].rows
+        hours = max(of_kind.longest for of_kind in counts.values()) / 3600
+        print(f"{kind:24}{rows}{size:14.0f}{hours:12.1f} h")
+    totals = (sum(counts[scenario].size for counts in grown.values()) for scenario in SCENARIOS)
+    print(f"{'all bytes':24}" + "".join(f"{total:16}" for total in totals))
 
 
 def _print_morning() -> None:

@@ -14,8 +14,8 @@ from tests.bench.cold import content, password
 from tests.bench.execution_environment import ExecutionEnvironment
 from tests.bench.laboratory import Laboratory
 
-# Two numbers of users, to see whether the growth is linear.
-USERS = (10, 20)
+# Users, and how often each one signs in: to see whether the growth is linear, and which rows a later sign-in reuses.
+SCENARIOS = ((10, 1), (20, 1), (10, 2))
 
 REFRESHES = 3
 
@@ -29,38 +29,38 @@ class Kind:
     longest: float = 0
 
 
-def growth(laboratory: Laboratory) -> dict[str, dict[int, Kind]]:
-    """Return the new rows by kind and by number of users. A row that is deleted or replaced does not count."""
-    grown: dict[str, dict[int, Kind]] = defaultdict(lambda: defaultdict(Kind))
-    for users in USERS:
+def growth(laboratory: Laboratory) -> dict[str, dict[tuple[int, int], Kind]]:
+    """Return the new rows by kind and by scenario. A row that is deleted or replaced does not count."""
+    grown: dict[str, dict[tuple[int, int], Kind]] = defaultdict(lambda: defaultdict(Kind))
+    for scenario in SCENARIOS:
+        users, times = scenario
         before = set(_rows(laboratory))
         with ExitStack() as stack:
             started = {
                 name: stack.enter_context(laboratory.start(laboratory.ours.functions[name]))
-                for name in ("password", "otp", "refresh")
+                for name in ("password", "refresh")
             }
             for _ in range(users):
-                _work(laboratory, started)
+                _work(laboratory, started, times)
         for row_id, row in _rows(laboratory).items():
             if row_id not in before:
-                kind = grown[row_id[0]][users]
+                kind = grown[row_id[0]][scenario]
                 kind.rows += 1
                 kind.size += _size(row)
                 kind.longest = max(kind.longest, int(row["expires_at"]["N"]) - time.time())
     return grown
 
 
-def _work(laboratory: Laboratory, started: Mapping[str, ExecutionEnvironment]) -> None:
-    """A user signs in with a code, and refreshes. Another user mistypes the password."""
-    mistyped = events.post("/auth/password", {"username": laboratory.new_user().login, "password": "wrong"})
-    content("growth", started["password"].call(mistyped).value, 401)
-    user = laboratory.new_user(two_factor=True)
-    challenge = content("growth", started["password"].call(password(user)).value, 202)["challenge"]
-    code = {"challenge": challenge, "code": laboratory.site.code(user.login)}
-    handle = content("growth", started["otp"].call(events.post("/auth/otp", code)).value, 200)["refresh_token"]
-    for _ in range(REFRESHES):
-        refresh = events.post("/auth/refresh", {"refresh_token": handle})
-        handle = content("growth", started["refresh"].call(refresh).value, 200)["refresh_token"]
+def _work(laboratory: Laboratory, started: Mapping[str, ExecutionEnvironment], times: int) -> None:
+    """A user mistypes the password, signs in and refreshes, this often."""
+    user = laboratory.new_user()
+    mistyped = events.post("/auth/password", {"username": user.login, "password": "wrong"})
+    for _ in range(times):
+        content("growth", started["password"].call(mistyped).value, 401)
+        handle = content("growth", started["password"].call(password(user)).value, 200)["refresh_token"]
+        for _ in range(REFRESHES):
+            refresh = events.post("/auth/refresh", {"refresh_token": handle})
+            handle = content("growth", started["refresh"].call(refresh).value, 200)["refresh_token"]
 
 
 def _rows(laboratory: Laboratory) -> dict[tuple[str, str], dict[str, Any]]:
