@@ -31,8 +31,9 @@ from shotgrid_login.errors import (
 MAX_BODY_BYTES = 8 * 1024
 MAX_FORM_FIELDS = 20
 
-# How long a browser caches the response to a preflight. Seconds.
-PREFLIGHT_SECONDS = 600
+# How long a browser caches the response to a preflight. Chromium does so for two hours at most (MDN:
+# Access-Control-Max-Age). Requests from an origin that is not allowed any more are rejected all the same. Seconds.
+PREFLIGHT_SECONDS = 7200
 
 # What pages send to follow a request through several services (W3C Trace Context and Baggage, and Sentry). The gateway
 # ignores these headers, but without this permission browsers send no request at all.
