@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from shotgrid_login import aws as clients
-from shotgrid_login import log
+from shotgrid_login import dynamodb_reader, log
 from shotgrid_login.bearers import Bearers
 from shotgrid_login.configuration import ConfigurationError
 from shotgrid_login.table import Table
@@ -174,7 +173,7 @@ def test_unreachable_table_fails_without_returning_401_and_is_counted(
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    monkeypatch.setattr(authorizer.module, "bearers", Bearers(Table(clients.dynamodb.__wrapped__(), "bearers")))
+    monkeypatch.setattr(authorizer.module, "bearers", Bearers(Table(dynamodb_reader.client(), "bearers")))
     with pytest.raises(ConnectionRefusedError) as error:
         authorizer.handler(event("Bearer a-secret-bearer"), Context())
     assert "a-secret-bearer" not in str(error.value)

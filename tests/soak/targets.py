@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -66,7 +65,7 @@ class MachineTarget:
 @contextlib.contextmanager
 def all_targets() -> Iterator[tuple[list[Target | MachineTarget], dict[str, Counter[str]]]]:
     """Start what the targets need. Return them, and the counts of what happens, by heading."""
-    logging.getLogger(log.logger.name).setLevel("CRITICAL")
+    log.logger.setLevel("CRITICAL")
     names = iter(f"soak-{secrets.token_hex(6)}" for _ in iter(int, 1))
     models, faults, responses = Counter[str](), Counter[str](), Counter[str]()
     counts = {"rules and outcomes of the model": models, "faults at calls": faults, "responses": responses}

@@ -37,7 +37,7 @@ def no_secret_is_logged(tried: Operations) -> Iterator[None]:
     tried.core.address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
     logged = io.StringIO()
     handler = logging.StreamHandler(logged)
-    handler.setFormatter(log.logger.formatter)
+    handler.setFormatter(log.logger.registered_formatter)
     logger = logging.getLogger(log.logger.name)
     logger.addHandler(handler)
     yield

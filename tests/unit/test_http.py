@@ -88,13 +88,14 @@ def test_problem_has_every_field_of_the_contract() -> None:
     }
 
 
-def test_body_of_a_request_is_not_logged() -> None:
-    logged = http.endpoint("POST", frozenset())(lambda request: http.Response(200, request.method))
+def test_powertools_event_logging_stays_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
+    handler_with_event_logging = http.endpoint("POST", frozenset())(lambda request: http.Response(200, request.method))
     handler = Captured()
     logger = logging.getLogger(log.logger.name)
     logger.addHandler(handler)
     try:
-        logged(event(body='{"username": "typed-by-a-user"}'), Context())
+        handler_with_event_logging(event(body='{"username": "typed-by-a-user"}'), Context())
     finally:
         logger.removeHandler(handler)
     assert handler.lines

@@ -5,17 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
-import re
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shotgrid_login import http, log
-from tests.local.stack import ROOT
 from tests.support.lambda_events import Context, event
 
 
@@ -37,7 +33,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     monkeypatch.setattr(log, "_counts", {})
     written = Lines()
     handler = logging.StreamHandler(written.stream)
-    handler.setFormatter(log.logger.formatter)
+    handler.setFormatter(log.logger.registered_formatter)
     logger = logging.getLogger(log.logger.name)
     logger.addHandler(handler)
     yield written
@@ -97,36 +93,3 @@ def test_unexpected_error_is_counted_at_once_and_its_text_is_not_logged(lines: L
     assert (line["message"], line["error"], line["level"]) == ("unexpected_error", "ValueError", "ERROR")
     assert metrics(line) == {"internal_error": 1}
     assert "a secret" not in json.dumps(line)
-
-
-def test_line_has_its_level_its_time_and_where_it_was_written(lines: Lines) -> None:
-    log.logger.warning("methods_unknown", extra={"reason": "a \N{BEAR FACE}", "status": {1}})
-    (line,) = lines.read()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
-    assert re.fullmatch(r"test_log\.py:\d+", line.pop("location"))
-    assert line["level"] == "WARNING"
-    assert (line["message"], line["reason"], line["status"]) == ("methods_unknown", "a \N{BEAR FACE}", "{1}")
-    assert line["service"] == "shotgrid-login"
-
-
-def test_keys_of_a_request_are_not_in_the_lines_of_the_next_request(lines: Lines) -> None:
-    def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-        log.logger.append_keys(**event)
-        log.logger.info("done")
-        return {}
-
-    handler = log.logger.for_each_request(handle)
-    handler({"user": "a"}, Context(aws_request_id="first"))
-    handler({"network": "b"}, Context(aws_request_id="second"))
-    first, second = lines.read()
-    assert (first["user"], first["function_request_id"]) == ("a", "first")
-    assert "user" not in second
-    assert (second["network"], second["function_request_id"], second["cold_start"]) == ("b", "second", False)
-
-
-def test_function_writes_each_line_once_to_its_standard_output() -> None:
-    program = "import logging; logging.basicConfig(); from shotgrid_login import log; log.logger.info('done')"
-    environment = {"PYTHONPATH": str(ROOT / "layers" / "shotgrid_login")}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["done"]
-    assert done.stderr == ""

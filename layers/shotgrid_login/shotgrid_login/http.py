@@ -315,10 +315,11 @@ def public(handler: Handler) -> LambdaHandler:
 
 
 def _lambda_handler(handler: Handler, allowed_origins: frozenset[str], error_response: ErrorResponse) -> LambdaHandler:
-    @log.logger.for_each_request
+    @log.logger.inject_lambda_context(clear_state=True, log_event=False)
     def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         request = Request(event)
-        log.logger.append_keys(correlation_id=request.request_id, extended_request_id=request.extended_request_id)
+        log.logger.set_correlation_id(request.request_id)
+        log.logger.append_keys(extended_request_id=request.extended_request_id)
         try:
             response = handler(request)
         except Exception as error:  # noqa: BLE001 - the last place that can return a response that pages can read

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shotgrid_login.aws import error_code
-
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -41,20 +39,14 @@ class Table:
 
     def ids(self, index: str, attribute: str, value: str) -> list[str]:
         """Return the ids of the rows with this value, from an index with that key. It can be a second late."""
-        request: dict[str, Any] = {
-            "TableName": self._name,
-            "IndexName": index,
-            "KeyConditionExpression": f"{attribute} = :value",
-            "ExpressionAttributeValues": {":value": _serialize(value)},
-            "ProjectionExpression": "id",
-        }
-        ids = []
-        while True:
-            page = self._dynamodb.query(**request)
-            ids += [str(row["id"]) for row in _rows([page])]
-            if "LastEvaluatedKey" not in page:
-                return ids
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=index,
+            KeyConditionExpression=f"{attribute} = :value",
+            ExpressionAttributeValues={":value": _serialize(value)},
+            ProjectionExpression="id",
+        )
+        return [str(row["id"]) for row in _rows(pages)]
 
     def scan(self, prefix: str) -> Iterator[Row]:
         """Read all rows whose id begins with `prefix`. It reads the whole table, so no function does this."""
@@ -81,6 +73,8 @@ class Table:
         return self._write("delete_item", request, condition, values)
 
     def _write(self, operation: str, request: dict[str, Any], condition: str, values: Row | None) -> Row | None:
+        from botocore.exceptions import ClientError  # here, because the authorizer only reads and has no botocore
+
         request["TableName"] = self._name
         if condition:
             request["ConditionExpression"] = condition
@@ -89,10 +83,10 @@ class Table:
             request["ExpressionAttributeValues"] = {f":{name}": _serialize(value) for name, value in values.items()}
         try:
             response = getattr(self._dynamodb, operation)(**request)
-        except Exception as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            raise ConditionFailed(_row(error.response.get("Item"))) from None  # type: ignore[attr-defined]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+                raise ConditionFailed(_row(error.response.get("Item"))) from None  # type: ignore[arg-type]
+            raise
         return _row(response.get("Attributes"))
 
 
