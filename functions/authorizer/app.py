@@ -8,7 +8,7 @@ import os
 import time
 from typing import Any
 
-from shotgrid_login import dynamodb_reader, log
+from shotgrid_login import aws, log
 from shotgrid_login.authorizer_events import (
     AuthorizerRequest,
     UnknownEvent,
@@ -30,7 +30,7 @@ try:
 except Exception as error:
     log.record_unexpected(error)
     raise
-bearers = Bearers(Table(dynamodb_reader.client(), os.environ["BEARERS_TABLE"]))
+bearers = Bearers(Table(aws.dynamodb(), os.environ["BEARERS_TABLE"]))
 
 
 @logger.inject_lambda_context(clear_state=True, log_event=False)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from shotgrid_login import dynamodb_reader
+from shotgrid_login import aws as clients
 from shotgrid_login.bearers import Bearer, Bearers, bearer_id
 from shotgrid_login.users import User
 from tests.local.stack import ROOT, LocalAws
@@ -87,9 +87,11 @@ def load_authorizer(aws: LocalAws, rules: str | None = "") -> AuthorizerFunction
             patch.setenv(name, value)
         if rules is not None:
             patch.setenv("AUTHORIZER_RULES", rules)
-        # A client of the tests closes its connections. The deployed function uses its own reader.
-        patch.setattr(dynamodb_reader, "client", lambda: aws.client("dynamodb"))
-        spec.loader.exec_module(module)
+        clients.dynamodb.cache_clear()
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            clients.dynamodb.cache_clear()
     # Other tests check the log.
     silent = SimpleNamespace(**dict.fromkeys(("append_keys", "info"), lambda *_, **__: None))
     module.logger = silent  # type: ignore[attr-defined]

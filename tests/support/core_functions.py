@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from shotgrid_login import dynamodb_reader, gateway
+from shotgrid_login import aws, gateway
 from shotgrid_login.configuration import Configuration
 from shotgrid_login.sessions import Sessions
 from tests.local.stack import ROOT
@@ -84,7 +84,7 @@ def core_functions(core: Core, dynamodb: Any, bearers_table: str) -> CoreFunctio
         patch.setattr(gateway, "sign_in", core.sign_in)
         patch.setattr(gateway, "refresh", core.refresh)
         patch.setattr(gateway, "browser_sign_in", core.browser_sign_in)
-        patch.setattr(dynamodb_reader, "client", lambda: dynamodb)
+        patch.setattr(aws, "dynamodb", lambda: dynamodb)
         return CoreFunctions(core, {name: _import(name) for name in FUNCTIONS}, io.StringIO())
 
 

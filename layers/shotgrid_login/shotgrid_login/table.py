@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -73,8 +75,6 @@ class Table:
         return self._write("delete_item", request, condition, values)
 
     def _write(self, operation: str, request: dict[str, Any], condition: str, values: Row | None) -> Row | None:
-        from botocore.exceptions import ClientError  # here, because the authorizer only reads and has no botocore
-
         request["TableName"] = self._name
         if condition:
             request["ConditionExpression"] = condition
