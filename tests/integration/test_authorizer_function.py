@@ -11,7 +11,7 @@ import pytest
 from shotgrid_login import aws as clients
 from shotgrid_login import log
 from shotgrid_login.bearers import Bearers
-from shotgrid_login.configuration import ConfigurationError
+from shotgrid_login.configuration_error import ConfigurationError
 from shotgrid_login.table import Table
 from shotgrid_login.users import LONGEST_TEXT
 from tests.local.stack import LocalAws, free_port

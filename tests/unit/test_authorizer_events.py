@@ -23,7 +23,7 @@ from shotgrid_login.authorizer_events import (
     require_short_responses,
 )
 from shotgrid_login.authorizer_rules import Rule, Rules
-from shotgrid_login.configuration import ConfigurationError
+from shotgrid_login.configuration_error import ConfigurationError
 from shotgrid_login.users import LONGEST_TEXT
 from tests.support.authorizer_events import (
     API,

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from shotgrid_login.authorizer_rules import Rule, Rules
-from shotgrid_login.configuration import ConfigurationError
+from shotgrid_login.configuration_error import ConfigurationError
 from tests.support.template import template
 
 APIS = "123456789012:abcdef1234,210987654321:ghijkl5678,111122223333:*"

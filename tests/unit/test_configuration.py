@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from shotgrid_login.configuration import Configuration, ConfigurationError, StartSettings, hash_key_arn
+from shotgrid_login.configuration import Configuration, StartSettings, hash_key_arn
+from shotgrid_login.configuration_error import ConfigurationError
 from tests.support.lambda_events import ENVIRONMENT
 from tests.support.template import template
 

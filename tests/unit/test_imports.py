@@ -15,21 +15,22 @@ from tests.support.lambda_events import ENVIRONMENT
 
 SITE = {"certifi", "shotgrid_login.site", "urllib3"}
 SESSIONS = {"shotgrid_login.sessions"}
+CONFIGURATION = {"shotgrid_login.configuration"}
 NEVER = {"aws_lambda_powertools", "boto3", "botocore", "requests"}
-HEAVY = sorted(SITE | SESSIONS | NEVER)
+HEAVY = sorted(SITE | SESSIONS | NEVER | CONFIGURATION)
 
 LOADED = {
-    "access_token": SITE | SESSIONS,
-    "approval": SITE | SESSIONS,
+    "access_token": CONFIGURATION | SITE | SESSIONS,
+    "approval": CONFIGURATION | SITE | SESSIONS,
     "authorizer": set[str](),
-    "browser": SITE | SESSIONS,
-    "logout": SESSIONS,
-    "methods": SITE,
-    "otp": SITE | SESSIONS,
-    "pages": set[str](),
-    "password": SITE | SESSIONS,
-    "refresh": SITE | SESSIONS,
-    "session": SESSIONS,
+    "browser": CONFIGURATION | SITE | SESSIONS,
+    "logout": CONFIGURATION | SESSIONS,
+    "methods": CONFIGURATION | SITE,
+    "otp": CONFIGURATION | SITE | SESSIONS,
+    "pages": CONFIGURATION,
+    "password": CONFIGURATION | SITE | SESSIONS,
+    "refresh": CONFIGURATION | SITE | SESSIONS,
+    "session": CONFIGURATION | SESSIONS,
 }
 
 IMPORT = f"""

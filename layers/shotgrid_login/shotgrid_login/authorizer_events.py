@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from shotgrid_login.authorizer_rules import METHOD_PATTERNS, Rule, Rules
-from shotgrid_login.configuration import ConfigurationError
+from shotgrid_login.configuration_error import ConfigurationError
 from shotgrid_login.users import LONGEST_TEXT
 
 # b64token of RFC 6750, section 2.1.

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from shotgrid_login.configuration import ConfigurationError
+from shotgrid_login.configuration_error import ConfigurationError
 
 # The same patterns as in `template.yaml`, which rejects most mistakes before the deployment. CloudFormation's `\s`
 # matches ASCII only. A path has 256 characters at most: API Gateway rejects a policy with an ARN of more than 512, and

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from shotgrid_login.configuration_error import ConfigurationError
+
 # https, except for localhost: user names and passwords are sent to the site.
 _SITE_URL = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -18,10 +20,6 @@ _ORIGIN = re.compile(
     r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 )
 _APP_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,22}[A-Za-z0-9])?")
-
-
-class ConfigurationError(Exception):
-    """An environment variable is missing or invalid; the message names it."""
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
