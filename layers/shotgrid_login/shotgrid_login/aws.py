@@ -14,7 +14,6 @@ import hmac
 import http.client
 import json
 import os
-import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 # DynamoDB and KMS respond within milliseconds. Fail and retry early: a function can have to wait for the site and then
 # for two calls that hang, and API Gateway stops waiting after 29 s. Seconds: for a connection, for each part of a
-# response, and the longest pause before the second try after an error of AWS.
+# response, and for the pause before the second try after an error of AWS.
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 1.5
 PAUSE_SECONDS = 0.2
@@ -102,7 +101,7 @@ class JsonClient:
         except AwsError as error:
             if not error.is_temporary:
                 raise
-            self._pause(random.uniform(0, PAUSE_SECONDS))  # noqa: S311  not a secret
+            self._pause(PAUSE_SECONDS)
         except (OSError, http.client.HTTPException):
             # Lambda may have frozen the function for longer than AWS keeps connections. So use a new one.
             self.close()
