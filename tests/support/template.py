@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from functools import cache
@@ -52,9 +53,20 @@ class _NoManagedPolicies:
         return {}
 
 
+@cache
+def _parsed(path: Path) -> dict[str, Any]:
+    source: dict[str, Any] = yaml_parse(path.read_text())
+    return source
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """Return a parsed SAM template, to change and translate."""
+    return copy.deepcopy(_parsed(path))
+
+
 def translate(path: Path) -> dict[str, Any]:
     """Translate a SAM template to the CloudFormation template that is deployed, without uploading code."""
-    return translate_source(yaml_parse(path.read_text()), {})
+    return translate_source(parsed(path), {})
 
 
 def translate_source(source: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from shotgrid_login import errors, log
 from tests.local.stack import ROOT
 from tests.support.docs import DOCUMENTS, anchors, blocks, code_spans, links, section, subsections, tables
 from tests.support.documented_pages import documented_pages
 from tests.support.source import calls, written_metrics
-from tests.support.template import resources, template
+from tests.support.template import parsed, resources, template
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 HTTP, OPERATIONS, TWO_FACTOR = (ROOT / "docs" / f"{name}.md" for name in ("http", "operations", "two-factor"))
@@ -118,7 +117,7 @@ def routes() -> dict[str, str]:
 
 
 def all_routes() -> dict[str, str]:
-    source = yaml_parse((ROOT / "template.yaml").read_text())
+    source = parsed(ROOT / "template.yaml")
     return {
         f"{event['Properties']['Method']} {event['Properties']['Path']}": resource["Properties"]["CodeUri"]
         for resource in source["Resources"].values()

@@ -9,7 +9,6 @@ import time
 import tomllib
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from shotgrid_login import __version__
 from shotgrid_login.app_session_launcher import POLL_SECONDS
@@ -17,7 +16,16 @@ from shotgrid_login.approvals import LEASE_SECONDS
 from shotgrid_login.counts import LONGEST_ATTEMPT
 from shotgrid_login.site import RESPONSE_SECONDS, USER_SECONDS
 from tests.local.stack import ROOT
-from tests.support.template import FUNCTIONS, documented, granted, resources, statements, template, translate_source
+from tests.support.template import (
+    FUNCTIONS,
+    documented,
+    granted,
+    parsed,
+    resources,
+    statements,
+    template,
+    translate_source,
+)
 
 
 def test_template_has_only_the_expected_resource_types() -> None:
@@ -242,7 +250,7 @@ def test_authorizer_is_exported_for_other_stacks() -> None:
 )
 def test_api_gets_a_new_deployment_with_each_deploy(path: str, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a new deployment, a stage ignores new values of parameters, and settings outside of the routes."""
-    source = yaml_parse((ROOT / path).read_text())
+    source = parsed(ROOT / path)
     # The API with the routes of one function: it takes a fraction of the time of the whole template.
     source["Resources"] = {name: source["Resources"][name] for name in ("Api", function)}
     source.pop("Outputs")

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 from tests.local.stack import ROOT
-from tests.support.template import translate_source
+from tests.support.template import parsed, translate_source
 
 
 def published_version(parameters: dict[str, str], layers: str = "s3://bucket/layers") -> str:
     """Return the id of the version that SAM publishes of one function, with all that it offers for aliases."""
-    source = yaml_parse((ROOT / "template.yaml").read_text())
+    source = parsed(ROOT / "template.yaml")
     kept = ("LogoutFunction", "LoginLayer", "DependenciesLayer")
     resources: dict[str, Any] = {name: source["Resources"][name] for name in kept}
     resources["LogoutFunction"]["Properties"].pop("Events")

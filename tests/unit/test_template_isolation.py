@@ -143,10 +143,14 @@ def test_function_uses_only_layers_and_settings_of_this_stack_by_default() -> No
         assert not foreign & function.keys()
 
 
-def test_only_the_api_of_this_stack_and_named_apis_are_allowed_to_call_functions() -> None:
+def test_only_the_api_and_the_schedule_of_this_stack_and_named_apis_are_allowed_to_call_functions() -> None:
     for name, permission in resources("AWS::Lambda::Permission").items():
-        assert permission["Principal"] == "apigateway.amazonaws.com", name
         assert _referenced(permission["FunctionName"]) in resources("AWS::Lambda::Function"), name
+        if name.startswith("KeepWarm"):
+            assert permission["Principal"] == "events.amazonaws.com", name
+            assert permission["SourceArn"] == {"Fn::GetAtt": ["KeepWarmRule", "Arn"]}, name
+            continue
+        assert permission["Principal"] == "apigateway.amazonaws.com", name
         if name in AUTHORIZER_PERMISSIONS:
             assert _referenced(permission["FunctionName"]) == "AuthorizerFunction"
             assert permission["SourceArn"]["Fn::Sub"][0] in NAMED_APIS
