@@ -104,6 +104,12 @@ class Core:
         self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
         self.address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
 
+    def restart(self) -> None:
+        """Forget the secret of the hashes, as in a new function instance."""
+        hashes = self.storage.hashes
+        self.hashes = Hashes(hashes._kms, hashes._key_arn)  # noqa: SLF001
+        self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
+
     def sign_in(self, site_url: str = "") -> SignIn:
         """Return the sign-in at the fake site, or at another URL."""
         site = Site(site_url) if site_url else self.site

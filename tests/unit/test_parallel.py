@@ -127,8 +127,9 @@ def test_code_step_makes_its_calls_in_seven_rounds_two_of_them_with_the_site(cor
     core.fake_site.switch(user, two_factor=True)
     challenge = core.sign_in().with_password(user.login, user.password, core.address)
     assert isinstance(challenge, Challenge)
+    core.restart()
     with meetings.expected(
-        ["decrypt challenge"],
+        ["decrypt challenge", "generate"],
         ["update challenge", "get name", "get failed user"],
         COUNTED,
         ["site: password"],

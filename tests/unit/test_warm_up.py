@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from shotgrid_login import cookie, gateway, http, log
-from shotgrid_login.failed_attempts import FailedAttempts
-from shotgrid_login.hashes import Hashes
 from shotgrid_login.site import Site
 from shotgrid_login.table import Table
 from tests.local.in_process import InProcessAws
@@ -86,15 +84,10 @@ def test_sign_ins_connect_to_aws_and_change_nothing(in_process_aws: InProcessAws
     meetings = Meetings()
     storage = Storage.create(in_process_aws, "warm-up", lambda client: MeetingClient(client, meetings))
     core = Core(storage, site)
-
-    def new_instance() -> None:
-        core.hashes = Hashes(storage.hashes._kms, storage.hashes._key_arn)  # noqa: SLF001 - has made no call yet
-        core.failed_attempts = FailedAttempts(storage.state, core.hashes)
-
-    new_instance()
+    core.restart()
     with meetings.expected(["generate"], ["get name"], ["get failed user"]):
         core.sign_in().warm_up()
-    new_instance()
+    core.restart()
     with meetings.expected(["generate"], ["update start"]):
         core.browser_sign_in().warm_up()
     assert list(Table(in_process_aws.client("dynamodb"), "warm-up-state").scan("")) == []
