@@ -158,8 +158,10 @@ def created(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
 
 def statements(function: str) -> list[dict[str, Any]]:
     """Return the policy statements of a function's role, without those that only some parameters add."""
-    (policy,) = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
-    return [statement for statement in policy["PolicyDocument"]["Statement"] if "Fn::If" not in statement]
+    policies = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
+    (policy,) = (policy for policy in policies if "Fn::If" not in policy)
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
 
 
 def granted(function: str) -> set[Grant]:

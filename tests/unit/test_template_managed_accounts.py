@@ -161,6 +161,17 @@ def test_only_functions_that_call_the_site_are_in_the_subnets(function: str) -> 
     assert statement["Condition"] == {"Null": {"lambda:SourceFunctionArn": "true"}}
 
 
+def test_conditions_are_around_policies_and_not_inside() -> None:
+    """Checkov checks no policy that has a condition inside, and does not report this."""
+    for name, resource in template()["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role" and name != "AuthorizerInvokeRole":
+            documents = [
+                policy["PolicyDocument"] for policy in resource["Properties"]["Policies"] if "Fn::If" not in policy
+            ]
+            assert documents
+            assert "Fn::If" not in json.dumps(documents)
+
+
 def test_no_function_is_in_a_vpc_by_default() -> None:
     assert not any("VpcConfig" in function for function in of_type("Lambda::Function").values())
     assert "ec2:" not in json.dumps(of_type("IAM::Role"))

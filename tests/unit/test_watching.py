@@ -231,14 +231,15 @@ def test_traces_are_off_by_default_and_never_have_the_headers_of_a_request() -> 
     for function in FUNCTIONS:
         mode = resources("AWS::Lambda::Function")[f"{function}Function"]["TracingConfig"]["Mode"]
         assert mode == {"Fn::If": ["HasTracing", "Active", "PassThrough"]}
-        (policy,) = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
+        policies = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
         sends = {
             "Sid": "SendTraces",
             "Effect": "Allow",
             "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
             "Resource": "*",  # X-Ray has no resources for these actions
         }
-        assert {"Fn::If": ["HasTracing", sends, {"Ref": "AWS::NoValue"}]} in policy["PolicyDocument"]["Statement"]
+        policy = {"PolicyName": "traces", "PolicyDocument": {"Version": "2012-10-17", "Statement": [sends]}}
+        assert {"Fn::If": ["HasTracing", policy, {"Ref": "AWS::NoValue"}]} in policies
 
 
 # ---- the bill ----------------------------------------------------------------------------------------------
