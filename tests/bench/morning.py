@@ -2,8 +2,8 @@
 
 It has no processes and no clock: requests are events in the order of their times. API Gateway admits the requests of a
 route by a token bucket (AWS documentation: "Throttle requests to your REST APIs for better throughput in API Gateway"),
-and Lambda runs as many at the same time as the concurrency allows. A page that gets 429 repeats the request as
-`Retry-After` says; one that gets a 502 because of the concurrency is counted, and its user tries again.
+and Lambda runs as many at the same time as the concurrency allows. After an error, the user tries again some seconds
+later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ SITE_SECONDS = 3.0
 # How long a user waits after an error before the next try, and needs to read and type a code. Seconds.
 USER_RETRY_SECONDS = 5.0
 CODE_SECONDS = 10.0
-RETRY_AFTER = 1.0  # of a throttled request, in template.yaml
 
 # Calls of the site in a step with a code (`make bench` counts them), and the rest of its time: calls of AWS in series.
 SITE_CALLS = {"password": 1, "otp": 2}
@@ -120,11 +119,11 @@ def simulate(limits: Limits, users: int, arrive_within: float) -> Morning:
         at_once = len(running[step]) if limits.is_reserved else sum(map(len, running.values()))
         if not buckets[step].admits(now):
             morning.throttled += 1
-            send(now + RETRY_AFTER + numbers.uniform(0, 1), step, started)
+            send(now + USER_RETRY_SECONDS * numbers.uniform(0.5, 1.5), step, started)
             continue
         if at_once >= limits.concurrency:
             morning.without_concurrency += 1
-            send(now + USER_RETRY_SECONDS, step, started)
+            send(now + USER_RETRY_SECONDS * numbers.uniform(0.5, 1.5), step, started)
             continue
         end = now + SITE_CALLS[step] * SITE_SECONDS + OWN_SECONDS
         heapq.heappush(running[step], end)
