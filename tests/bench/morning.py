@@ -3,7 +3,7 @@
 It has no processes and no clock: requests are events in the order of their times. API Gateway admits the requests of a
 route by a token bucket (AWS documentation: "Throttle requests to your REST APIs for better throughput in API Gateway"),
 and Lambda runs as many at the same time as the concurrency allows. After an error, the user tries again some seconds
-later.
+later. All users are behind one address: above the limit on all attempts of a network, they wait until it forgets.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
+from shotgrid_login.counts import Limit
+from shotgrid_login.failed_attempts import ALL_BY_NETWORK
 from tests.local.stack import ROOT
 
 SITE_SECONDS = 3.0
@@ -80,6 +82,7 @@ class Morning:
     seconds: list[float] = field(default_factory=list)
     ended: float = 0
     throttled: int = 0
+    too_many_attempts: int = 0
     without_concurrency: int = 0
     most_at_once: int = 0
 
@@ -96,12 +99,13 @@ def defaults(concurrency: int, template: Path = ROOT / "template.yaml") -> Limit
     )
 
 
-def simulate(limits: Limits, users: int, arrive_within: float) -> Morning:
+def simulate(limits: Limits, users: int, arrive_within: float, attempts: Limit = ALL_BY_NETWORK) -> Morning:
     """Let users sign in with a password and a code. They open the page within this many seconds."""
     numbers = random.Random(0)
     morning = Morning()
     buckets = {step: Bucket(limits) for step in SITE_CALLS}
     running: dict[str, list[float]] = {step: [] for step in SITE_CALLS}  # the ends of executions
+    counted, forgotten_at = 0, 0.0  # the attempts of the network
     order = itertools.count()  # requests at the same time keep their order
     requests: list[tuple[float, int, str, float]] = []
 
@@ -125,6 +129,13 @@ def simulate(limits: Limits, users: int, arrive_within: float) -> Morning:
             morning.without_concurrency += 1
             send(now + USER_RETRY_SECONDS * numbers.uniform(0.5, 1.5), step, started)
             continue
+        if now >= forgotten_at:
+            counted, forgotten_at = 0, now + attempts.memory
+        if counted == attempts.free:
+            morning.too_many_attempts += 1
+            send(forgotten_at, step, started)
+            continue
+        counted += 1
         end = now + SITE_CALLS[step] * SITE_SECONDS + OWN_SECONDS
         heapq.heappush(running[step], end)
         morning.most_at_once = max(morning.most_at_once, at_once + 1)

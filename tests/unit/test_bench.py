@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from shotgrid_login.counts import Limit
 from tests.bench.cpu_quota import CpuQuota
 from tests.bench.deployment import DATE, Function, Unpacked
 from tests.bench.execution_environment import ExecutionEnvironment
 from tests.bench.https import Https, OutgoingCall, rounds
-from tests.bench.morning import Limits, simulate
+from tests.bench.morning import ACCOUNT_CONCURRENCY, Limits, defaults, simulate
 from tests.local.stack import SetupFailed
 
 APP = """
@@ -72,6 +73,19 @@ def test_every_user_signs_in_although_requests_are_throttled() -> None:
     assert len(morning.seconds) == 50
     assert morning.throttled > 0
     assert morning.without_concurrency == 0
+
+
+def test_attempts_of_a_network_wait_until_its_limit_forgets() -> None:
+    limits, attempts = Limits(rate=10, burst=20, concurrency=1000), Limit(free=60, memory=300)
+    morning = simulate(limits, users=50, arrive_within=1, attempts=attempts)
+    assert len(morning.seconds) == 50
+    assert morning.too_many_attempts == 40  # of 100
+    assert 300 < morning.ended < 330
+
+
+def test_a_studio_of_500_signs_in_behind_one_address_without_a_wait() -> None:
+    morning = simulate(defaults(ACCOUNT_CONCURRENCY), users=500, arrive_within=60)
+    assert (len(morning.seconds), morning.too_many_attempts) == (500, 0)
 
 
 def test_fewer_executions_at_the_same_time_take_longer() -> None:

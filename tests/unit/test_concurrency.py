@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from shotgrid_login.app_session_launcher import POLL_SECONDS, REQUEST_SECONDS
+from shotgrid_login.failed_attempts import ALL_BY_NETWORK
 from shotgrid_login.site import ABOUT_SECONDS, RESPONSE_SECONDS, USER_SECONDS
 from tests.local.stack import ROOT
 from tests.support.docs import section, tables
@@ -105,6 +106,7 @@ def test_operations_guide_has_what_the_throttles_admit() -> None:
     rate, polls, files = (default(name) for name in ("ThrottleRate", "ApprovalThrottleRate", "FileThrottleRate"))
     admitted = [
         f"{rate} a second: 500 users in {500 // rate} seconds",
+        f"[{ALL_BY_NETWORK.free // 2} in 5 minutes](http.md#limits-on-attempts): a sign-in with a code is two attempts",
         f"{rate} starts a second, and {polls * 5} users beside the visible page, or {polls * 15} in another tab",
         f"{files // 6} a second, if a page loads six modules",
         f"{rate} a second: {rate * 600:,} open pages, if access tokens live for 10 minutes",

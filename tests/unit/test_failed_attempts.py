@@ -484,7 +484,7 @@ def test_attempt_that_one_limit_makes_wait_counts_nowhere(core: Core, limited: i
         f"failed#all#address#{network}",
         f"failed#all#user#{core.hashes.user(user.login)}#{network}",
     )[limited - 1]
-    preset(core, row, 1000)
+    preset(core, row, ALL_BY_NETWORK.free)
     if limited == 1:
         count(core, new_user().login, address)  # takes the turn
     before = counts(core, user, address)

@@ -41,7 +41,7 @@ A = TypeVar("A")
 
 FAILED_BY_NETWORK = Limit(free=200, memory=3600, longest_wait=15 * 60)  # a studio on the first day, behind one address
 ALL_BY_USER_AND_NETWORK = Limit(free=60, memory=5 * 60)
-ALL_BY_NETWORK = Limit(free=600, memory=5 * 60)  # 300 users of a studio in 5 minutes, with codes
+ALL_BY_NETWORK = Limit(free=1200, memory=5 * 60)  # 600 users of a studio in 5 minutes, with codes
 
 STARTS_BY_BROWSER = Limit(free=10, memory=10 * 60)
 STARTS_BY_NETWORK = Limit(free=500, memory=10 * 60)  # an office behind one address
