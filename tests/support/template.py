@@ -44,6 +44,8 @@ VERBS = {
     "decrypt": "Decrypt",
 }
 INDEX = "sessions-of-user"
+# For `SubnetIds` and `Tracing`. Roles have them always, so that they have an effect before Lambda checks them.
+POLICIES_OF_LAMBDA = ("network-interfaces", "traces")
 
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -157,9 +159,9 @@ def created(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
 
 
 def statements(function: str) -> list[dict[str, Any]]:
-    """Return the policy statements of a function's role, without those that only some parameters add."""
+    """Return the policy statements of a function's role, without those that Lambda needs for some parameters."""
     policies = resources("AWS::IAM::Role")[f"{function}Role"]["Policies"]
-    (policy,) = (policy for policy in policies if "Fn::If" not in policy)
+    (policy,) = (policy for policy in policies if policy["PolicyName"] not in POLICIES_OF_LAMBDA)
     found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
     return found
 

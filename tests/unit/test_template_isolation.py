@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.template import FUNCTIONS, created, granted, resources, statements, template
+from tests.support.template import FUNCTIONS, POLICIES_OF_LAMBDA, created, granted, resources, statements, template
 
 OWN = "<own>"  # stands for a resource of this template in an ARN
 ARN = r"arn:(?:aws|\$\{AWS::Partition\})"  # SAM writes the partition of some ARNs as a constant
@@ -114,11 +114,16 @@ def test_role_is_only_for_lambda_and_lists_allowed_actions_and_resources(functio
 
 
 def test_wildcard_resource_is_only_in_the_policies_of_the_keys() -> None:
-    """In a key policy, `*` means the key itself. Other tests check the statements that a parameter adds."""
+    """In a key policy, `*` means the key itself. Other tests check the policies for `SubnetIds` and `Tracing`."""
+    of_lambda = {
+        path
+        for path, node in _nodes(template()["Resources"])
+        if isinstance(node, dict) and node.get("PolicyName") in POLICIES_OF_LAMBDA
+    }
     wildcards = {
         path[:3]
         for path, node in _nodes(template()["Resources"])
-        if path[-1:] == ("Resource",) and node == "*" and "Fn::If" not in path
+        if path[-1:] == ("Resource",) and node == "*" and path[:4] not in of_lambda
     }
     assert wildcards == {(key, "Properties", "KeyPolicy") for key in ("Key", "HashKey")}
     keys = resources("AWS::KMS::Key")
