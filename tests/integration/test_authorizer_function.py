@@ -6,11 +6,10 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from urllib3.exceptions import NewConnectionError
 
+from shotgrid_login import aws as clients
 from shotgrid_login import log
 from shotgrid_login.bearers import Bearers
 from shotgrid_login.configuration import ConfigurationError
@@ -173,16 +172,11 @@ def test_unreachable_table_fails_without_returning_401_and_is_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """API Gateway returns 500 for this error and does not cache it. With 401, users would sign in again."""
-    unreachable = boto3.client(
-        "dynamodb",
-        endpoint_url=f"http://127.0.0.1:{free_port()}",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(connect_timeout=1, retries={"total_max_attempts": 1}),
-    )
-    monkeypatch.setattr(authorizer.module, "bearers", Bearers(Table(unreachable, "bearers")))
-    with pytest.raises(BotoCoreError) as error:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setattr(authorizer.module, "bearers", Bearers(Table(clients.dynamodb.__wrapped__(), "bearers")))
+    with pytest.raises(NewConnectionError) as error:
         authorizer.handler(event("Bearer a-secret-bearer"), Context())
     assert "a-secret-bearer" not in str(error.value)
     assert [message for message, _ in errors] == ["unexpected_error"]

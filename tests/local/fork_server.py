@@ -7,7 +7,6 @@ exits when the other end is closed.
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import json
 import os
@@ -19,7 +18,7 @@ import traceback
 from typing import Any
 
 # What functions import from the layers, except our own package: each process imports that one itself.
-PACKAGES = ("aws_lambda_powertools", "botocore.session", "certifi", "urllib3")
+PACKAGES = ("aws_lambda_powertools", "botocore.auth", "certifi", "urllib3")
 
 # Bytes. A start request is mostly the environment of a function, which has 4 KB on AWS.
 LARGEST_START = 100_000
@@ -48,20 +47,8 @@ def _import_packages(layers: list[str]) -> None:
     for package in PACKAGES:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(package)
-    if "botocore.session" in sys.modules:
-        _read_service_models()
     for folder in folders:
         sys.path.remove(folder)  # the process adds its layers itself
-
-
-def _read_service_models() -> None:
-    """Let all clients of all processes share what botocore reads from its files."""
-    import botocore.session
-
-    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-    session = botocore.session.get_session()
-    for service in ("dynamodb", "kms"):
-        session.create_client(service, "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
 
 
 def _become(start: dict[str, Any], descriptors: list[int]) -> None:

@@ -31,6 +31,8 @@ def longest(value: Any) -> str:
             return f"{STACK}-{table}-{SUFFIX}"
         case {"Ref": "AWS::StackName"}:
             return STACK
+        case {"Ref": "AWS::URLSuffix"}:
+            return "amazonaws.com.cn"
         case {"Fn::GetAtt": [("Key" | "HashKey"), "Arn"]}:
             return KEY_ARN
         case {"Fn::If": [_, if_true, if_false]}:

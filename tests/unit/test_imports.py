@@ -12,12 +12,10 @@ import pytest
 from tests.local.stack import ROOT
 from tests.support.lambda_events import ENVIRONMENT
 
-# botocore and our calls of the site use the same two packages.
-CALLS = {"certifi", "urllib3"}
-AWS = {"botocore.session"} | CALLS
-SITE = {"shotgrid_login.site"} | CALLS
+AWS = {"botocore.auth", "certifi", "urllib3"}
+SITE = {"certifi", "shotgrid_login.site", "urllib3"}
 SESSIONS = {"shotgrid_login.sessions"}
-NEVER = {"boto3", "requests"}
+NEVER = {"boto3", "botocore.client", "requests"}
 HEAVY = sorted(AWS | SITE | SESSIONS | NEVER)
 
 LOADED = {
@@ -52,6 +50,9 @@ def test_function_loads_only_the_heavy_modules_that_it_needs(function: str) -> N
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(map(str, folders)),
         "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "URL_SUFFIX": "amazonaws.com",
         "AUTHORIZER_APIS": "",
         "AUTHORIZER_RULES": "",
         "APP_NAME": "Studio pages",

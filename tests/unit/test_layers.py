@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import ssl
@@ -10,90 +9,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import botocore
 import certifi
 import pytest
-from botocore.model import OperationModel, ServiceModel
 
 import bytecode
 from layers.dependencies import build
 from tests.local.stack import ROOT
-from tests.support.template import FUNCTIONS, created, statements
+from tests.support.template import FUNCTIONS, created
 
 COPIES = [ROOT / "layers" / layer / "bytecode.py" for layer in ("dependencies", "shotgrid_login")]
 SAM_SETS_THIS_TIME = 315532800  # 1980-01-01
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what botocore has of two services, and a third one."""
-    source, copy = Path(botocore.__file__).with_name("data"), tmp_path_factory.mktemp("data")
-    for name in ("dynamodb", "kms", "sqs"):
-        shutil.copytree(source / name, copy / name)
-    shutil.copy(source / "endpoints.json", copy)
-    return copy
-
-
-@pytest.fixture
-def data(full: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(full, tmp_path / "data"))
-
-
-def _model(data: Path, service: str) -> ServiceModel:
-    [version] = (data / service).iterdir()
-    return ServiceModel(json.loads((version / "service-2.json").read_text()), service)
-
-
-def _shapes(shape: Any, seen: frozenset[str] = frozenset()) -> Any:
-    """Return what a shape consists of, with the first occurrence of each shape that contains itself."""
-    if shape is None or shape.name in seen:
-        return None
-    parts = {name: getattr(shape, name) for name in ("member", "key", "value") if hasattr(shape, name)}
-    parts |= getattr(shape, "members", {})
-    inside = seen | {shape.name}
-    return (
-        shape.type_name,
-        shape.serialization,
-        shape.required_members if shape.type_name == "structure" else None,
-        {name: _shapes(part, inside) for name, part in parts.items()},
-    )
-
-
-def _described(operation: OperationModel) -> Any:
-    shapes = (operation.input_shape, operation.output_shape, *operation.error_shapes)
-    return operation.http, operation.auth_type, [_shapes(shape) for shape in shapes]
-
-
-def test_layer_has_exactly_the_operations_that_the_roles_allow() -> None:
-    actions = {action for function in FUNCTIONS for row in statements(function) for action in row["Action"]}
-    allowed = {action for action in actions if action.startswith(("dynamodb:", "kms:"))}
-    kept = {f"{service}:{name}" for service, names in build.OPERATIONS.items() for name in names}
-    assert kept == allowed
-
-
-@pytest.mark.parametrize("service", build.OPERATIONS)
-def test_kept_operations_are_described_as_before(service: str, full: Path, data: Path) -> None:
-    build.keep_operations(data, build.OPERATIONS)
-    kept = _model(data, service)
-    assert kept.operation_names == sorted(build.OPERATIONS[service])
-    [version] = (full / service).glob(kept.api_version)
-    before = ServiceModel(build.read(version / "service-2"), service)
-    for name in kept.operation_names:
-        assert _described(kept.operation_model(name)) == _described(before.operation_model(name))
-
-
-def test_other_services_and_their_endpoints_are_removed(data: Path) -> None:
-    build.keep_operations(data, build.OPERATIONS)
-    assert {path.name for path in data.iterdir()} == {"dynamodb", "kms", "endpoints.json"}
-    partitions = json.loads((data / "endpoints.json").read_text())["partitions"]
-    assert {"aws", "aws-cn", "aws-us-gov"} <= {partition["partition"] for partition in partitions}
-    assert all(partition["services"].keys() <= build.OPERATIONS.keys() for partition in partitions)
-
-
-@pytest.mark.parametrize("operations", [{"kms": ["Encrypt", "Guess"]}, {"nothing": ["Encrypt"]}])
-def test_missing_operation_or_service_fails_the_build(operations: dict[str, list[str]], data: Path) -> None:
-    with pytest.raises(LookupError, match=r"Guess|nothing"):
-        build.keep_operations(data, operations)
 
 
 def test_amazon_roots_are_five_certificates_of_certifi(tmp_path: Path) -> None:

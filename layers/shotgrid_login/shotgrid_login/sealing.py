@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from shotgrid_login.aws import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -100,8 +100,8 @@ class Sealer:
     def _decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytes:
         try:
             opened = self._kms.decrypt(KeyId=self._key_arn, CiphertextBlob=ciphertext, EncryptionContext=context)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _NOT_OURS:
+        except Exception as error:
+            if error_code(error) in _NOT_OURS:
                 raise SealBroken from None
             raise
         return opened["Plaintext"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from shotgrid_login.aws import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,14 +41,20 @@ class Table:
 
     def ids(self, index: str, attribute: str, value: str) -> list[str]:
         """Return the ids of the rows with this value, from an index with that key. It can be a second late."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._name,
-            IndexName=index,
-            KeyConditionExpression=f"{attribute} = :value",
-            ExpressionAttributeValues={":value": _serialize(value)},
-            ProjectionExpression="id",
-        )
-        return [str(row["id"]) for row in _rows(pages)]
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "IndexName": index,
+            "KeyConditionExpression": f"{attribute} = :value",
+            "ExpressionAttributeValues": {":value": _serialize(value)},
+            "ProjectionExpression": "id",
+        }
+        ids = []
+        while True:
+            page = self._dynamodb.query(**request)
+            ids += [str(row["id"]) for row in _rows([page])]
+            if "LastEvaluatedKey" not in page:
+                return ids
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def scan(self, prefix: str) -> Iterator[Row]:
         """Read all rows whose id begins with `prefix`. It reads the whole table, so no function does this."""
@@ -83,10 +89,10 @@ class Table:
             request["ExpressionAttributeValues"] = {f":{name}": _serialize(value) for name, value in values.items()}
         try:
             response = getattr(self._dynamodb, operation)(**request)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
-                raise ConditionFailed(_row(error.response.get("Item"))) from None  # type: ignore[arg-type]
-            raise
+        except Exception as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            raise ConditionFailed(_row(error.response.get("Item"))) from None  # type: ignore[attr-defined]
         return _row(response.get("Attributes"))
 
 
