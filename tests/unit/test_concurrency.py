@@ -82,7 +82,9 @@ def executions(site: float) -> tuple[float, float]:
 
 
 def test_each_route_has_the_throttle_of_its_kind() -> None:
-    files = dict.fromkeys(FILES, ("FileThrottleRate", "FileThrottleBurst"))
+    preflights = [route for route in routes() if route.startswith("OPTIONS ")]
+    assert len(preflights) == 10
+    files = dict.fromkeys([*FILES, *preflights], ("FileThrottleRate", "FileThrottleBurst"))
     approval = {"POST /auth/approval": ("ApprovalThrottleRate", "ApprovalThrottleBurst")}
     others = dict.fromkeys(set(routes()) - files.keys() - approval.keys(), ("ThrottleRate", "ThrottleBurst"))
     assert throttles() == files | approval | others
@@ -113,6 +115,12 @@ def test_operations_guide_has_what_the_throttles_admit() -> None:
     ]
     rows, _ = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
     assert [row[1] for row in rows] == admitted
+
+
+def test_checks_on_a_real_account_have_the_number_of_settings() -> None:
+    (stage,) = resources("AWS::ApiGateway::Stage").values()
+    number, text = len(stage["MethodSettings"]), (ROOT / "docs" / "operations.md").read_text()
+    assert f"{number} settings. The keys are `*/*` and one for each of the {number - 1} routes with limits" in text
 
 
 def test_operations_guide_has_the_quota_that_reservations_need() -> None:
