@@ -375,12 +375,50 @@ def test_simulation_is_for_the_role_of_a_session_and_for_resources_with_the_stac
         (WITH_DOMAIN, "iam:CreateServiceLinkedRole"),
         ((f"AlarmTopicArn={TOPIC}",), "cloudwatch:PutMetricAlarm"),
         (("SubnetIds=subnet-12345678",), "ec2:DescribeSubnets"),
+        (("SubnetIds=subnet-12345678",), "ec2:DescribeNetworkInterfaces"),
         ((f"WebAclArn=arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/a/1",), "wafv2:AssociateWebACL"),
     ],
 )
 def test_permission_is_needed_only_with_its_parameter(parameters: tuple[str, ...], action: str) -> None:
     assert action not in check({}).simulated
     assert action in check({}, *parameters).simulated
+
+
+def test_permission_to_set_the_policy_of_the_api_is_always_needed() -> None:
+    (api,) = resources("AWS::ApiGateway::RestApi").values()
+    assert "Policy" in api
+    assert "apigateway:UpdateRestApiPolicy" in check({}).simulated
+
+
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "actions"),
+    [
+        (None, BOUNDARY, set()),
+        (BOUNDARY, BOUNDARY, set()),
+        ("", "", set()),
+        ("", BOUNDARY, {"iam:PutRolePermissionsBoundary"}),
+        (BOUNDARY, BOUNDARY.replace("boundary", "other"), {"iam:PutRolePermissionsBoundary"}),
+        (BOUNDARY, "", {"iam:DeleteRolePermissionsBoundary"}),
+    ],
+)
+def test_permission_for_boundaries_is_needed_only_if_the_boundary_of_a_stack_changes(
+    before: str | None, after: str, actions: set[str]
+) -> None:
+    deployed = stack("CREATE_COMPLETE", GATEWAY_OUTPUTS, PermissionsBoundary=before or "")
+    exists = stacks() if before is None else stacks(shotgrid_login=deployed)
+    checked = check({"cloudformation.DescribeStacks": exists}, f"PermissionsBoundary={after}")
+    assert {action for action in checked.simulated if action.endswith("RolePermissionsBoundary")} == actions
+
+
+def test_layers_in_the_check_have_the_names_of_the_template() -> None:
+    names = {layer["LayerName"]["Fn::Sub"] for layer in resources("AWS::Lambda::LayerVersion").values()}
+    assert names == {"${AWS::StackName}-login", "${AWS::StackName}-packages"}  # those of another stack differ
+    assert all(len(name.replace("${AWS::StackName}", "x" * 128)) <= 140 for name in names)
+    actions = permissions.RESOURCE_TYPES["AWS::Lambda::LayerVersion"]
+    assert {arn.split(":layer:")[1].removesuffix(":1").replace("{s}", "${AWS::StackName}") for arn in actions} <= names
 
 
 def test_permission_to_create_the_bucket_for_code_is_needed_once() -> None:

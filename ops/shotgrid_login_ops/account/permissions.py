@@ -36,8 +36,8 @@ RESOURCE_TYPES: Mapping[str, Mapping[str, str]] = {
         "dynamodb:DescribeTimeToLive dynamodb:UpdateTimeToLive dynamodb:DeleteTable",
     },
     "AWS::Lambda::LayerVersion": {
-        "arn:{p}:lambda:{r}:{a}:layer:LoginLayer1": "lambda:PublishLayerVersion",
-        "arn:{p}:lambda:{r}:{a}:layer:LoginLayer1:1": "lambda:GetLayerVersion lambda:DeleteLayerVersion",
+        "arn:{p}:lambda:{r}:{a}:layer:{s}-login": "lambda:PublishLayerVersion",
+        "arn:{p}:lambda:{r}:{a}:layer:{s}-login:1": "lambda:GetLayerVersion lambda:DeleteLayerVersion",
     },
     "AWS::Lambda::Function": {
         _FUNCTION: "lambda:CreateFunction lambda:GetFunction "
@@ -62,7 +62,8 @@ RESOURCE_TYPES: Mapping[str, Mapping[str, str]] = {
     },
     "AWS::ApiGateway::RestApi": {
         _REST: "apigateway:POST",
-        f"{_REST}/abcdef1234": "apigateway:GET apigateway:PUT apigateway:PATCH apigateway:DELETE",
+        f"{_REST}/abcdef1234": "apigateway:GET apigateway:PUT apigateway:PATCH apigateway:DELETE "
+        "apigateway:UpdateRestApiPolicy",  # also without AllowedNetworks: the template then sets the policy ""
     },
     "AWS::ApiGateway::Deployment": {f"{_REST}/abcdef1234/deployments": "apigateway:POST"},
     "AWS::ApiGateway::Stage": {
@@ -164,7 +165,14 @@ def _wanted(deployment: Deployment) -> Iterator[Mapping[str, str]]:
     if parameters.concurrency:
         yield {_FUNCTION: "lambda:PutFunctionConcurrency lambda:DeleteFunctionConcurrency"}
     if parameters.subnet_ids:
-        yield {"*": "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs"}
+        # The last one is for the deletion, which waits until Lambda has deleted its network interfaces.
+        yield {"*": "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs ec2:DescribeNetworkInterfaces"}
+    if (stack := deployment.stack) is not None:
+        # Managed accounts often deny both, so they are needed only for a change. A new role gets its boundary with
+        # iam:CreateRole.
+        boundary = parameters.permissions_boundary
+        if boundary != stack.parameters.get("PermissionsBoundary", ""):
+            yield {_ROLE: "iam:PutRolePermissionsBoundary" if boundary else "iam:DeleteRolePermissionsBoundary"}
 
 
 def _simulate(deployment: Deployment, source: str) -> Iterable[_Denied]:
