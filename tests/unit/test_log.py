@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -85,6 +86,19 @@ def test_line_of_a_request_has_what_was_counted_during_it_and_the_next_line_does
     assert metrics(first) == {"start_without_approval": -1, "unknown_site_code": 1, "site_failed": 1}
     assert first["level"] == "ERROR"
     assert metrics(second) == {}
+
+
+def test_places_of_an_unexpected_error_are_one_text(lines: Lines) -> None:
+    """CloudWatch Logs Insights makes a field of each element of a list, and a query for `frames` finds none of them."""
+
+    def fail() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError) as caught:
+        fail()
+    log.record_unexpected(caught.value)
+    (line,) = lines.read()
+    assert re.fullmatch(r"test_log\.py:[0-9]+ test_log\.py:[0-9]+", line["frames"])
 
 
 def test_unexpected_error_is_counted_at_once_and_its_text_is_not_logged(lines: Lines) -> None:

@@ -67,7 +67,8 @@ def record_unexpected(error: Exception) -> None:
     while trace is not None:
         frames.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
         trace = trace.tb_next
-    keys: dict[str, Any] = {"error": type(error).__name__, "frames": frames}
+    # CloudWatch Logs Insights would make a field of each element of a list, so the list is one text.
+    keys: dict[str, Any] = {"error": type(error).__name__, "frames": " ".join(frames)}
     # `aws.AwsError`, recognized by its attributes.
     operation, response = getattr(error, "operation_name", None), getattr(error, "response", None)
     if isinstance(operation, str) and isinstance(response, dict):
