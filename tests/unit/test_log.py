@@ -92,9 +92,9 @@ def test_places_of_an_unexpected_error_are_one_text(lines: Lines) -> None:
     """CloudWatch Logs Insights makes a field of each element of a list, and a query for `frames` finds none of them."""
 
     def fail() -> None:
-        raise ValueError
+        raise KeyError
 
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(KeyError) as caught:
         fail()
     log.record_unexpected(caught.value)
     (line,) = lines.read()
