@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from shotgrid_login import approvals, challenges
 from shotgrid_login.app_session_launcher import POLL_SECONDS, REQUEST_SECONDS
-from shotgrid_login.failed_attempts import ALL_BY_NETWORK
+from shotgrid_login.failed_attempts import ALL_BY_NETWORK, ALL_STARTS_BY_NETWORK
 from shotgrid_login.site import ABOUT_SECONDS, RESPONSE_SECONDS, USER_SECONDS
 from tests.local.stack import ROOT
 from tests.support.docs import section, tables
@@ -24,6 +26,17 @@ SITE_CALLS = {
     "POST /auth/approval": [POLL_SECONDS],  # the user has not decided
     "GET /auth/methods": [ABOUT_SECONDS],
 }
+# Routes that need what the site has made possible: a challenge or an approval. Each ends after this time.
+ENDS_AFTER = {"POST /auth/otp": challenges.LIFETIME, "POST /auth/approval": approvals.LIFETIME}
+
+# The routes whose requests count as attempts of their network. The last two are the token endpoints.
+ATTEMPTS = [
+    "POST /auth/password",
+    "POST /auth/otp",
+    "POST /api/v1/auth/access_token",
+    "POST /api/v1.1/auth/access_token",
+]
+
 FILES = ["GET /", "GET /{file}", "GET /example/{file+}"]
 AWS_SECONDS = 0.1  # all calls to AWS of a request
 FAST_SECONDS = 0.02  # a preflight or a file
@@ -46,8 +59,12 @@ def routes() -> list[str]:
     return [f"{method.upper()} {path}" for path, methods in api["Body"]["paths"].items() for method in methods]
 
 
-def throttles() -> dict[str, tuple[str, str]]:
-    """Return the parameters for the rate and the burst of each route."""
+def number(limit: Any) -> int:
+    return default(limit["Ref"]) if isinstance(limit, dict) else int(limit)
+
+
+def throttles() -> dict[str, tuple[Any, Any]]:
+    """Return the rate and the burst of each route: a number, or a reference to a parameter."""
     (stage,) = resources("AWS::ApiGateway::Stage").values()
     settings: dict[tuple[str, str], dict[str, Any]] = {
         (row["HttpMethod"], row["ResourcePath"]): row for row in stage["MethodSettings"]
@@ -58,36 +75,66 @@ def throttles() -> dict[str, tuple[str, str]]:
         # The first slash stays (AWS documentation: AWS::ApiGateway::Stage MethodSetting).
         encoded = "/" if path == "/" else "/" + path.replace("/", "~1")
         row = settings.pop((method, encoded), None) or settings["*", "/*"]
-        found[route] = row["ThrottlingRateLimit"]["Ref"], row["ThrottlingBurstLimit"]["Ref"]
+        found[route] = row["ThrottlingRateLimit"], row["ThrottlingBurstLimit"]
     assert settings.keys() == {("*", "/*")}  # each other setting is for a route
     return found
 
 
-def seconds(route: str, site: float) -> float:
+def rate(route: str) -> int:
+    return number(throttles()[route][0])
+
+
+def is_fast(route: str) -> bool:
+    return route.startswith("OPTIONS ") or route in FILES
+
+
+def seconds(route: str, site: float, *, is_signed_in: bool) -> float:
     """Return the time of a request. A call that reaches its limit is the last one."""
-    if route.startswith("OPTIONS ") or route in FILES:
+    if is_fast(route):
         return FAST_SECONDS
     calls = SITE_CALLS.get(route, [])  # none if a route is only warmed up
+    if not is_signed_in:  # no refresh without a session, and no second call without an accepted password
+        calls = [] if route == "POST /auth/refresh" else calls[:1]
     return AWS_SECONDS + (sum(min(site, limit) for limit in calls) if calls and site < calls[0] else sum(calls[:1]))
 
 
-def executions(site: float) -> tuple[float, float]:
-    """Return the executions at once while a flood lasts, and for a moment when all bursts come together."""
-    sustained = peak = 0.0
-    for route, (rate, burst) in throttles().items():
-        functions = 2 if route == "GET /auth/session" else 1  # with the authorizer
-        sustained += functions * default(rate) * seconds(route, site)
-        peak += functions * (default(burst) + default(rate) * seconds(route, site))
-    return sustained, peak
+def executions(site: float, *, is_signed_in: bool) -> float:
+    """Return the executions at once while a flood lasts."""
+    with_authorizer = {"GET /auth/session": 2 if is_signed_in else 1}  # a rejected bearer runs only the authorizer
+    return sum(
+        with_authorizer.get(route, 1) * rate(route) * seconds(route, site, is_signed_in=is_signed_in)
+        for route in throttles()
+    )
+
+
+def executions_of_waits(site: float, waits: Mapping[str, float]) -> float:
+    """Return the executions of anonymous callers, of whom only so many per second wait for the site at these routes."""
+    return executions(site, is_signed_in=False) - sum(
+        (rate(route) - waiting) * (seconds(route, site, is_signed_in=False) - AWS_SECONDS)
+        for route, waiting in waits.items()
+    )
+
+
+def executions_of_one_network(site: float) -> float:
+    """Return the executions at once of anonymous callers in one network, on average."""
+    attempts, starts = (limit.free / limit.memory for limit in (ALL_BY_NETWORK, ALL_STARTS_BY_NETWORK))
+    waits = {route: attempts * rate(route) / sum(map(rate, ATTEMPTS)) for route in ATTEMPTS}
+    return executions_of_waits(site, waits | {"POST /auth/browser": starts})
 
 
 def test_each_route_has_the_throttle_of_its_kind() -> None:
+    def parameters(prefix: str) -> tuple[Any, Any]:
+        return {"Ref": f"{prefix}ThrottleRate"}, {"Ref": f"{prefix}ThrottleBurst"}
+
     preflights = [route for route in routes() if route.startswith("OPTIONS ")]
     assert len(preflights) == 10
-    files = dict.fromkeys([*FILES, *preflights], ("FileThrottleRate", "FileThrottleBurst"))
-    approval = {"POST /auth/approval": ("ApprovalThrottleRate", "ApprovalThrottleBurst")}
-    others = dict.fromkeys(set(routes()) - files.keys() - approval.keys(), ("ThrottleRate", "ThrottleBurst"))
-    assert throttles() == files | approval | others
+    own = {
+        **dict.fromkeys([*FILES, *preflights], parameters("File")),
+        "POST /auth/approval": parameters("Approval"),
+        "POST /api/v1/auth/access_token": (4, 8),
+        "POST /api/v1.1/auth/access_token": (2, 4),
+    }
+    assert throttles() == dict.fromkeys(routes(), parameters("")) | own
 
 
 def test_each_setting_of_a_route_is_complete() -> None:
@@ -98,20 +145,39 @@ def test_each_setting_of_a_route_is_complete() -> None:
         assert row["MetricsEnabled"] == every_route["MetricsEnabled"]
 
 
+def rounded(number: float) -> str:
+    return f"{round(number, -1):,.0f}"
+
+
 def test_operations_guide_has_the_concurrency_of_a_flood() -> None:
     _, rows = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
-    calculated = {name: [round(number, -1) for number in executions(site)] for name, site in SITES.items()}
-    assert {name: [float(number.replace(",", "")) for number in numbers] for name, *numbers in rows} == calculated
+    calculated = {
+        name: [rounded(executions(site, is_signed_in=is_signed_in)) for is_signed_in in (False, True)]
+        for name, site in SITES.items()
+    }
+    assert {name: numbers for name, *numbers in rows} == calculated
+    text = " ".join(section(ROOT / "docs" / "operations.md", "Concurrency").split())
+    fast, slow, never = (anonymous for anonymous, _ in calculated.values())
+    assert f"can use {fast} executions if the site responds in 0.3 s, {slow} if it needs 3 s, and {never} if it" in text
+    assert {*ENDS_AFTER.values()} == {5 * 60}
+    later = executions_of_waits(math.inf, dict.fromkeys(ENDS_AFTER, 0))
+    assert f"Then it is {rounded(later)} after five minutes" in text
+    assert f"uses at most {rounded(executions_of_one_network(math.inf))} on average" in text
+    bursts = {route: number(burst) for route, (_, burst) in throttles().items()}
+    fast_bursts = sum(burst for route, burst in bursts.items() if is_fast(route))
+    assert f"up to {rounded(sum(bursts.values()))} more for a moment. {rounded(fast_bursts)} of them are files" in text
 
 
 def test_operations_guide_has_what_the_throttles_admit() -> None:
-    rate, polls, files = (default(name) for name in ("ThrottleRate", "ApprovalThrottleRate", "FileThrottleRate"))
+    common, polls, files = (default(name) for name in ("ThrottleRate", "ApprovalThrottleRate", "FileThrottleRate"))
+    tokens, newer_tokens = map(rate, ATTEMPTS[2:])
     admitted = [
-        f"{rate} a second: 500 users in {500 // rate} seconds",
+        f"{common} a second: 500 users in {500 // common} seconds",
         f"[{ALL_BY_NETWORK.free // 2} in 5 minutes](http.md#limits-on-attempts): a sign-in with a code is two attempts",
-        f"{rate} starts a second, and {polls * 5} users beside the visible page, or {polls * 15} in another tab",
+        f"{common} starts a second, and {polls * 5} users beside the visible page, or {polls * 15} in another tab",
+        f"{tokens} a second, and {newer_tokens} at `/api/v1.1`. These two throttles have no parameter.",
         f"{files // 6} a second, if a page loads six modules",
-        f"{rate} a second: {rate * 600:,} open pages, if access tokens live for 10 minutes",
+        f"{common} a second: {common * 600:,} open pages, if access tokens live for 10 minutes",
     ]
     rows, _ = tables(section(ROOT / "docs" / "operations.md", "Concurrency"))
     assert [row[1] for row in rows] == admitted
@@ -135,8 +201,9 @@ def test_operations_guide_has_the_quota_that_reservations_need() -> None:
 
 
 def test_flood_leaves_most_of_a_default_account_while_the_site_responds() -> None:
-    assert executions(SITES["0.3 s"])[0] < 100
-    assert executions(SITES["3 s"])[0] < DEFAULT_QUOTA / 2
+    assert executions(SITES["0.3 s"], is_signed_in=True) < 100
+    assert executions(SITES["3 s"], is_signed_in=True) < DEFAULT_QUOTA / 2
+    assert executions(SITES["never"], is_signed_in=True) < DEFAULT_QUOTA - UNRESERVED
 
 
 def test_every_route_that_calls_the_site_is_counted() -> None:
