@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import jmespath  # type: ignore[import-untyped]
 import pytest
 
 from shotgrid_login import errors, log
@@ -189,6 +191,19 @@ def test_operations_guide_has_every_parameter_with_its_default() -> None:
             documented[name] = {"": None, "none": ""}.get(value, value)
     parameters = template()["Parameters"].items()
     assert documented == {name: str(row["Default"]) if "Default" in row else None for name, row in parameters}
+
+
+def test_roll_back_saves_the_parameters_in_the_form_that_sam_reads() -> None:
+    """In one argument, `sam deploy` reads only values in quotes that a space separates (samcli.cli.types)."""
+    (save,) = (block.text for block in blocks("text") if "> parameters.txt" in block.text)
+    values = {name: row.get("Default", "") for name, row in template()["Parameters"].items()}
+    values |= {"AppName": "Studio pages", "AuthorizerRules": "abcdef1234=Artist,Vendor Manager;", "AllowedNetworks": ""}
+    rows = [{"ParameterKey": name, "ParameterValue": str(value)} for name, value in values.items()]
+    words = shlex.split(save)
+    saved = jmespath.search(words[words.index("--query") + 1], {"Stacks": [{"Parameters": rows}]})
+    assert dict(re.findall(r'(?:^| )([A-Za-z]+)="([^"]*)"(?=$| )', saved)) == {
+        name: str(value) for name, value in values.items()
+    }
 
 
 def test_operations_guide_has_every_output() -> None:
