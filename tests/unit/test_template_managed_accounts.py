@@ -14,7 +14,7 @@ import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 
 from tests.local.stack import ROOT
-from tests.support.docs import blocks
+from tests.support.docs import blocks, section
 from tests.support.template import FUNCTIONS, created, template
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/studio/boundary"
@@ -101,6 +101,15 @@ def test_policy_of_the_api_decides_by_the_address_of_the_caller(address: str, de
 def test_api_without_allowed_networks_removes_an_earlier_policy() -> None:
     (api,) = of_type("ApiGateway::RestApi").values()
     assert api["Policy"] == ""  # CloudFormation could keep the policy if the property were missing
+
+
+def test_networks_of_ipv6_match_no_caller_and_the_security_guide_says_so() -> None:
+    """The default is IPv4 only (AWS documentation: IP address types for REST APIs in API Gateway)."""
+    domain = {"DomainName": "login.studio.com", "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0"}
+    for resource_type in ("ApiGateway::RestApi", "ApiGateway::DomainName"):
+        (properties,) = of_type(resource_type, **domain).values()
+        assert properties["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert "networks of IPv6 match no caller" in section(ROOT / "docs" / "security.md", "Limit the networks")
 
 
 def test_web_acl_is_associated_with_the_stage() -> None:
