@@ -218,7 +218,9 @@ def test_account_with_a_small_quota_can_deploy_without_reservations() -> None:
     assert checked.code == 0
     line = checked.lines["aws.concurrency"]
     assert line["status"] == "OK"
-    assert "10 requests at once" in line["meaning"]
+    assert "10 requests at once, and further ones get 500" in line["meaning"]
+    assert "2 users who open it together can be too many" in line["meaning"]
+    assert line["next_step"].startswith("Request the usual quota before users come.")
     assert "--desired-value 1000" in line["commands"][0]
 
 

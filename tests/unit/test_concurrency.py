@@ -11,6 +11,8 @@ from shotgrid_login import approvals, challenges
 from shotgrid_login.app_session_launcher import POLL_SECONDS, REQUEST_SECONDS
 from shotgrid_login.failed_attempts import ALL_BY_NETWORK, ALL_STARTS_BY_NETWORK
 from shotgrid_login.site import ABOUT_SECONDS, RESPONSE_SECONDS, USER_SECONDS
+from shotgrid_login_ops.account.concurrency import MODULES
+from tests.bench.morning import NEW_ACCOUNT_CONCURRENCY
 from tests.local.stack import ROOT
 from tests.support.docs import section, tables
 from tests.support.template import FUNCTIONS, resources, template
@@ -187,6 +189,14 @@ def test_checks_on_a_real_account_have_the_number_of_settings() -> None:
     (stage,) = resources("AWS::ApiGateway::Stage").values()
     number, text = len(stage["MethodSettings"]), (ROOT / "docs" / "operations.md").read_text()
     assert f"{number} settings. The keys are `*/*` and one for each of the {number - 1} routes with limits" in text
+
+
+def test_two_users_can_use_up_the_quota_of_a_new_account() -> None:
+    text = section(ROOT / "docs" / "operations.md", "Concurrency")
+    assert MODULES == 6
+    assert NEW_ACCOUNT_CONCURRENCY < 2 * MODULES
+    assert f"**A quota of {NEW_ACCOUNT_CONCURRENCY}**" in text
+    assert "about six modules at once" in text
 
 
 def test_operations_guide_has_the_quota_that_reservations_need() -> None:

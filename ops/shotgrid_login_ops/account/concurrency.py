@@ -11,6 +11,9 @@ UNRESERVED = 100
 # The quota of an account that AWS does not limit because it is new (AWS documentation: Lambda quotas).
 USUAL_QUOTA = 1000
 
+# About how many modules a page loads at the same time if its cache is empty.
+MODULES = 6
+
 # "Concurrent executions" of Lambda in Service Quotas.
 _QUOTA_CODE = "L-B99A9384"
 
@@ -40,8 +43,10 @@ def check(deployment: Deployment) -> Finding:
             Status.OK,
             value,
             f"The deployment works, because it reserves nothing. But all functions of the account together can run "
-            f"{unreserved} requests at once, and further ones fail.",
-            "Before many users sign in, request the usual quota. AWS also raises it by itself with use.",
+            f"{unreserved} requests at once, and further ones get 500. A page loads about {MODULES} modules at once if "
+            f"its cache is empty, so {unreserved // MODULES + 1} users who open it together can be too many. Without a "
+            "module, a page cannot sign users in until they load it again.",
+            "Request the usual quota before users come. AWS can take days to grant it.",
             commands=(_request(USUAL_QUOTA, deployment.region),),
         )
     reserves = f"reserves {wanted}" if wanted else "reserves nothing"
