@@ -23,6 +23,7 @@ from urllib3 import PoolManager, Timeout, exceptions
 from urllib3.util.ssl_ import create_urllib3_context
 
 if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
 
@@ -66,7 +67,7 @@ def error_code(error: Exception) -> str:
 
 
 class Credentials(NamedTuple):
-    """What the signature is made with."""
+    """What the signature is made with. The class of botocore would import the ways to find credentials."""
 
     access_key: str
     secret_key: str
@@ -93,7 +94,7 @@ class JsonClient:
         # Lambda does not change them while a function instance lives.
         token = environment.get("AWS_SESSION_TOKEN")
         credentials = Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], token)
-        self._signer = SigV4Auth(credentials, self.service, region)
+        self._signer = SigV4Auth(cast("ReadOnlyCredentials", credentials), self.service, region)
         self._http = PoolManager(
             maxsize=MOST_CONNECTIONS, retries=False, timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         )
@@ -116,10 +117,11 @@ class JsonClient:
 
     def _send(self, operation: str, body: bytes) -> dict[str, Any]:
         headers = {"Content-Type": self.media_type, "X-Amz-Target": f"{self.target}.{operation}"}
-        request = AWSRequest("POST", f"{self.url}/", headers, body)
+        url = f"{self.url}/"
+        request = AWSRequest("POST", url, headers, body)
         self._signer.add_auth(request)
         signed = dict(request.headers.items())
-        response = self._http.urlopen("POST", request.url, body=body, headers=signed, redirect=False)
+        response = self._http.urlopen("POST", url, body=body, headers=signed, redirect=False)
         if response.status != 200:
             raise AwsError(operation, response.status, _error_body(response.data))
         result: dict[str, Any] = json.loads(response.data, object_hook=_with_bytes)
