@@ -265,7 +265,7 @@ def test_stack_that_cannot_be_updated_shows_what_to_do(status: str, advice: str)
 def test_stack_of_another_template_is_a_problem() -> None:
     other = stack("CREATE_COMPLETE", [{"OutputKey": "Url", "OutputValue": "x"}])
     line = check({"cloudformation.DescribeStacks": stacks(shotgrid_login=other)}).problem("aws.stack")
-    assert "--stack-name" in line["next_step"]
+    assert "--stack-name NAME --s3-prefix NAME" in line["next_step"]
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])

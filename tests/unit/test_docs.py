@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,27 @@ def test_contributing_lists_every_make_target() -> None:
     (rows,) = tables(section(CONTRIBUTING, "Make targets"))
     documented = {span.split()[1] for row in rows for span in code_spans(row[0]) if " " in span}
     assert documented == set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+# ---- sam ---------------------------------------------------------------------------------------------------
+
+
+def test_each_documented_stack_has_its_own_folder_in_the_bucket_of_sam() -> None:
+    """`sam delete` deletes the folder of the stack, or the files of its last deployment, which another can share.
+
+    It takes the folder from the stack's template (samcli.commands.delete.delete_context).
+    """
+    commands = [
+        line for block in blocks() for line in block.text.replace("\\\n", " ").splitlines() if "sam deploy" in line
+    ]
+    stacks = [found for line in commands if (found := re.search(r"--stack-name (\S+)", line))]
+    assert len(stacks) > 5
+    assert [found.string for found in stacks if f" --s3-prefix {found[1]} " not in f"{found.string} "] == []
+
+
+def test_stacks_share_no_folder_in_the_bucket_of_sam() -> None:
+    settings = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"].values()
+    assert not any("s3_prefix" in command["parameters"] for command in settings)
 
 
 # ---- routes and error codes --------------------------------------------------------------------------------

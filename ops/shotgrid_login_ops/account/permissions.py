@@ -101,7 +101,7 @@ _SAM: Mapping[str, str] = {
     "cloudformation:ExecuteChangeSet cloudformation:DescribeStacks cloudformation:DescribeStackEvents "
     "cloudformation:GetTemplateSummary",
     "arn:{p}:cloudformation:{r}:aws:transform/Serverless-2016-10-31": "cloudformation:CreateChangeSet",
-    "arn:{p}:s3:::aws-sam-cli-managed-default-samclisourcebucket-1/{s}/1": "s3:GetObject s3:PutObject",
+    "arn:{p}:s3:::aws-sam-cli-managed-default-samclisourcebucket-1/1": "s3:GetObject s3:PutObject",
 }
 # And before its first deployment in an account and region (samcli.lib.bootstrap.bootstrap).
 _SAM_BUCKET: Mapping[str, str] = {

@@ -52,7 +52,8 @@ def check(deployment: Deployment) -> Finding:
             "aws.stack",
             "another stack",
             f"The stack {name} exists, and is not a gateway of this project. sam deploy would delete its resources.",
-            "Deploy with another name: use --stack-name NAME with sam deploy, and --stack NAME with this check.",
+            "Deploy with another name: use --stack-name NAME --s3-prefix NAME with sam deploy, and --stack NAME with "
+            "this check.",
         )
     return ok("aws.stack", status, f"The stack {name} exists. sam deploy would update it.")
 
