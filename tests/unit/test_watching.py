@@ -169,6 +169,14 @@ def test_queries_read_all_logs_and_name_only_messages_that_exist() -> None:
     assert {name for name in named if f'"{name}"' not in source} == set()
 
 
+@pytest.mark.parametrize("query", ["RequestQuery", "CallerQuery"])
+def test_query_shows_the_address_which_only_the_access_log_has(query: str) -> None:
+    (stage,) = resources("AWS::ApiGateway::Stage").values()
+    fields = json.loads(stage["AccessLogSetting"]["Fn::If"][1]["Format"])
+    shown = re.split(r"\W+", resources("AWS::Logs::QueryDefinition")[query]["QueryString"])
+    assert {"address", "route", "status"} <= fields.keys() & set(shown)
+
+
 def test_commands_that_create_a_lost_table_again_match_the_template() -> None:
     commands = [block.text for block in blocks("text") if "aws dynamodb create-table" in block.text]
     options = shlex.split(commands[0].splitlines()[0])
