@@ -26,6 +26,7 @@ from tests.support.template import resources, template
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 NAME = "shotgrid-login"
+SITE = "ShotGridSiteUrl=https://studio.shotgrid.autodesk.com"
 DOMAIN = "login.studio.com"
 CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/12345678-1234-1234-1234-123456789012"
 WITH_DOMAIN = (f"DomainName={DOMAIN}", f"CertificateArn={CERTIFICATE}")
@@ -132,11 +133,12 @@ class Checked:
         return line
 
 
-def check(changes: Replies, *parameters: str, options: tuple[str, ...] = ("--json",)) -> Checked:
+def check(changes: Replies, *parameters: str, site: str = SITE, options: tuple[str, ...] = ("--json",)) -> Checked:
     """Run the command in an account that differs from `NEW` by some replies."""
     aws = StubbedAws({**NEW, **changes})
     out, err = io.StringIO(), io.StringIO()
-    overrides = ("--parameter-overrides", *parameters) if parameters else ()
+    parameters = (*parameters, site) if site else parameters
+    overrides = ("--parameter-overrides", *parameters) if parameters and "--parameter-overrides" not in options else ()
     with aws.running(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = cli.main(["check", "--aws", *options, *overrides])
@@ -153,8 +155,9 @@ def test_new_account_has_no_problem_with_the_defaults() -> None:
     assert (checked.code, checked.err) == (0, "")
     assert {name: line["status"] for name, line in checked.lines.items()} == dict.fromkeys(
         [
-            *("aws.account", "aws.stack", "aws.bucket", "aws.region", "aws.concurrency", "aws.permissions"),
-            *("aws.domain", "aws.certificate", "aws.alarm-topic", "aws.access-log"),
+            *("aws.account", "aws.stack", "aws.bucket", "aws.site-url", "aws.region", "aws.concurrency"),
+            *("aws.permissions", "aws.domain", "aws.certificate", "aws.web-acl", "aws.site-ca-layer"),
+            *("aws.alarm-topic", "aws.access-log"),
         ],
         "OK",
     )
@@ -189,6 +192,22 @@ def test_concurrency_of_the_check_is_that_of_the_template() -> None:
     assert functions == {*FUNCTION_NAMES}
     assert len(functions - {"Authorizer"}) == FUNCTIONS
     assert Parameters(reserved_concurrency=2, authorizer_reserved_concurrency=5).concurrency == 2 * FUNCTIONS + 5
+
+
+# ---- the site ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [NAME, "login-trial"])
+def test_first_deployment_needs_the_url_of_the_site(name: str) -> None:
+    line = check({}, site="", options=("--json", "--stack", name)).problem("aws.site-url")
+    assert "ShotGridSiteUrl" in line["meaning"]
+    (command,) = line["commands"]
+    assert command.startswith(f"sam deploy --stack-name {name} --s3-prefix {name} --parameter-overrides {SITE} ")
+
+
+def test_deployed_stack_keeps_the_url_of_the_site() -> None:
+    deployed = stack("CREATE_COMPLETE", GATEWAY_OUTPUTS, ShotGridSiteUrl=SITE.partition("=")[2])
+    assert check({"cloudformation.DescribeStacks": stacks(shotgrid_login=deployed)}, site="").code == 0
 
 
 # ---- the quota ---------------------------------------------------------------------------------------------
@@ -551,6 +570,21 @@ def test_domain_that_exists_already_is_a_problem() -> None:
     assert check(exists, *WITH_DOMAIN).problem("aws.domain")["value"] == "exists"
 
 
+# ---- the web ACL and the layer of the site's CA ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "arn"),
+    [
+        ("aws.web-acl", "WebAclArn", "arn:aws:wafv2:{}:123456789012:regional/webacl/a/1"),
+        ("aws.site-ca-layer", "SiteCaLayerArn", "arn:aws:lambda:{}:123456789012:layer:site-ca:1"),
+    ],
+)
+def test_arn_of_another_region_is_a_problem(name: str, parameter: str, arn: str) -> None:
+    assert check({}, f"{parameter}={arn.format(REGION)}").lines[name]["value"] == "in the region"
+    assert check({}, f"{parameter}={arn.format('us-east-1')}").problem(name)["value"] == "another region"
+
+
 # ---- the topic of the alarms -------------------------------------------------------------------------------
 
 
@@ -614,11 +648,14 @@ def test_documented_permissions_are_those_of_the_calls() -> None:
     [
         (("--parameter-overrides",), "--parameter-overrides: expected at least one argument"),
         (("--parameter-overrides", "hunter2"), "needs NAME=VALUE"),
-        (("--parameter-overrides", "AppName=x", "Hunter2=hunter2"), "no parameter with the name of value 2"),
+        (("--parameter-overrides", "AppName=x", "Hunter2=hunter2"), "in argument 2 is not the name of a parameter"),
         (
             ("--parameter-overrides", "ParameterKey=DomainName,ParameterValue=x"),
-            "no parameter with the name of value 1",
+            "in argument 1 is not the name of a parameter",
         ),
+        (("--parameter-overrides", "ReservedConcurency=hunter2"), "Is it ReservedConcurrency?"),
+        (("--parameter-overrides", "ShotGridSiteUrl=hunter2"), "ShotGridSiteUrl has a value"),
+        (("--parameter-overrides", "SiteCaLayerArn=hunter2"), "SiteCaLayerArn has a value"),
         (("--parameter-overrides", "DomainName=hunter2!"), "DomainName has a value that the template does not allow"),
         (("--parameter-overrides", "ReservedConcurrency=hunter2"), "ReservedConcurrency has a value"),
         (("--parameter-overrides", "CertificateArn=hunter2"), "CertificateArn has a value"),

@@ -11,7 +11,17 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shotgrid_login_ops.account import access_log, certificate, concurrency, permissions, region, stack_state, topic
+from shotgrid_login_ops.account import (
+    access_log,
+    certificate,
+    concurrency,
+    permissions,
+    region,
+    regions,
+    site_url,
+    stack_state,
+    topic,
+)
 from shotgrid_login_ops.account.deployment import Deployment, Parameters, overrides
 from shotgrid_login_ops.check import report
 from shotgrid_login_ops.check.findings import Finding, ok, unknown
@@ -25,11 +35,14 @@ from shotgrid_login_ops.stack.failures import explain
 _CHECKS: Mapping[str, Callable[[Deployment], Finding]] = {
     "aws.stack": stack_state.check,
     "aws.bucket": stack_state.check_bucket,
+    "aws.site-url": site_url.check,
     "aws.region": region.check,
     "aws.concurrency": concurrency.check,
     "aws.permissions": permissions.check,
     "aws.domain": certificate.check_domain,
     "aws.certificate": certificate.check,
+    "aws.web-acl": regions.check_web_acl,
+    "aws.site-ca-layer": regions.check_site_ca_layer,
     "aws.alarm-topic": topic.check,
     "aws.access-log": access_log.check,
 }
