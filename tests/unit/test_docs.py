@@ -258,6 +258,15 @@ def test_operations_guide_has_every_log_message_with_its_level() -> None:
     assert "unexpected_error" in code_spans(section(OPERATIONS, "Outcomes"))  # in the row of `internal_error`
 
 
+def test_runbook_explains_reasons_that_exist_and_every_failure_of_the_network() -> None:
+    (rows,) = tables(section(OPERATIONS, "The site fails"))
+    documented = {name for row in rows for name in code_spans(row[0])}
+    source = "".join(path.read_text() for path in (ROOT / "layers" / "shotgrid_login" / "shotgrid_login").glob("*.py"))
+    assert {reason for reason in documented if reason not in source} == set()
+    written = {reason for reason, *_ in calls("SiteUnavailable") if reason}
+    assert {reason for reason in written if not reason.startswith(tuple(documented))} == set()
+
+
 def test_operations_guide_has_every_metric_with_its_outcomes() -> None:
     rows = tables(section(OPERATIONS, "Metrics"))[0]
     documented = {code_spans(row[0])[0]: set(code_spans(row[1])) for row in rows}
