@@ -172,7 +172,13 @@ def _add_sessions(add_parser: _AddParser) -> None:
 def _add_hashes(add_parser: _AddParser) -> None:
     text = "Print the hash that names a {} in the logs of a deployed stack."
     user = _add_stack_command(add_parser, "user-hash", text.format("user"))
-    user.add_argument("login", metavar="LOGIN", help="the login of the user")
+    user.add_argument(
+        "logins",
+        metavar="LOGIN",
+        nargs="+",
+        help="the login of the user; for several, each line has the hash and the login; - reads one login per line "
+        "from standard input",
+    )
     network = _add_stack_command(add_parser, "network-hash", text.format("network"))
     network.add_argument("address", metavar="ADDRESS", help="an IP address in the network")
 
@@ -227,7 +233,7 @@ def _call_aws(values: argparse.Namespace) -> int:
         case "end":
             return stack_command.end_sessions(target, values.user, is_confirmed=values.yes)
         case "user-hash":
-            return stack_command.print_user_hash(target, values.login)
+            return stack_command.print_user_hashes(target, values.logins)
         case _:
             return stack_command.print_network_hash(target, values.address)
 

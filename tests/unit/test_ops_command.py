@@ -122,8 +122,8 @@ def iam(aws: LocalAws, outputs: dict[str, str]) -> Iam:
     return Iam(aws, outputs)
 
 
-def run(operator: Operator, *arguments: str) -> Ran:
-    return operator.run(*arguments, "--stack", STACK)
+def run(operator: Operator, *arguments: str, typed: str | None = None) -> Ran:
+    return operator.run(*arguments, "--stack", STACK, typed=typed)
 
 
 # ---- options -----------------------------------------------------------------------------------------------
@@ -140,7 +140,9 @@ def run(operator: Operator, *arguments: str) -> Ran:
         (["sessions", "list", "hunter2"], "Never type a password here"),
         (["sessions", "hunter2"], "Never type a password here"),
         (["user-hash"], "the following arguments are required: LOGIN"),
-        (["user-hash", "a_login", "hunter2"], "Never type a password here"),
+        (["user-hash", "a_login", " "], "LOGIN is empty"),
+        (["user-hash", "-"], "Standard input has no login"),
+        (["network-hash", "203.0.113.7", "hunter2"], "Never type a password here"),
         (["user-hash", "a_login", "--stack", "hunter2!"], "--stack must be the name of a stack"),
         (["user-hash", "a_login", "--region", "hunter2"], "--region must be the name of a region"),
         (["network-hash", "hunter2"], "ADDRESS must be an IP address"),
@@ -192,6 +194,20 @@ def test_hashes_are_those_of_the_stacks_functions(aws: LocalAws, operator: Opera
     assert run(operator, "user-hash", "A_Login ").out == f"{hashes.user('a_login')}\n"
     assert run(operator, *NETWORK_HASH).out == f"{hashes.network('203.0.113.7')}\n"
     assert run(operator, "network-hash", "2001:db8::1").out == f"{hashes.network('2001:db8::2')}\n"
+
+
+def test_hashes_of_several_logins_are_printed_with_the_logins(
+    aws: LocalAws, operator: Operator, outputs: dict[str, str]
+) -> None:
+    hashes = Hashes(aws.client("kms"), outputs["HashKeyArn"])
+    lines = {name: f"{hashes.user(name)}  {name}\n" for name in ("ada", "bob", "eve")}
+    assert run(operator, "user-hash", "ada", "bob").out == lines["ada"] + lines["bob"]
+    # A saved list can have a byte order mark, the line ends of Windows, and empty lines.
+    ran = run(operator, "user-hash", "eve", "-", typed="\ufeffada\r\n\r\n bob \n")
+    assert ran.out == lines["eve"] + lines["ada"] + lines["bob"]
+    assert run(operator, "user-hash", "-", typed="ada").out == lines["ada"]
+    control = run(operator, "user-hash", "-", typed="a\x1b[2Jda\n")
+    assert control.out == f"{hashes.user(chr(27).join(('a', '[2Jda')))}  a?[2Jda\n"
 
 
 # ---- the check of an account -------------------------------------------------------------------------------

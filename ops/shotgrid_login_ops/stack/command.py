@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shotgrid_login.hashes import canonical_name
 from shotgrid_login.sessions import Session
+from shotgrid_login_ops.check.findings import printable
 from shotgrid_login_ops.errors import UsageError
 from shotgrid_login_ops.stack.deployed import DeployedStack, deployed_stack
 from shotgrid_login_ops.stack.session_table import count, table_of
@@ -19,6 +21,9 @@ MOST_PASSES = 10
 # How far the clocks of two services of AWS can be apart. Until then, a session is older than the command. Seconds.
 CLOCK_DIFFERENCE = 5
 
+
+# As an argument, it stands for the lines of standard input.
+_STANDARD_INPUT = "-"
 
 # So that an error message can repeat them.
 _STACK = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -42,11 +47,19 @@ class Target:
         return cls(stack, region)
 
 
-def print_user_hash(target: Target, login: str) -> int:
-    """Print the hash of a user in the logs of a stack; raises `UsageError` and `AwsFailed`."""
-    _check_login(login)
+def print_user_hashes(target: Target, logins: Sequence[str]) -> int:
+    """Print the hashes of users in the logs of a stack, and the logins if there are several.
+
+    The login `-` stands for those on standard input, one in each line. Raises `UsageError` and `AwsFailed`.
+    """
+    is_list = len(logins) > 1 or _STANDARD_INPUT in logins
+    logins = [name for login in logins for name in (_read_logins() if login == _STANDARD_INPUT else [login])]
+    for login in logins:
+        _check_login(login)
     with deployed_stack(target.stack, target.region) as stack:
-        _write(stack.hashes.user(login))
+        hashes = stack.hashes
+        for login in logins:
+            _write(f"{hashes.user(login)}  {printable(login)}" if is_list else hashes.user(login))
     return 0
 
 
@@ -122,6 +135,20 @@ def _check_login(login: str) -> None:
     # An empty name would match every user without an e-mail address.
     if not canonical_name(login):
         raise UsageError("LOGIN is empty. Name the login or the e-mail address of a user.")
+
+
+def _read_logins() -> list[str]:
+    try:
+        text = sys.stdin.read()
+    except UnicodeDecodeError:
+        raise UsageError(
+            "Standard input is not text in the encoding of the terminal. Save the logins as UTF-8."
+        ) from None
+    # Some programs save text with a byte order mark.
+    logins = [line.strip() for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    if not logins:
+        raise UsageError("Standard input has no login. Write one in each line.")
+    return logins
 
 
 def _user_of(session: Session) -> tuple[str, int]:
