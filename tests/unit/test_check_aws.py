@@ -103,6 +103,7 @@ NEW: Replies = {
     },
     "iam.SimulatePrincipalPolicy": allow_all,
     "sns.GetTopicAttributes": {"Attributes": {}},
+    "ec2.DescribeSubnets": {"Subnets": []},
 }
 
 
@@ -157,7 +158,7 @@ def test_new_account_has_no_problem_with_the_defaults() -> None:
         [
             *("aws.account", "aws.stack", "aws.bucket", "aws.site-url", "aws.region", "aws.concurrency"),
             *("aws.permissions", "aws.domain", "aws.certificate", "aws.web-acl", "aws.site-ca-layer"),
-            *("aws.alarm-topic", "aws.access-log"),
+            *("aws.subnets", "aws.alarm-topic", "aws.access-log"),
         ],
         "OK",
     )
@@ -570,7 +571,7 @@ def test_domain_that_exists_already_is_a_problem() -> None:
     assert check(exists, *WITH_DOMAIN).problem("aws.domain")["value"] == "exists"
 
 
-# ---- the web ACL and the layer of the site's CA ------------------------------------------------------------
+# ---- the web ACL, the layer of the site's CA, and the subnets ----------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -583,6 +584,15 @@ def test_domain_that_exists_already_is_a_problem() -> None:
 def test_arn_of_another_region_is_a_problem(name: str, parameter: str, arn: str) -> None:
     assert check({}, f"{parameter}={arn.format(REGION)}").lines[name]["value"] == "in the region"
     assert check({}, f"{parameter}={arn.format('us-east-1')}").problem(name)["value"] == "another region"
+
+
+def test_subnets_that_do_not_exist_in_the_region_are_a_problem() -> None:
+    subnets = "SubnetIds=subnet-12345678,subnet-87654321"
+    checked = check({}, subnets)
+    assert checked.lines["aws.subnets"]["value"] == "in the region"
+    assert checked.aws.parameters("ec2.DescribeSubnets") == [{"SubnetIds": ["subnet-12345678", "subnet-87654321"]}]
+    missing: Replies = {"ec2.DescribeSubnets": Error("InvalidSubnetID.NotFound")}
+    assert check(missing, subnets).problem("aws.subnets")["value"] == "not found"
 
 
 # ---- the topic of the alarms -------------------------------------------------------------------------------
@@ -631,7 +641,8 @@ def test_documents_list_every_option_and_line() -> None:
 
 
 def test_documented_permissions_are_those_of_the_calls() -> None:
-    checked = [check({}, *WITH_DOMAIN, f"AlarmTopicArn={TOPIC}"), check({}, f"DomainName={DOMAIN}")]
+    every = (*WITH_DOMAIN, f"AlarmTopicArn={TOPIC}", "SubnetIds=subnet-12345678")
+    checked = [check({}, *every), check({}, f"DomainName={DOMAIN}")]
     calls = {operation for one in checked for operation, _ in one.aws.calls}
     actions = {re.sub(r"^apigateway\.Get.*", "apigateway.GET", call).replace(".", ":") for call in calls}
     (documented,) = (block.text for block in blocks("json") if "iam:SimulatePrincipalPolicy" in block.text)

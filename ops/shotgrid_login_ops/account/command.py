@@ -43,6 +43,7 @@ _CHECKS: Mapping[str, Callable[[Deployment], Finding]] = {
     "aws.certificate": certificate.check,
     "aws.web-acl": regions.check_web_acl,
     "aws.site-ca-layer": regions.check_site_ca_layer,
+    "aws.subnets": regions.check_subnets,
     "aws.alarm-topic": topic.check,
     "aws.access-log": access_log.check,
 }

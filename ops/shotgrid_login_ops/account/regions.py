@@ -1,6 +1,8 @@
-"""Whether the web ACL and the layer that the parameters name are in the region of the stack."""
+"""Whether what the parameters name is in the region of the stack: the web ACL, the layer and the subnets."""
 
 from __future__ import annotations
+
+from botocore.exceptions import ClientError
 
 from shotgrid_login_ops.account.deployment import Deployment
 from shotgrid_login_ops.check.findings import Finding, ok, problem
@@ -32,6 +34,26 @@ def check_site_ca_layer(deployment: Deployment) -> Finding:
         deployment.region,
         f"aws lambda list-layers --region {deployment.region}",
     )
+
+
+def check_subnets(deployment: Deployment) -> Finding:
+    """Return whether the stack's functions can be in `SubnetIds`."""
+    ids = deployment.parameters.subnet_ids
+    if not ids:
+        return ok("aws.subnets", "none", "The deployment has no SubnetIds.")
+    try:
+        deployment.client("ec2").describe_subnets(SubnetIds=ids.split(","))
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "InvalidSubnetID.NotFound":
+            return problem(
+                "aws.subnets",
+                "not found",
+                f"Account {deployment.account} has not all of these subnets in {deployment.region}.",
+                "Compare SubnetIds with the list.",
+                f'aws ec2 describe-subnets --query "Subnets[].SubnetId" --region {deployment.region}',
+            )
+        raise
+    return ok("aws.subnets", "in the region", "The subnets exist in the region of the stack.")
 
 
 def _checked(finding: str, parameter: str, arn: str, region: str, command: str) -> Finding:
