@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 from pathlib import Path
@@ -158,14 +159,15 @@ def test_local_aws_and_its_functions_listen_only_on_loopback(gateway: Gateway) -
     }
     processes = [Path("/proc") / str(process) for process in gateway.aws.processes()]
     assert len(processes) > 1
-    found = [
-        listening[inode]
-        for process in processes
-        for link in (process / "fd").iterdir()
-        if (inode := link.readlink().name.removeprefix("socket:[").removesuffix("]")) in listening
-    ]
+    inodes = set[str]()
+    for process in processes:
+        with contextlib.suppress(FileNotFoundError):  # the process has ended in the meantime
+            for link in (process / "fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # or has closed a file
+                    inodes.add(link.readlink().name.removeprefix("socket:[").removesuffix("]"))
+    found = {address for inode, address in listening.items() if inode in inodes}
     assert found
-    assert set(found) <= LOOPBACK
+    assert found <= LOOPBACK
 
 
 def test_functions_share_one_copy_of_each_layer(gateway: Gateway) -> None:
