@@ -66,7 +66,8 @@ def test_printed_variables_of_local_aws_begin_as_in_the_documents() -> None:
         aws = LocalAws(8000)
         closing.push(aws)  # it has started no process
         printed = make_run.variables(aws)
-    assert printed.startswith("AWS_ENDPOINT_URL=http://127.0.0.1:8000 AWS_DEFAULT_REGION=us-east-1 ")
+    credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+    assert printed == f"AWS_ENDPOINT_URL=http://127.0.0.1:8000 AWS_DEFAULT_REGION=us-east-1 {credentials}"
     assert "the line `export AWS_ENDPOINT_URL=…` that it prints" in (stack.ROOT / "docs" / "operations.md").read_text()
 
 
