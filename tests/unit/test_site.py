@@ -17,6 +17,7 @@ import pytest
 
 from shotgrid_login import site as site_module
 from shotgrid_login import site_connection
+from shotgrid_login import tls as tls_settings
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.errors import (
     InvalidCredentials,
@@ -380,9 +381,9 @@ class Tls:
 def tls(tmp_path: Path) -> Iterator[Tls]:
     responses = [http(200, RECORDED_TOKENS)] * 2
     with replaying(*responses) as replay, TlsProxy(urlsplit(replay.url).port or 0) as proxy:
-        site_connection.tls_context.cache_clear()
+        tls_settings.context.cache_clear()
         yield Tls(proxy, tmp_path / "ca.pem")
-        site_connection.tls_context.cache_clear()
+        tls_settings.context.cache_clear()
 
 
 def test_certificate_of_an_unknown_authority_is_rejected(tls: Tls) -> None:
@@ -412,7 +413,7 @@ def test_roots_are_read_once_for_all_connections(tls: Tls, monkeypatch: pytest.M
 
 def test_private_roots_replace_the_public_ones(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(site_connection.tls_context().get_ca_certs()) > 100
-    site_connection.tls_context.cache_clear()
+    tls_settings.context.cache_clear()
     tls.bundle.write_bytes("# Zertifizierungsstelle der Büros\n".encode("latin-1") + tls.bundle.read_bytes())
     monkeypatch.setenv("SITE_CA_BUNDLE", str(tls.bundle))
     assert len(site_connection.tls_context().get_ca_certs()) == 1

@@ -3,7 +3,7 @@
 Imports go in one direction, from the bottom up:
 
 1. `errors`, `configuration`, `claims`, `cookie`, `log` and `users` import nothing that calls another service.
-2. `aws`, `table`, `sealing` and `site` call DynamoDB, KMS and the ShotGrid site.
+2. `aws`, `table`, `sealing` and `site` call DynamoDB, KMS and the ShotGrid site, with the settings in `tls`.
 3. `bearers`, `failed_attempts`, `challenges` and `sessions` keep state in the tables.
 4. `sign_in` and `refresh` are the two flows.
 5. `http` receives requests and sends responses; `transport` and `token_endpoint` are the two ways to hand a session

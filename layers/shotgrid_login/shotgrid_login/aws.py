@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from urllib3 import PoolManager, Timeout, exceptions
-from urllib3.util.ssl_ import create_urllib3_context
+
+from shotgrid_login import tls
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -99,7 +99,8 @@ class JsonClient:
             maxsize=MOST_CONNECTIONS, retries=False, timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
         )
         if url.startswith("https:"):
-            self._http.connection_pool_kw["ssl_context"] = _tls_context(environment.get("AWS_CA_BUNDLE"))
+            # Without a file with Amazon's roots, all public roots are trusted.
+            self._http.connection_pool_kw["ssl_context"] = tls.context(environment.get("AWS_CA_BUNDLE") or None)
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of an operation; raises `AwsError`, `urllib3.exceptions.HTTPError`."""
@@ -193,18 +194,6 @@ def _client(kind: type[JsonClient]) -> JsonClient:
     region = os.environ["AWS_DEFAULT_REGION"]
     local = os.environ.get("AWS_ENDPOINT_URL")
     return kind(local or f"https://{kind.service}.{region}.{os.environ['URL_SUFFIX']}", region, os.environ)
-
-
-@cache
-def _tls_context(roots: str | None) -> ssl.SSLContext:
-    """Return the TLS settings. Without a file with Amazon's roots, all public roots are trusted."""
-    if not roots:
-        import certifi
-
-        roots = certifi.where()
-    context = create_urllib3_context()
-    context.load_verify_locations(roots)
-    return context
 
 
 def _base64(value: bytes) -> str:

@@ -14,16 +14,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import certifi
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout, exceptions
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util.ssl_ import create_urllib3_context
 
+from shotgrid_login import tls
 from shotgrid_login.errors import SiteError, SiteMoved, SiteRejectsGateway, SiteUnavailable
 
 CONNECT_SECONDS = 3
@@ -174,20 +171,13 @@ def _connection() -> PoolManager:
     return connection
 
 
-@cache
 def tls_context() -> ssl.SSLContext:
     """Return the TLS settings of all connections, with the roots that the site's certificate is checked with.
 
-    It takes long to read the public roots, so a function reads them once, when it starts. The file SITE_CA_BUNDLE
-    replaces them: the certificate of a site with a private CA must not come from another CA.
+    The file SITE_CA_BUNDLE replaces the public roots: the certificate of a site with a private CA must not come from
+    another CA.
     """
-    context = create_urllib3_context()
-    if bundle := os.environ.get("SITE_CA_BUNDLE"):
-        # Comments between the certificates can have any encoding.
-        context.load_verify_locations(cadata=Path(bundle).read_text("ascii", errors="ignore"))
-    else:
-        context.load_verify_locations(certifi.where())
-    return context
+    return tls.context(os.environ.get("SITE_CA_BUNDLE") or None)
 
 
 def _send_in_thread(
@@ -231,7 +221,7 @@ def _read(response: BaseHTTPResponse) -> bytes:
     """Return the body. The connection is kept if the body is complete, and closed otherwise."""
     body = b""
     try:
-        # urllib3 asks for no compression. To decompress could take any time, whatever the size of the response.
+        # urllib3 asks for no compression. Decompression could take any time, whatever the size of the response.
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise SiteError("compressed response", is_forgivable=is_no_verdict(response.status))
         for chunk in response.stream(8192, decode_content=False):
