@@ -1,28 +1,31 @@
 """DynamoDB and KMS of MiniStack in this process, for tests of code that stores data.
 
-A call takes a quarter of the CPU time of a call over HTTP. It has no signature, and no policy is enforced.
+The clients of the functions call it without HTTP, signatures and policies: a tenth of the CPU time of a call over HTTP.
+What the functions never call, such as `create_table`, goes through a boto3 client.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
 import boto3
 from botocore import UNSIGNED
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.config import Config
 from ministack.services import dynamodb, kms
+from urllib3 import HTTPResponse
 
+from shotgrid_login.aws import DynamoDb, JsonClient, Kms
 from tests.local.stack import REGION
 
 # The user agent is fixed, because botocore would put it together again for each call.
 _CONFIG = Config(region_name=REGION, signature_version=UNSIGNED, user_agent="tests", retries={"total_max_attempts": 1})
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
-
-SERVICES = {"dynamodb": dynamodb, "kms": kms}
+_CLIENTS: dict[str, tuple[type[JsonClient], Any]] = {"dynamodb": (DynamoDb, dynamodb), "kms": (Kms, kms)}
 
 
 class InProcessAws:
@@ -31,10 +34,38 @@ class InProcessAws:
     @staticmethod
     @cache
     def client(service: str) -> Any:
-        """Return a boto3 client whose requests MiniStack's service handles, without a server in between."""
-        client = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
-        client.meta.events.register(f"before-send.{service}", partial(_handle, SERVICES[service]))
-        return client
+        """Return a client with the functions' own operations, and with those of boto3."""
+        kind, handler = _CLIENTS[service]
+        return _Client(kind("http://in-process", REGION, _CREDENTIALS), service, handler)
+
+
+class _Client:
+    def __init__(self, client: JsonClient, service: str, handler: Any) -> None:
+        client._signer, client._http = _Unsigned(), _InProcess(handler)  # type: ignore[assignment]  # noqa: SLF001
+        self._client = client
+        self._boto3 = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+        self._boto3.meta.events.register(f"before-send.{service}", partial(_handle_of_boto3, handler))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client if hasattr(self._client, name) else self._boto3, name)
+
+
+class _Unsigned:
+    def add_auth(self, request: AWSRequest) -> None:
+        """Leave a request without a signature."""
+
+
+class _InProcess:
+    """The part of urllib3's `PoolManager` that `JsonClient` uses."""
+
+    def __init__(self, service: Any) -> None:
+        self._service = service
+
+    def urlopen(
+        self, method: str, url: str, *, body: bytes, headers: Mapping[str, str], redirect: bool
+    ) -> HTTPResponse:
+        status, response_headers, content = _handle(self._service, method, headers, body)
+        return HTTPResponse(content, response_headers, status)
 
 
 class _Body:
@@ -48,17 +79,22 @@ class _Body:
 _one_call_at_a_time = threading.Lock()
 
 
-def _handle(service: Any, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-    headers = {key.lower(): _text(value) for key, value in request.headers.items()}
-    handling = service.handle_request(request.method, "/", headers, request.body, {})
+def _handle_of_boto3(service: Any, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    headers = {key: _text(value) for key, value in request.headers.items()}
+    status, response_headers, content = _handle(service, request.method, headers, request.body)
+    return AWSResponse(request.url, status, response_headers, _Body(content))  # type: ignore[arg-type]
+
+
+def _handle(service: Any, method: str, headers: Mapping[str, str], body: Any) -> tuple[int, dict[str, str], bytes]:
+    handling = service.handle_request(method, "/", {name.lower(): value for name, value in headers.items()}, body, {})
     with _one_call_at_a_time:
         try:
             handling.send(None)
         except StopIteration as handled:
-            status, response_headers, text = handled.value
+            status, response_headers, content = handled.value
         else:
             raise AssertionError("MiniStack waited for something")
-    return AWSResponse(request.url, status, response_headers, _Body(text))
+    return status, response_headers, content
 
 
 def _text(value: str | bytes) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from shotgrid_login.aws import AwsError
+
 
 class SentTwice:
     """A DynamoDB client that sends every write twice and returns only the second response."""
@@ -21,7 +23,7 @@ class SentTwice:
             return call
 
         def twice(**request: Any) -> Any:
-            with contextlib.suppress(ClientError):
+            with contextlib.suppress(AwsError, ClientError):
                 call(**request)
             return call(**request)
 

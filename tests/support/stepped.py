@@ -15,6 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from shotgrid_login import parallel
+from shotgrid_login.aws import AwsError
 
 _thread = threading.local()
 
@@ -119,7 +120,7 @@ def step(name: str, call: Callable[[], Any]) -> Any:
     if failure is None:
         return call()
     if failure.is_late:
-        with contextlib.suppress(ClientError):
+        with contextlib.suppress(AwsError, ClientError):
             call()
     raise failure.error
 
@@ -163,7 +164,7 @@ class SteppedClient:
                 if function and operation not in _READS:
                     function.has_written = True
                     if function.repeats_writes:
-                        with contextlib.suppress(ClientError):
+                        with contextlib.suppress(AwsError, ClientError):
                             call(**request)
                 return call(**request)
 

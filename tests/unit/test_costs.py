@@ -9,8 +9,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.client import BaseClient
 
+from shotgrid_login.aws import JsonClient
 from tests.local.in_process import InProcessAws
 from tests.local.stack import ROOT
 from tests.support.docs import section, tables
@@ -47,7 +47,7 @@ POLLS: list[dict[tuple[str, float], float]] = [
     {START: 1, PENDING: 60},
 ]
 
-_call: Any = vars(BaseClient)["_make_api_call"]
+_call: Any = vars(JsonClient)["call"]
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +61,11 @@ def counts(in_process_aws: InProcessAws) -> dict[str, Counter[str]]:
 def counted(provided: Operations, operation: Operation) -> Counter[str]:
     calls: list[tuple[str, Any]] = []  # of several threads
 
-    def record(client: BaseClient, name: str, parameters: Any) -> Any:
+    def record(client: JsonClient, name: str, parameters: Any) -> Any:
         calls.append((name, parameters))
         return _call(client, name, parameters)
 
-    with patch.object(BaseClient, "_make_api_call", record):
+    with patch.object(JsonClient, "call", record):
         response = provided.functions.call(operation.function, operation.request)
     assert response.status == operation.status
     found: Counter[str] = Counter()
