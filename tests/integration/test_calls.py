@@ -27,7 +27,8 @@ RETIRED = "retired"  # a kind of row that only earlier versions use. During an u
 def calls(gateway: Gateway) -> dict[str, set[Grant]]:
     """Use every feature of the functions, and return the calls of each function."""
     _restart_functions(gateway)
-    _use_everything(gateway)
+    with gateway.aws.recording():
+        _use_everything(gateway)
     found: dict[str, set[Grant]] = defaultdict(set)
     for function in FUNCTIONS:
         for action in ACTIONS:

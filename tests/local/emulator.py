@@ -12,7 +12,15 @@ import os
 
 import ministack.app as ministack
 
-from tests.local import authorizer_events, condition_keys, forks, gateway_responses, layers, resource_types
+from tests.local import (
+    authorizer_events,
+    condition_keys,
+    content_types,
+    forks,
+    gateway_responses,
+    layers,
+    resource_types,
+)
 from tests.local.guard import guarded
 
 
@@ -21,6 +29,7 @@ def main() -> None:
     del os.environ["PYTHONPATH"]  # for this module only. The functions import nothing from this folder.
     authorizer_events.complete()
     condition_keys.add()
+    content_types.keep()
     resource_types.add()
     gateway_responses.add()
     layers.share()

@@ -51,6 +51,9 @@ _BUILD_FOLDER = ROOT / ".aws-sam"
 _BUILT_TEMPLATE = _BUILD_FOLDER / "build" / "template.yaml"
 _BUILD_RECORD = _BUILD_FOLDER / "record.json"  # the digest of the inputs, and the time of the built template
 
+# For the environment of `sam`.
+FAST_SAM = {"PYTHONPATH": str(ROOT / "tests" / "local" / "sam")}
+
 # The longest time for the start of MiniStack, on a loaded machine. Seconds.
 START_SECONDS = 120
 
@@ -62,10 +65,9 @@ class SetupFailed(Exception):
 class LocalAws:
     """One MiniStack process and the processes of its functions, on loopback."""
 
-    def __init__(self, port: int = 0, *, record_calls: bool = False) -> None:
-        """Use this port, or any free port for 0. With `record_calls`, CloudTrail has the calls."""
+    def __init__(self, port: int = 0) -> None:
+        """Use this port, or any free port for 0."""
         self.port = port or free_port()
-        self._record_calls = record_calls
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._directory = tempfile.TemporaryDirectory(prefix="shotgrid-login-", ignore_cleanup_errors=True)
         self.log = Path(self._directory.name) / "ministack.log"
@@ -80,7 +82,6 @@ class LocalAws:
         environment = self.environment() | {
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
-            "CLOUDTRAIL_RECORDING": str(int(self._record_calls)),
             "GATEWAY_PORT": str(self.port),
             # Listeners of services that no stack here uses. MQTT would listen on all addresses.
             "IOT_MTLS_ENABLED": "0",
@@ -149,7 +150,7 @@ class LocalAws:
         overrides = [f'{name}="{value}"' for name, value in (_UNTHROTTLED | parameters).items()]
         command = [sam(), "deploy", "--stack-name", STACK, "--region", REGION, "--no-progressbar"]
         with _build_folder_locked(fcntl.LOCK_SH):
-            _run([*command, "--parameter-overrides", *overrides], self.environment())
+            _run([*command, "--parameter-overrides", *overrides], self.environment() | FAST_SAM)
         return self.outputs()
 
     def create(self, parameters: dict[str, str], stack: str = STACK, template: str | None = None) -> dict[str, str]:
@@ -220,6 +221,13 @@ class LocalAws:
         described = self.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
         return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Let CloudTrail record the calls of this context."""
+        self._configure({"cloudtrail._recording_enabled": "true"})
+        yield
+        self._configure({"cloudtrail._recording_enabled": "false"})
+
     def kill(self, function: str) -> None:
         """Kill the processes of a function, given by its logical id. The next call starts a new one."""
         for process in self.processes(function):
@@ -250,6 +258,13 @@ class LocalAws:
         key = f"{stack}/{name}"
         self.client("s3").put_object(Bucket=self._bucket, Key=key, Body=content)
         return f"{self._bucket}/{key}"
+
+    def _configure(self, settings: dict[str, str]) -> None:
+        """Change settings of MiniStack."""
+        signed = {"authorization": "AWS4-HMAC-SHA256 Credential=test"}  # the guard requires it, and nothing verifies it
+        url = f"{self.endpoint}/_ministack/config"
+        with urllib.request.urlopen(urllib.request.Request(url, json.dumps(settings).encode(), signed)) as response:
+            assert json.load(response)["applied"].keys() == settings.keys()
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
@@ -305,7 +320,7 @@ def build() -> None:
         # the one of `make run PYTHON=…`, can be without one.
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "PYTHON")}
         path = f"{Path(sam()).parent}{os.pathsep}{os.environ['PATH']}"
-        _run([sam(), "build"], environment | {"SAM_CLI_TELEMETRY": "0", "PATH": path})
+        _run([sam(), "build"], environment | FAST_SAM | {"SAM_CLI_TELEMETRY": "0", "PATH": path})
         _BUILD_RECORD.write_text(json.dumps([inputs, _BUILT_TEMPLATE.stat().st_mtime_ns]))
 
 
