@@ -21,11 +21,11 @@ from botocore.exceptions import ClientError
 
 from shotgrid_login import __version__
 from tests.local.__main__ import description
-from tests.local.stack import ROOT, STACK, LocalAws, free_port, sam
+from tests.local.stack import FAST_SAM, ROOT, STACK, LocalAws, free_port, sam
 from tests.support.client import until
 from tests.support.docs import blocks
 from tests.support.documented_pages import SITE
-from tests.support.template import template
+from tests.support.template import parsed
 
 HTTP_GUIDE = ROOT / "docs" / "http.md"
 
@@ -65,6 +65,13 @@ BLOCK_SECONDS = 300
 
 # Settings of the caller that would change what `make run` does.
 SETTINGS = ("SITE", "SHOTGRID_SITE_URL", "ALLOWED_ORIGINS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+
+# Prints the hash of a folder, by which `sam build` knows whether the layer in its cache is the one of these sources.
+SOURCE_HASH = """
+import hashlib, sys
+from samcli.lib.utils.hash import dir_checksum
+print(dir_checksum(sys.argv[1], ignore_list=[".aws-sam"], hash_generator=hashlib.sha256()))
+"""
 
 # Prints how `sam` reads the option --parameter-overrides.
 READ_OVERRIDES = """
@@ -153,11 +160,20 @@ def checkout(running: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path
             shutil.copy(original, copy)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
-    # With the cache of the last build, `sam build` does not download the packages of the layer again.
+    # With the cache of the last build, `sam build` does not download the packages of the layer again. The hashes of
+    # that build include the bytecode that Python has stored in the checkout.
     built, copied = ROOT / ".aws-sam", folder / ".aws-sam"
     shutil.copytree(built / "cache", copied / "cache")
-    (copied / "build.toml").write_text((built / "build.toml").read_text().replace(str(ROOT), str(folder)))
+    record = (built / "build.toml").read_text().replace(str(ROOT), str(folder))
+    record = re.sub('codeuri = "(.*)"(?s:.*?)source_hash = "(.*)"', _with_source_hash, record)
+    (copied / "build.toml").write_text(record)
     return folder
+
+
+def _with_source_hash(layer: re.Match[str]) -> str:
+    command = [str(Path(sam()).with_name("python")), "-c", SOURCE_HASH, layer[1]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return layer[0].replace(layer[2], done.stdout.strip())
 
 
 def test_every_command_of_the_documents_is_run_by_a_test_of_this_file() -> None:
@@ -242,7 +258,7 @@ def test_check_commands_install_the_command_and_save_the_result(
 
 
 def test_deployment_commands_create_the_stacks_and_update_the_gateway(aws: LocalAws, checkout: Path) -> None:
-    environment = aws.environment() | {"AWS_ACCESS_KEY_ID": ACCOUNT}
+    environment = aws.environment() | FAST_SAM | {"AWS_ACCESS_KEY_ID": ACCOUNT}
     environment["PATH"] = f"{Path(sam()).parent}{os.pathsep}{environment['PATH']}"
     paste(DEPLOY + DEPLOY_API, checkout, environment)
 
@@ -266,7 +282,7 @@ def test_sam_cuts_a_rule_at_a_space_and_the_template_rejects_the_rest() -> None:
     (documented,) = re.findall(
         "sam deploy --parameter-overrides ('AuthorizerRules.*)", "".join(block.text for block in blocks("text"))
     )
-    pattern = template()["Parameters"]["AuthorizerRules"]["AllowedPattern"]
+    pattern = parsed(ROOT / "template.yaml")["Parameters"]["AuthorizerRules"]["AllowedPattern"]
 
     def read(overrides: str) -> str:
         python = Path(sam()).with_name("python")
