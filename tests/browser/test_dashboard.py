@@ -55,7 +55,13 @@ def figure(page: Page, name: str) -> int:
 
 
 @pytest.mark.usefixtures("dashboard")
-def test_figures_graph_and_chips_show_the_show(page: Page, show: Show) -> None:
+def test_dashboard_shows_filters_and_searches_the_show(page: Page, show: Show) -> None:
+    expect_figures_graph_and_chips(page, show)
+    expect_report_and_its_filters(page, show)
+    expect_search(page, show)
+
+
+def expect_figures_graph_and_chips(page: Page, show: Show) -> None:
     assert figure(page, "shots") == len(show.shots)
     assert figure(page, "late") == len(show.late)
     assert figure(page, "open") == len(
@@ -80,8 +86,7 @@ def test_figures_graph_and_chips_show_the_show(page: Page, show: Show) -> None:
     ]
 
 
-@pytest.mark.usefixtures("dashboard")
-def test_report_has_all_shots_and_filters_late_ones_and_sequences(page: Page, show: Show) -> None:
+def expect_report_and_its_filters(page: Page, show: Show) -> None:
     rows = page.locator("#report tbody tr")
     expect(page.locator("#range")).to_have_text(f"1–25 of {len(show.shots)}")
     seen = rows.locator(".code").all_inner_texts()
@@ -107,8 +112,7 @@ def test_report_has_all_shots_and_filters_late_ones_and_sequences(page: Page, sh
     expect(page.locator("#range")).to_have_text(f"1–25 of {len(show.shots)}")
 
 
-@pytest.mark.usefixtures("dashboard")
-def test_search_finds_shots_tasks_and_people(page: Page, show: Show) -> None:
+def expect_search(page: Page, show: Show) -> None:
     field = page.get_by_role("searchbox", name="Search shots, tasks and people")
     results = page.locator("#search-results")
     field.fill(show.shots[3].code)
