@@ -192,7 +192,7 @@ def _print_browser_sign_ins(requests: Mapping[str, Mapping[str, int]], warm: Map
 
 def _print_response_times(warm: Mapping[str, Warm]) -> None:
     print(f"\nResponse times of warm functions, p50 and p95, divided by those of `{TRIVIAL}` with as many callers\n")
-    print(f"{'flow':40}" + "".join(f"{f'{callers} callers':>16}" for callers in CALLERS))
+    print(f"{'flow':40}" + "".join(f"{f'callers: {callers}':>16}" for callers in CALLERS))
     for flow, measured in warm.items():
         columns = []
         for callers in CALLERS:
