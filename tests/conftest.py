@@ -41,12 +41,40 @@ GROUPS = {
     "end_to_end/test_check.py": "check",
     "end_to_end/test_docs.py": "make run",
     "end_to_end/test_live_api.py": "studio APIs",
+    "end_to_end/test_openapi.py": "generated requests",
+    "end_to_end/test_parameters.py": "second stack",
     "end_to_end/test_rehearsal.py": "rehearsal",
     "end_to_end/test_studio_apis.py": "studio APIs",
     "end_to_end/test_webhook_next_door.py": "webhook",
     "engines/test_main_flows.py": "engines",
-    "integration/test_calls.py": "calls",
     "integration/test_vendor_clients.py": "vendor clients",
+    # The translated template, which each process keeps.
+    **dict.fromkeys(
+        [
+            "integration/test_calls.py",
+            "integration/test_roles.py",
+            "unit/test_authorizer_rules.py",
+            "unit/test_aws.py",
+            "unit/test_check_aws.py",
+            "unit/test_check_gateway_responses.py",
+            "unit/test_concurrency.py",
+            "unit/test_configuration.py",
+            "unit/test_costs.py",
+            "unit/test_docs.py",
+            "unit/test_environment.py",
+            "unit/test_examples.py",
+            "unit/test_layers.py",
+            "unit/test_openapi.py",
+            "unit/test_template.py",
+            "unit/test_template_aliases.py",
+            "unit/test_template_isolation.py",
+            "unit/test_template_managed_accounts.py",
+            "unit/test_time_limits.py",
+            "unit/test_warm_up.py",
+            "unit/test_watching.py",
+        ],
+        "template",
+    ),
 }
 
 
@@ -87,7 +115,7 @@ def site() -> Iterator[FakeSite]:
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[LocalAws]:
-    with LocalAws(record_calls=True) as running:
+    with LocalAws() as running:
         yield running
 
 

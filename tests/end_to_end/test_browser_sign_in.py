@@ -157,12 +157,3 @@ def test_eleventh_start_of_a_browser_has_to_wait(gateway: Gateway) -> None:
     response = page.send("POST", "/auth/browser", {}, cookie=cookie)
     assert (response.status, response.code) == (429, "too_many_attempts")
     assert 590 <= int(response.headers["retry-after"]) <= 600
-
-
-def test_deployment_can_turn_sign_in_in_the_browser_off(gateway: Gateway, page: Caller, other_gateway: Gateway) -> None:
-    started = page.browser()
-    elsewhere = other_gateway.caller(origin=OTHER_PAGE)
-    assert elsewhere.methods().body["browser"] == "no"
-    for response in (elsewhere.browser(), elsewhere.approval(started)):
-        assert response.status in (400, 403)
-    assert elsewhere.browser().code == "browser_sign_in_disabled"

@@ -86,10 +86,3 @@ def test_unknown_path_is_404(gateway: Gateway, path: str) -> None:
     response = gateway.caller().send("GET", path)
     assert response.status == 404
     assert response.body["code"] == "not_found"
-
-
-def test_example_can_be_turned_off(other_gateway: Gateway) -> None:
-    assert "ExampleUrl" not in other_gateway.outputs
-    for path in ("/", "/example/index.html", "/example/dashboard.js", "/example/vendor/chart-4.6.1.min.js"):
-        assert other_gateway.caller().send("GET", path).code == "not_found"
-    assert other_gateway.caller().send("GET", "/shotgrid-login-element.js").status == 200

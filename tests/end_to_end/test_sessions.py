@@ -134,14 +134,3 @@ def test_sign_in_ends_the_session_whose_handle_came_with_it(gateway: Gateway, tw
     for nothing in ("nonsense", f"{second['refresh_token'].partition('.')[0]}.{secrets.token_urlsafe(32)}"):
         assert caller.signed_in(user, refresh_token=nothing).status == 200
     assert caller.refresh(second["refresh_token"]).status == 200
-
-
-def test_stack_without_a_domain_works_under_its_stage(other_gateway: Gateway, gateway: Gateway) -> None:
-    caller = other_gateway.caller()
-    signed_in = caller.signed_in(other_gateway.new_user(two_factor=True)).body
-    gateway.secrets |= other_gateway.secrets
-    gateway.names |= other_gateway.names
-    assert caller.session(signed_in["api_token"]).status == 200
-    assert gateway.caller().session(signed_in["api_token"]).status == 401
-    assert gateway.caller().refresh(signed_in["refresh_token"]).code == "session_ended"
-    assert caller.refresh(signed_in["refresh_token"]).status == 200

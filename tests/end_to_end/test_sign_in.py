@@ -115,17 +115,6 @@ def test_altered_challenge_is_an_invalid_request(gateway: Gateway) -> None:
     assert gateway.site.requests_for(user, "password") == 1
 
 
-def test_challenge_of_another_stack_is_an_invalid_request(gateway: Gateway, other_gateway: Gateway) -> None:
-    user = gateway.new_user(two_factor=True)
-    challenge = other_gateway.caller().password(user)
-    assert challenge.status == 202
-    gateway.secrets |= other_gateway.secrets
-    response = gateway.caller().otp(challenge, gateway.site.code(user.login))
-    assert (response.status, response.code) == (400, "invalid_request")
-    assert response.body["detail"].startswith("challenge: ")
-    assert other_gateway.caller().otp(challenge, gateway.site.code(user.login)).status == 200
-
-
 @pytest.mark.parametrize("method", ["saml2", "oxygen"])
 def test_site_without_passwords_is_reported(gateway: Gateway, method: str) -> None:
     user = gateway.new_user(authentication_method=method)

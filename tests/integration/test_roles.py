@@ -12,9 +12,12 @@ from botocore.exceptions import ClientError
 from tests.support.client import Gateway
 from tests.support.template import FUNCTIONS, INDEX, granted
 
-KINDS = {kind for function in FUNCTIONS for resource, _, kind in granted(function) if resource == "state"} - {INDEX}
-PURPOSES = {purpose for function in FUNCTIONS for resource, _, purpose in granted(function) if resource == "key"}
 OTHER = "other"  # a kind and a purpose that no role has
+
+
+def granted_to_any(resource: str) -> set[str]:
+    """Return the kinds of rows of the state, or the purposes of the key, that any role has."""
+    return {kind for function in FUNCTIONS for found, _, kind in granted(function) if found == resource} - {INDEX}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def sealed(gateway: Gateway) -> dict[str, bytes]:
         purpose: gateway.aws.client("kms").encrypt(
             KeyId=gateway.outputs["KeyArn"], Plaintext=b"x", EncryptionContext=_context(purpose)
         )["CiphertextBlob"]
-        for purpose in (*PURPOSES, OTHER, "")
+        for purpose in (*granted_to_any("key"), OTHER, "")
     }
 
 
@@ -38,7 +41,7 @@ Calls = Iterator[tuple[Any, Callable[[], Any]]]
 def _calls(client: Callable[[str], Any], gateway: Gateway, sealed: dict[str, bytes]) -> Calls:
     """Yield calls with the grants that allow them, and calls that no role allows."""
     state, bearers = gateway.outputs["StateTable"], gateway.outputs["BearersTable"]
-    for kind in (*KINDS, OTHER):
+    for kind in (*granted_to_any("state"), OTHER):
         for action, call in _row_calls(client("dynamodb"), state, f"{kind}#probe"):
             yield ("state", action, kind), call
     for action, call in _row_calls(client("dynamodb"), bearers, "probe"):
@@ -97,7 +100,7 @@ def test_role_allows_its_calls_and_no_other(gateway: Gateway, sealed: dict[str, 
     calls = _calls(_as_role(gateway, role), gateway, sealed)
     allowed = {grant for grant, call in calls if _is_allowed(call)}
     dynamodb = gateway.aws.client("dynamodb")
-    for kind in (*KINDS, OTHER):
+    for kind in (*granted_to_any("state"), OTHER):
         dynamodb.delete_item(TableName=gateway.outputs["StateTable"], Key={"id": {"S": f"{kind}#probe"}})
     dynamodb.delete_item(TableName=gateway.outputs["BearersTable"], Key={"id": {"S": "probe"}})
     assert allowed == granted(role)

@@ -1,4 +1,7 @@
-"""The translated template, and what the role of each function allows."""
+"""The translated template, and what the role of each function allows.
+
+The functions import the translator when they need it: that takes a second, and most processes of the suite do not.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-
-from samtranslator.translator.arn_generator import ArnGenerator
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
 from tests.local.stack import ROOT
 
@@ -57,6 +56,8 @@ class _NoManagedPolicies:
 
 @cache
 def _parsed(path: Path) -> dict[str, Any]:
+    from samtranslator.yaml_helper import yaml_parse
+
     source: dict[str, Any] = yaml_parse(path.read_text())
     return source
 
@@ -73,6 +74,8 @@ def translate(path: Path) -> dict[str, Any]:
 
 def translate_source(source: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     """Translate a parsed SAM template, deployed with these values of parameters."""
+    from samtranslator.translator.transform import transform
+
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     for resource in source["Resources"].values():
         for code in ("CodeUri", "ContentUri"):
@@ -89,6 +92,8 @@ def template(region: str = "us-east-1") -> dict[str, Any]:
 
 @cache
 def _template(region: str) -> dict[str, Any]:
+    from samtranslator.translator.arn_generator import ArnGenerator
+
     with patch.object(ArnGenerator, "BOTO_SESSION_REGION_NAME", region):
         return translate(ROOT / "template.yaml")
 
@@ -108,6 +113,8 @@ def created(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
     The values of parameters and the results of conditions are in place. References to resources, and texts with
     variables, stay as they are. A resource whose condition is false is not there.
     """
+    from samtranslator.translator.arn_generator import ArnGenerator
+
     source = template(region)
     values = {name: str(row.get("Default", "")) for name, row in source["Parameters"].items()} | parameters
     assert values.keys() == source["Parameters"].keys(), "unknown parameter"
