@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, free_port
+from tests.local.tls import TlsProxy
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
 from tests.support.client import ORIGINS, Gateway
@@ -180,6 +182,7 @@ def gateway(aws: LocalAws, site: FakeSite, pages_port: int, tls_pages_port: int,
             ),
             "DomainName": DOMAIN,
             "CertificateArn": CERTIFICATE,
+            "DisableExecuteApiEndpoint": "true",
         }
     )
     deployed = Gateway(aws, site, outputs, host=f"{DOMAIN}:{aws.port}")
@@ -196,9 +199,10 @@ def studio_apis(aws: LocalAws, gateway: Gateway, pages_port: int) -> dict[str, S
 
 
 @pytest.fixture(scope="session")
-def other_gateway(aws: LocalAws, site: FakeSite) -> Gateway:
+def other_gateway(aws: LocalAws, site: FakeSite) -> Iterator[Gateway]:
     """Create a second stack in the account, without a domain. All its other parameters differ from their defaults."""
-    outputs = aws.create(every_parameter(aws, site.url), "other-login")
-    api_id = outputs["Url"].removeprefix("https://").partition(".")[0]
-    host = f"{api_id}.execute-api.localhost:{aws.port}"
-    return Gateway(aws, site, outputs, host, base_path="/v1", stack="other-login")
+    with TlsProxy(urlsplit(site.url).port or 0) as site_over_tls:
+        outputs = aws.create(every_parameter(aws, site_over_tls), "other-login")
+        api_id = outputs["Url"].removeprefix("https://").partition(".")[0]
+        host = f"{api_id}.execute-api.localhost:{aws.port}"
+        yield Gateway(aws, site, outputs, host, base_path="/v1", stack="other-login")

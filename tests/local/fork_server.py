@@ -51,6 +51,17 @@ def _import_packages(layers: list[str]) -> None:
         sys.path.remove(folder)  # the process adds its layers itself
 
 
+def _find_files_of_layers(layers: list[str]) -> None:
+    """Let variables of the function that name a file in /opt, where Lambda has all layers, name it in its layer."""
+    encode = os.environ.encodevalue
+
+    def located(value: str) -> Any:
+        found = [f"{layer}/{value.removeprefix('/opt/')}" for layer in layers] if value.startswith("/opt/") else []
+        return encode(next(filter(os.path.exists, found), value))
+
+    os.environ.encodevalue = located  # the script sets the variables later
+
+
 def _become(start: dict[str, Any], descriptors: list[int]) -> None:
     """Run the script of a start in this process, with its environment, folder and standard streams. Never returns."""
     code = 1
@@ -61,6 +72,7 @@ def _become(start: dict[str, Any], descriptors: list[int]) -> None:
             os.close(descriptor)
         os.environ.clear()
         os.environ.update(start["environment"])
+        _find_files_of_layers(start["environment"]["_LAMBDA_LAYERS_DIRS"].split(os.pathsep))
         os.chdir(start["folder"])
         sys.argv = [start["script"]]
         runpy.run_path(start["script"], run_name="__main__")

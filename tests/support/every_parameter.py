@@ -1,20 +1,30 @@
-"""Parameters of a stack without a domain: a value for each one, and none is the default."""
+"""Parameters of a stack without a domain: a value for each one, and none is the default.
+
+Its site has a certificate of a private CA.
+"""
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 from tests.local.stack import LocalAws
+from tests.local.tls import TlsProxy
 from tests.support.client import ORIGINS
 from tests.support.docs import blocks
 
-# Without a domain, the first three cannot be set. Functions on local AWS have no folder /opt for the last one.
-NOT_SET = {"DomainName", "CertificateArn", "DisableExecuteApiEndpoint", "SiteCaLayerArn"}
+# These need a domain.
+OF_DOMAIN = {"DomainName", "CertificateArn", "DisableExecuteApiEndpoint"}
 
 # Every call of local AWS comes from this network.
 LOCAL = "127.0.0.0/8"
 
 
-def every_parameter(aws: LocalAws, site_url: str) -> dict[str, str]:
-    """Return the parameters, and create the resources that they name. The boundary is the documented one."""
+def every_parameter(aws: LocalAws, site: TlsProxy) -> dict[str, str]:
+    """Return the parameters, and create the resources that they name. The boundary is the documented one.
+
+    `site` is the address of the site, with its CA.
+    """
     (boundary,) = (found.text for found in blocks("json") if "ec2:CreateNetworkInterface" in found.text)
     ec2, name = aws.client("ec2"), "every-parameter"
     metrics = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": name}
@@ -22,8 +32,11 @@ def every_parameter(aws: LocalAws, site_url: str) -> dict[str, str]:
         Name=name, Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=metrics
     )
     policy = aws.client("iam").create_policy(PolicyName=name, PolicyDocument=boundary)
+    layer = io.BytesIO()
+    with zipfile.ZipFile(layer, "w") as archive:
+        archive.writestr("site-ca.pem", site.authority.cert_pem.bytes())
     return {
-        "ShotGridSiteUrl": site_url,
+        "ShotGridSiteUrl": f"https://127.0.0.1:{site.port}",
         "AllowedOrigins": ORIGINS,
         "ServeExample": "false",
         "BrowserSignIn": "off",
@@ -53,6 +66,9 @@ def every_parameter(aws: LocalAws, site_url: str) -> dict[str, str]:
         "PermissionsBoundary": policy["Policy"]["Arn"],
         "AllowedNetworks": LOCAL,
         "WebAclArn": web_acl["Summary"]["ARN"],
+        "SiteCaLayerArn": aws.client("lambda").publish_layer_version(
+            LayerName="site-ca", Content={"ZipFile": layer.getvalue()}
+        )["LayerVersionArn"],
         "SubnetIds": ec2.describe_subnets()["Subnets"][0]["SubnetId"],
         "SecurityGroupIds": ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"],
     }
