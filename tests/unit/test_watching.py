@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.local.stack import ROOT
-from tests.support.docs import blocks, section, tables
+from tests.support.docs import blocks, code_spans, section, tables
 from tests.support.source import written_metrics
 from tests.support.template import FUNCTIONS, resources, template
 
@@ -101,7 +101,16 @@ def test_each_alarm_watches_one_metric_and_reports_to_the_topic() -> None:
         assert alarm["TreatMissingData"] == "notBreaching"  # a metric is missing while nothing is counted
         assert alarm["Statistic"] == "Sum"
         assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
-        assert 'See "Runbook" in docs/operations.md.' in alarm["AlarmDescription"]
+
+
+def test_each_alarm_names_its_section_of_the_runbook() -> None:
+    sections: dict[str, str] = {}
+    for names, _, what_to_do in tables(section(OPERATIONS, "Alarms"))[0]:
+        sections |= dict.fromkeys(code_spans(names), re.findall(r"\[(.*)\]", what_to_do)[0])
+    assert {
+        name.removesuffix("Alarm"): re.findall('See "(.*)" in docs/operations.md', alarm["AlarmDescription"])[0]
+        for name, alarm in resources("AWS::CloudWatch::Alarm").items()
+    } == sections
 
 
 def test_no_alarm_counts_errors_of_functions_because_each_rejected_token_is_one() -> None:
@@ -167,6 +176,13 @@ def test_queries_read_all_logs_and_name_only_messages_that_exist() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "layers" / "shotgrid_login").rglob("*.py"))
     source += "\n".join(path.read_text() for path in (ROOT / "functions").glob("*/app.py"))
     assert {name for name in named if f'"{name}"' not in source} == set()
+
+
+def test_documented_command_shows_the_same_lines_as_the_query_of_failures() -> None:
+    query = resources("AWS::Logs::QueryDefinition")["FailureQuery"]["QueryString"]
+    (named,) = re.findall(r'filter level = "ERROR" or message in \[(.*)\]', query)
+    expected = " || ".join(['($.level = "ERROR")', *(f"($.message = {name})" for name in named.split(", "))])
+    assert f"--filter-pattern '{{ {expected} }}'" in OPERATIONS.read_text()
 
 
 @pytest.mark.parametrize("query", ["RequestQuery", "CallerQuery"])
