@@ -217,7 +217,7 @@ def test_operations_guide_has_every_parameter_with_its_default() -> None:
 
 def test_roll_back_saves_the_parameters_in_the_form_that_sam_reads() -> None:
     """In one argument, `sam deploy` reads only values in quotes that a space separates (samcli.cli.types)."""
-    (save,) = (block.text for block in blocks("text") if "> parameters.txt" in block.text)
+    (save,) = (block.text for block in blocks("text") if "> ../parameters.txt" in block.text)
     values = {name: row.get("Default", "") for name, row in template()["Parameters"].items()}
     values |= {"AppName": "Studio pages", "AuthorizerRules": "abcdef1234=Artist,Vendor Manager;", "AllowedNetworks": ""}
     rows = [{"ParameterKey": name, "ParameterValue": str(value)} for name, value in values.items()]

@@ -113,7 +113,7 @@ def json_object(status: int, body: Any, subject: str = "", *, is_forgivable: boo
     if body is MOVED:
         raise SiteMoved(f"{subject}the site has moved to another host", is_forgivable=is_forgivable)
     if status == 403 and body is HTML_PAGE:
-        raise SiteRejectsGateway(f"{subject}a 403 page, as of an IP allow list", is_forgivable=is_forgivable)
+        raise SiteRejectsGateway(f"{subject}a 403 page, as from an IP allow list", is_forgivable=is_forgivable)
     if status != 200:
         reason = f"status {status}"
     elif isinstance(body, NotJson):
