@@ -45,7 +45,7 @@ help: ## list the targets and the variables
 	@echo 'USERS=250                the users of load who wait at the same time'
 	@echo 'ROUNDS=7                 how often bench starts each function'
 	@echo 'BASELINE=5386fa1         the commit that bench compares with'
-	@echo 'PARTS="cold calls"       what bench measures: cold, calls, warm, growth, morning (the default), instructions'
+	@echo 'PARTS="cold calls"       what bench measures: cold, calls, warm, growth, page, morning (default), instructions'
 	@echo 'PORT=8000                the first of the four ports of run'
 	@echo 'SITE=identity            the kind of the fake site for run: passwords (the default), identity or sso'
 	@echo 'SHOTGRID_SITE_URL=...    the site for run, instead of the fake site'

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.cold import FLOOR, PEER_FLOWS, ColdStarts, cold_calls, cold_instructions, cold_starts, ratio
+from tests.bench.first_sign_in import STEPS, Waits, first_sign_ins
 from tests.bench.growth import SCENARIOS, Kind, growth
 from tests.bench.https import OutgoingCall, rounds
 from tests.bench.laboratory import laboratory
@@ -50,7 +51,7 @@ MORNING_USERS = 500
 
 # What can be measured. `morning` is a simulation. Counting instructions takes an hour and needs Valgrind, so it only
 # runs if it is named.
-PARTS = ("cold", "calls", "warm", "growth", "morning")
+PARTS = ("cold", "calls", "warm", "growth", "page", "morning")
 ALL_PARTS = (*PARTS, "instructions")
 
 SERVICES = {"site": "site", "dynamodb": "DynamoDB", "kms": "KMS"}
@@ -89,6 +90,8 @@ def main(arguments: Sequence[str]) -> None:
             _print_response_times(flows.measure())
         if "growth" in parts:
             _print_growth(growth(running))
+    if "page" in parts:
+        _print_first_sign_ins(first_sign_ins(options.rounds))
     if "morning" in parts:
         _print_morning()
 
@@ -219,6 +222,15 @@ def _print_growth(grown: Mapping[str, Mapping[tuple[int, int], Kind]]) -> None:
         print(f"{kind:24}{rows}{size:14.0f}{hours:12.1f} h")
     totals = (sum(counts[scenario].size for counts in grown.values()) for scenario in SCENARIOS)
     print(f"{'all bytes':24}" + "".join(f"{total:16}" for total in totals))
+
+
+def _print_first_sign_ins(waits: Mapping[str, Waits]) -> None:
+    print("\nThe first sign-in of a day in Chromium: milliseconds from the click to the result, medians\n")
+    print(f"{'step':40}{'without warm-up':>18}{'with':>8}{'ratio':>8}")
+    for step in STEPS:
+        without, warmed_up = (getattr(waits[name], step) for name in ("without", "with"))
+        columns = f"{median(without) * 1000:18.0f}{median(warmed_up) * 1000:8.0f}{ratio(warmed_up, without):8.2f}"
+        print(f"{step:40}{columns}")
 
 
 def _print_morning() -> None:

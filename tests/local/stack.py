@@ -65,9 +65,10 @@ class SetupFailed(Exception):
 class LocalAws:
     """One MiniStack process and the processes of its functions, on loopback."""
 
-    def __init__(self, port: int = 0) -> None:
-        """Use this port, or any free port for 0."""
+    def __init__(self, port: int = 0, *, forks: bool = True) -> None:
+        """Use this port, or any free port for 0. Without `forks`, functions start as new processes: see forks.py."""
         self.port = port or free_port()
+        self._forks = forks
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._directory = tempfile.TemporaryDirectory(prefix="shotgrid-login-", ignore_cleanup_errors=True)
         self.log = Path(self._directory.name) / "ministack.log"
@@ -82,6 +83,7 @@ class LocalAws:
         environment = self.environment() | {
             "AUTH": "true",
             "BIND_HOST": "127.0.0.1",
+            "FORKS": str(int(self._forks)),
             "GATEWAY_PORT": str(self.port),
             # Listeners of services that no stack here uses. MQTT would listen on all addresses.
             "IOT_MTLS_ENABLED": "0",
