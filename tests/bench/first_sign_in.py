@@ -5,7 +5,6 @@ The functions start on local AWS with new processes, without a limit of their pr
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, SetupFailed
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
-from tests.support.browser import FLAGS, is_warm_up, new_context
+from tests.support.browser import FLAGS, find_chromium, is_warm_up, new_context
 from tests.support.client import Gateway
 from tests.support.pages import Form, open_form
 
@@ -61,7 +60,7 @@ def _gateway() -> Iterator[Gateway]:
 
 @contextmanager
 def _chromium() -> Iterator[Callable[[], BrowserContext]]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = find_chromium()
     if path is None:
         raise SetupFailed("the first sign-in needs Chromium")
     with sync_playwright() as playwright:

@@ -6,21 +6,20 @@ which are emptied after each test. The HTTP cache stays. Tests that install a cl
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.site.fake_site import Account
-from tests.support.browser import FLAGS, NO_POPUP_BLOCKER, Monitor, SharedContext, new_context
+from tests.support.browser import FLAGS, NO_POPUP_BLOCKER, Monitor, SharedContext, find_chromium, new_context
 from tests.support.client import Gateway
 from tests.support.pages import Form, open_form, sign_in_over_http
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = find_chromium()
     assert chromium, "the browser tests need Chromium (Debian: apt-get install chromium)"
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -233,6 +234,11 @@ class Monitor:
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self._errors.append(f"{message.text} at {message.location['url']}")
+
+
+def find_chromium() -> str | None:
+    """Return the path of Chromium, if it is installed."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def new_context(browser: Browser) -> BrowserContext:
