@@ -182,7 +182,7 @@ def gateway(aws: LocalAws, site: FakeSite, pages_port: int, tls_pages_port: int,
             ),
             "DomainName": DOMAIN,
             "CertificateArn": CERTIFICATE,
-            "DisableExecuteApiEndpoint": "true",
+            "DisableExecuteApiEndpoint": "true",  # has no effect on local AWS
         }
     )
     deployed = Gateway(aws, site, outputs, host=f"{DOMAIN}:{aws.port}")
