@@ -30,12 +30,12 @@ from tests.support.template import FUNCTIONS
 # Executions at once that the local account allows: one for each function of the gateway, and one for the webhook.
 ACCOUNT_CONCURRENCY = len(FUNCTIONS) + 1
 FLOOD_THREADS = 12  # more than the account allows
-FLOOD_REQUESTS = 120  # at least
+FLOOD_REQUESTS = 60  # at least
 FLOOD_SECONDS = 180  # the longest wait for an effect of a flood, on a loaded machine
 # What the emulator returns when a function has reached its reserved concurrency, and when the account has no more.
 CAPPED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 STARVED = '"ConcurrentInvocationLimitExceeded"'
-DELIVERIES = 3  # complete deliveries before a phase ends
+DELIVERIES = 2  # complete deliveries before a phase ends
 PAUSE_SECONDS = 0.2  # between two deliveries, so that they do not take all of the processor
 
 # Fields that change although nothing has touched the webhook.
