@@ -494,13 +494,6 @@ def test_reload_and_duplicate_of_a_waiting_tab_go_on_waiting(
     assert (request.hand_outs, gateway.site.mints(request.session_token)) == (1, 1)
 
 
-def test_reload_after_the_approval_signs_in(form: Form, page: Page, account: Account, gateway: Gateway) -> None:
-    request, _ = form.start_in_browser()
-    gateway.site.approve(request.id, account)
-    page.reload()
-    form.expect_signed_in(account)
-
-
 def test_sign_in_in_another_tab_ends_the_wait(form: Form, page: Page, account: Account, gateway: Gateway) -> None:
     request, site_tab = form.start_in_browser()
     other = open_form(page.context.new_page(), gateway, page.url, "browser")
