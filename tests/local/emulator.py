@@ -8,6 +8,7 @@ Gateway in a definition, shared layers and forks.
 
 from __future__ import annotations
 
+import gc
 import os
 
 import ministack.app as ministack
@@ -35,6 +36,10 @@ def main() -> None:
     layers.share()
     if os.environ.pop("FORKS") == "1":
         forks.use()
+    # What is loaded stays, and MiniStack keeps its state in a growing number of objects. To collect garbage less often
+    # saves a tenth of the time of a call.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     ministack.app = guarded  # `main` starts the application with this name
     ministack.main()
 
