@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.cold import FLOOR, PEER_FLOWS, ColdStarts, cold_calls, cold_instructions, cold_starts, ratio
-from tests.bench.first_sign_in import STEPS, Waits, first_sign_ins
+from tests.bench.first_sign_in import FUNCTIONS, first_sign_ins
 from tests.bench.growth import SCENARIOS, Kind, growth
 from tests.bench.https import OutgoingCall, rounds
 from tests.bench.laboratory import laboratory
@@ -224,11 +224,11 @@ def _print_growth(grown: Mapping[str, Mapping[tuple[int, int], Kind]]) -> None:
     print(f"{'all bytes':24}" + "".join(f"{total:16}" for total in totals))
 
 
-def _print_first_sign_ins(waits: Mapping[str, Waits]) -> None:
+def _print_first_sign_ins(seconds: Mapping[str, Mapping[str, list[float]]]) -> None:
     print("\nThe first sign-in of a day in Chromium: milliseconds from the click to the result, medians\n")
     print(f"{'step':40}{'without warm-up':>18}{'with':>8}{'ratio':>8}")
-    for step in STEPS:
-        without, warmed_up = (getattr(waits[name], step) for name in ("without", "with"))
+    for step in FUNCTIONS:
+        without, warmed_up = seconds["without"][step], seconds["with"][step]
         columns = f"{median(without) * 1000:18.0f}{median(warmed_up) * 1000:8.0f}{ratio(warmed_up, without):8.2f}"
         print(f"{step:40}{columns}")
 

@@ -6,47 +6,38 @@ The functions start on local AWS with new processes, without a limit of their pr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Response
 
-from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, SetupFailed
+from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
-from tests.support.browser import FLAGS, find_chromium, is_warm_up, new_context
+from tests.support.browser import chromium, is_warm_up, new_context
 from tests.support.client import Gateway
 from tests.support.pages import Form, open_form
 
-FUNCTIONS = ("PasswordFunction", "OtpFunction")
-STEPS = ("password", "code")
+# The function of each step. Its route warms it up.
+FUNCTIONS = {"password": "PasswordFunction", "otp": "OtpFunction"}
 
 
-@dataclass
-class Waits:
-    """The seconds from the click to the next state of the form, by step."""
-
-    password: list[float] = field(default_factory=list)
-    code: list[float] = field(default_factory=list)
-
-
-def first_sign_ins(rounds: int) -> dict[str, Waits]:
-    """Return the waits `without` and `with` the warm-up, in turns; raises `SetupFailed`."""
-    waits = {"without": Waits(), "with": Waits()}
-    with _gateway() as gateway, _chromium() as open_context:
+def first_sign_ins(rounds: int) -> Mapping[str, Mapping[str, list[float]]]:
+    """Return the seconds of each step, `without` and `with` the warm-up, in turns; raises `SetupFailed`."""
+    seconds = {name: {step: list[float]() for step in FUNCTIONS} for name in ("without", "with")}
+    with _gateway() as gateway, chromium() as browser:
         for number in range(rounds + 1):
-            for name, measured in waits.items():
-                for function in FUNCTIONS:
+            for name, measured in seconds.items():
+                for function in FUNCTIONS.values():
                     gateway.aws.kill(function)
-                context = open_context()
+                context = new_context(browser)
                 times = _sign_in(context, gateway, warms_up=name == "with")
                 context.close()
                 if number > 0:  # the first round also starts the other functions
-                    measured.password.append(times[0])
-                    measured.code.append(times[1])
-    return waits
+                    for step in FUNCTIONS:
+                        measured[step].append(times[step])
+    return seconds
 
 
 @contextmanager
@@ -58,50 +49,29 @@ def _gateway() -> Iterator[Gateway]:
         yield Gateway(aws, site, outputs, host)
 
 
-@contextmanager
-def _chromium() -> Iterator[Callable[[], BrowserContext]]:
-    path = find_chromium()
-    if path is None:
-        raise SetupFailed("the first sign-in needs Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield lambda: new_context(browser)
-        browser.close()
-
-
-def _sign_in(context: BrowserContext, gateway: Gateway, *, warms_up: bool) -> tuple[float, float]:
+def _sign_in(context: BrowserContext, gateway: Gateway, *, warms_up: bool) -> dict[str, float]:
     page = context.pages[0]
-    if warms_up:
-        form = _open_warm(page, gateway)
-    else:
-        page.route(is_warm_up_url, _answer)
-        form = open_form(page, gateway, f"http://{gateway.host}/", "password")
+    if not warms_up:  # no warm-up reaches the gateway
+        page.route("**/auth/{password,otp}", lambda route: route.fulfill(status=204))
+    form = _open_form(page, gateway)
+    page.unroute_all()
     user = gateway.new_user(two_factor=True)
     form.username.fill(user.login)
     form.password.fill(user.password)
     password = _seconds(form, "code")
     form.code.fill(gateway.site.code(user.login))
-    return password, _seconds(form, "signed-in")
+    return {"password": password, "otp": _seconds(form, "signed-in")}
 
 
-def is_warm_up_url(url: str) -> bool:
-    """Whether this is a route that a page warms up."""
-    return url.endswith(("/auth/password", "/auth/otp"))
+def _open_form(page: Page, gateway: Gateway) -> Form:
+    """Open the form, and wait for the responses to the warm-up. A user needs longer to type a password."""
 
+    def is_response(response: Response, step: str) -> bool:
+        return is_warm_up(response.request) and response.url.endswith(f"/auth/{step}")
 
-def _answer(route: Route) -> None:
-    """Answer a warm-up in place of the gateway."""
-    if is_warm_up(route.request):
-        route.fulfill(status=204)
-    else:
-        route.continue_()
-
-
-def _open_warm(page: Page, gateway: Gateway) -> Form:
-    """Open the form, and wait until the functions have started, as a user does who types a password."""
     with (
-        page.expect_response(lambda one: is_warm_up(one.request) and one.url.endswith("/auth/password")),
-        page.expect_response(lambda one: is_warm_up(one.request) and one.url.endswith("/auth/otp")),
+        page.expect_response(lambda response: is_response(response, "password")),
+        page.expect_response(lambda response: is_response(response, "otp")),
     ):
         return open_form(page, gateway, f"http://{gateway.host}/", "password")
 

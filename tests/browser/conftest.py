@@ -9,24 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.site.fake_site import Account
-from tests.support.browser import FLAGS, NO_POPUP_BLOCKER, Monitor, SharedContext, find_chromium, new_context
+from tests.support.browser import Monitor, SharedContext, chromium, new_context
 from tests.support.client import Gateway
 from tests.support.pages import Form, open_form, sign_in_over_http
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    assert chromium, "the browser tests need Chromium (Debian: apt-get install chromium)"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=FLAGS, ignore_default_args=[NO_POPUP_BLOCKER]
-        )
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,16 @@ has passwords, and then uses Autodesk Identity.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws
 from tests.site.fake_site import FakeSite
 from tests.site.show import make_show
-from tests.support.browser import DESKTOP, FLAGS, PHONE
+from tests.support.browser import DESKTOP, PHONE, chromium
 from tests.support.client import Gateway
 from tests.support.pages import change_methods, open_form
 
@@ -164,13 +163,11 @@ def main(folder: Path) -> None:
         gateway = f"http://{DOMAIN}:{aws.port}"
         settings = {"ShotGridSiteUrl": site.url, "AllowedOrigins": gateway, "DomainName": DOMAIN}
         outputs = aws.deploy(settings | {"CertificateArn": CERTIFICATE})
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        with chromium() as browser:
             page = browser.new_page()
             pictures = Pictures(folder)
             walk(page, pictures, site, f"{gateway}/")
             walk_through_identity(browser, pictures, Gateway(aws, site, outputs, host=f"{DOMAIN}:{aws.port}"))
-            browser.close()
 
 
 if __name__ == "__main__":

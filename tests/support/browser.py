@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from playwright.sync_api import (
@@ -18,8 +19,10 @@ from playwright.sync_api import (
     ViewportSize,
     WebError,
     expect,
+    sync_playwright,
 )
 
+from tests.local.stack import SetupFailed
 from tests.site.launcher import PAGE_PATH
 from tests.site.pages import LOGIN_PATH
 from tests.support.client import BROWSER_COOKIE, COOKIE, Gateway
@@ -236,9 +239,16 @@ class Monitor:
             self._errors.append(f"{message.text} at {message.location['url']}")
 
 
-def find_chromium() -> str | None:
-    """Return the path of Chromium, if it is installed."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start Chromium; raises `SetupFailed` if it is not installed."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        raise SetupFailed("Chromium is not installed (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS, ignore_default_args=[NO_POPUP_BLOCKER])
+        yield started
+        started.close()
 
 
 def new_context(browser: Browser) -> BrowserContext:
