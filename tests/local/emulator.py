@@ -36,8 +36,8 @@ def main() -> None:
     layers.share()
     if os.environ.pop("FORKS") == "1":
         forks.use()
-    # What is loaded stays, and MiniStack keeps its state in a growing number of objects. To collect garbage less often
-    # saves a tenth of the time of a call.
+    # What is loaded stays, and MiniStack keeps its state in a growing number of objects. Fewer garbage collections save
+    # a tenth of the time of a call.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     ministack.app = guarded  # `main` starts the application with this name

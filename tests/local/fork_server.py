@@ -52,7 +52,7 @@ def _import_packages(layers: list[str]) -> None:
 
 
 def _find_files_of_layers(layers: list[str]) -> None:
-    """Let variables of the function that name a file in /opt, where Lambda has all layers, name it in its layer."""
+    """Replace /opt in the variables of the function. Lambda has all layers there. Here, each has its own folder."""
     encode = os.environ.encodevalue
 
     def located(value: str) -> Any:

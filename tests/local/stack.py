@@ -227,8 +227,10 @@ class LocalAws:
     def recording(self) -> Iterator[None]:
         """Let CloudTrail record the calls of this context."""
         self._configure({"cloudtrail._recording_enabled": "true"})
-        yield
-        self._configure({"cloudtrail._recording_enabled": "false"})
+        try:
+            yield
+        finally:
+            self._configure({"cloudtrail._recording_enabled": "false"})
 
     def kill(self, function: str) -> None:
         """Kill the processes of a function, given by its logical id. The next call starts a new one."""

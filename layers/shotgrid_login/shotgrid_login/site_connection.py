@@ -221,7 +221,7 @@ def _read(response: BaseHTTPResponse) -> bytes:
     """Return the body. The connection is kept if the body is complete, and closed otherwise."""
     body = b""
     try:
-        # urllib3 asks for no compression. Decompression could take any time, whatever the size of the response.
+        # urllib3 requests no compression. Decompression could take any time, whatever the size of the response.
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise SiteError("compressed response", is_forgivable=is_no_verdict(response.status))
         for chunk in response.stream(8192, decode_content=False):
