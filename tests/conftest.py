@@ -27,7 +27,7 @@ from tests.support.client import ORIGINS, Gateway
 from tests.support.documented_pages import GATEWAY, SITE, STUDIO_API, documented_pages
 from tests.support.every_parameter import every_parameter
 from tests.support.proxy import Proxy
-from tests.support.secrecy import secrets_in_logs, secrets_in_tables
+from tests.support.secrecy import known_secrets, secrets_in, secrets_in_logs, secrets_in_tables
 from tests.support.studio_apis import StudioApi, deploy_studio_apis, host_of
 
 # Each run of the suite tries the same examples, whichever tests ran before; `make soak` tries random ones. Hypothesis
@@ -168,7 +168,7 @@ def proxy(aws: LocalAws) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="session")
 def gateway(aws: LocalAws, site: FakeSite, pages_port: int, tls_pages_port: int, proxy: Proxy) -> Iterator[Gateway]:
-    """Create the stack on its custom domain, as `make run` does. Look for secrets in its logs and tables at the end."""
+    """Create the stack on its custom domain, as `make run` does. At the end, look for secrets where none must be."""
     outputs = aws.create(
         {
             "ShotGridSiteUrl": site.url,
@@ -189,6 +189,7 @@ def gateway(aws: LocalAws, site: FakeSite, pages_port: int, tls_pages_port: int,
     yield deployed
     assert secrets_in_logs(deployed) == []
     assert secrets_in_tables(deployed) == []
+    assert secrets_in("\n".join(site.seen_addresses), known_secrets(deployed)) == []
 
 
 @pytest.fixture(scope="session")

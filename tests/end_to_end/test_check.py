@@ -30,6 +30,7 @@ from tests.support.check import (
     check_at_terminal,
 )
 from tests.support.client import OTHER_PAGE, PAGE, Gateway
+from tests.support.secrecy import known_secrets, secrets_in
 
 SITE_LINES = [
     *("site.reachable", "site.tls", "site.version", "site.sign-in", "site.browser"),
@@ -403,8 +404,8 @@ def test_user_signs_in_in_the_browser_through_a_gateway_and_out(
     shown = typing.shown
     for approved in approver.urls:
         shown = shown.replace(approved, "")
-    for secret in (*gateway.site.secrets, "__Host"):
-        assert secret not in result.out + result.terminal + saved.read_text() + shown
+    text = result.out + result.terminal + saved.read_text() + shown
+    assert secrets_in(text, known_secrets(gateway) | {"__Host"}) == []
     assert user.login not in result.out + saved.read_text()
 
 
@@ -483,8 +484,7 @@ def test_user_signs_in_and_out_through_a_gateway_with_at_most_one_code(
     assert len(codes) == int(two_factor)
     assert len(gateway.bearers.all()) == sessions  # signed out
     text = result.out + result.terminal + saved.read_text()
-    for secret in (*gateway.site.secrets, user.login, "__Host"):
-        assert secret not in text
+    assert secrets_in(text, known_secrets(gateway) | {user.login, "__Host"}) == []
 
 
 def test_gateway_whose_own_origin_is_not_allowed_is_checked_with_the_token_transport(

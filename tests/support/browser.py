@@ -26,6 +26,7 @@ from tests.local.stack import SetupFailed
 from tests.site.launcher import PAGE_PATH
 from tests.site.pages import LOGIN_PATH
 from tests.support.client import BROWSER_COOKIE, COOKIE, Gateway
+from tests.support.secrecy import known_secrets, secrets_in
 
 # No page notices these, and they took a quarter of the CPU time: the pages in Chromium's own window, which each browser
 # context loads again, and new objects in the browser for each page load. With the last feature of the list on, frames
@@ -56,9 +57,6 @@ WARM_UPS = ("/auth/password", "/auth/otp", "/auth/browser", "/auth/approval")
 
 # Paths of the site's pages whose URLs contain the secret id of an approval request.
 APPROVAL_PATHS = (f"{PAGE_PATH}/", LOGIN_PATH)
-
-# Characters. The shortest secret is a code. Some tests use passwords of one letter, which every URL contains.
-SHORTEST_SECRET = 6
 
 # Milliseconds for anything that a page does. Long enough for a machine that runs much else.
 TIMEOUT = 20_000
@@ -175,12 +173,11 @@ class Monitor:
 
     def check(self) -> None:
         """Fail on unexpected errors, and on secrets in the wrong place."""
-        secrets = {one for one in self._gateway.secrets | self._gateway.site.secrets if len(one) >= SHORTEST_SECRET}
+        secrets = known_secrets(self._gateway)
         self._check_requests(secrets)
         for page in self._context.pages:
             if page.url.startswith("http") and not self._is_of_site(page.url):
                 self._check_storage(page, secrets)
-        assert not [secret for secret in secrets for seen in self._gateway.site.seen_addresses if secret in seen]
         for cookie in self._context.cookies():
             assert cookie["httpOnly"]
             assert (
@@ -212,11 +209,11 @@ class Monitor:
         assert no_bearer == []
         for texts, unwanted in ((no_secret, secrets), (no_secret_of_the_site, secrets & self._gateway.site.secrets)):
             text = "\n".join(texts)
-            assert not [one for one in unwanted if one in text], text
+            assert secrets_in(text, unwanted) == [], text
 
     def _check_storage(self, page: Page, secrets: set[str]) -> None:
         stored = page.evaluate(STORED)
-        assert not [secret for secret in secrets if secret in stored], stored
+        assert secrets_in(stored, secrets) == [], stored
         session_storage = json.loads(page.evaluate("JSON.stringify(Object.entries(sessionStorage))"))
         if not self.allows_handle:
             assert session_storage == []

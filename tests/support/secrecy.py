@@ -15,17 +15,17 @@ SHORTEST_SECRET = 6  # characters: a code of an app
 
 def secrets_in_logs(gateway: Gateway) -> list[str]:
     """Return the secrets and user names that are in a log of the account."""
-    return secrets_in(function_logs(gateway), _secrets(gateway) | gateway.names)
+    return secrets_in(function_logs(gateway), known_secrets(gateway) | gateway.names)
 
 
 def secrets_in_tables(gateway: Gateway) -> list[str]:
     """Return the secrets that are in the clear in a table of the stack."""
     values = b"\n".join(_values([*gateway.state.all(), *gateway.bearers.all()])).decode("latin-1")
-    return secrets_in(values, {secret.encode().decode("latin-1") for secret in _secrets(gateway)})
+    return secrets_in(values, {secret.encode().decode("latin-1") for secret in known_secrets(gateway)})
 
 
-def _secrets(gateway: Gateway) -> set[str]:
-    # Shorter secrets of tests are common words and numbers, such as "wrong", which appear in every log.
+def known_secrets(gateway: Gateway) -> set[str]:
+    """Return the secrets that tests have used. Shorter ones are words and numbers that every text contains."""
     return {secret for secret in gateway.secrets | gateway.site.secrets if len(secret) >= SHORTEST_SECRET}
 
 
