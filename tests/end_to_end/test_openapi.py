@@ -131,7 +131,7 @@ def test_invalid_request_is_rejected_as_documented(
 ) -> None:
     requests = Requests(gateway)
 
-    @EXAMPLES
+    @settings(EXAMPLES, max_examples=4)  # an invalid request takes long to generate
     @given(schema[path]["POST"].as_strategy(GenerationMode.NEGATIVE))
     def check(case: Case[Any]) -> None:
         response = requests.send(case, PAGE)

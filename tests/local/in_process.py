@@ -34,20 +34,24 @@ class InProcessAws:
     @staticmethod
     @cache
     def client(service: str) -> Any:
-        """Return a client with the functions' own operations, and with those of boto3."""
+        """Return a client without HTTP, see `TwoClients`."""
         kind, handler = _CLIENTS[service]
-        return _Client(kind("http://in-process", REGION, _CREDENTIALS), service, handler)
+        own = kind("http://in-process", REGION, _CREDENTIALS)
+        own._signer, own._http = _Unsigned(), _InProcess(handler)  # type: ignore[assignment]  # noqa: SLF001
+        other = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+        other.meta.events.register(f"before-send.{service}", partial(_handle_of_boto3, handler))
+        return TwoClients(own, other)
 
 
-class _Client:
-    def __init__(self, client: JsonClient, service: str, handler: Any) -> None:
-        client._signer, client._http = _Unsigned(), _InProcess(handler)  # type: ignore[assignment]  # noqa: SLF001
-        self._client = client
-        self._boto3 = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
-        self._boto3.meta.events.register(f"before-send.{service}", partial(_handle_of_boto3, handler))
+class TwoClients:
+    """The operations of the functions' own client, and all others of a boto3 client, which needs more time."""
+
+    def __init__(self, own: JsonClient, other: Any) -> None:
+        self._own = own
+        self._other = other
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._client if hasattr(self._client, name) else self._boto3, name)
+        return getattr(self._own if hasattr(self._own, name) else self._other, name)
 
 
 class _Unsigned:

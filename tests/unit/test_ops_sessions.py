@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from shotgrid_login.aws import DynamoDb
 from shotgrid_login.sessions import Session, Sessions, SignedIn
 from shotgrid_login.table import Table
 from shotgrid_login.users import User
 from shotgrid_login_ops.stack import command
-from tests.local.stack import LocalAws
+from tests.local.in_process import TwoClients
+from tests.local.stack import REGION, LocalAws
 from tests.site.fake_site import FakeSite
 from tests.support.core import Core, Storage
 from tests.support.ops import Operator, create_stack
@@ -31,7 +34,8 @@ def stack(aws: LocalAws, storage: Storage) -> Storage:
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
     create_stack(aws, STACK, names)
-    state, bearers = (Table(dynamodb, name) for name in names.values())
+    client: Any = TwoClients(DynamoDb(aws.endpoint, REGION, aws.environment()), dynamodb)
+    state, bearers = (Table(client, name) for name in names.values())
     return Storage(state, bearers, storage.sealer, storage.hashes)
 
 
