@@ -49,8 +49,8 @@ SIGN_IN = ("password, code required", "otp", "authorizer")
 # For the simulation of a morning.
 MORNING_USERS = 500
 
-# What can be measured. `morning` is a simulation. Counting instructions takes an hour and needs Valgrind, so it only
-# runs if it is named.
+# What can be measured. `morning` is a simulation. Counting instructions takes ten minutes and needs Valgrind, so it
+# only runs if it is named.
 PARTS = ("cold", "calls", "warm", "growth", "page", "morning")
 ALL_PARTS = (*PARTS, "instructions")
 
