@@ -5,7 +5,6 @@ Each pytest process has a stack of its own, on free ports. So several processes 
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from hypothesis.internal.constants_ast import Constants
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.local import garbage
 from tests.local.stack import CERTIFICATE, DOMAIN, LocalAws, free_port
 from tests.local.tls import TlsProxy
 from tests.site.fake_site import FakeSite
@@ -37,9 +37,7 @@ settings.register_profile("suite", derandomize=True, database=None, deadline=Non
 settings.load_profile("suite")
 providers._get_local_constants = Constants  # noqa: SLF001
 
-# The modules of the suite are hundreds of thousands of objects that stay, and took a seventh of the time of a process
-# in garbage collections.
-gc.set_threshold(100_000, 50, 100)
+garbage.collect_less()
 
 # Files whose tests share an expensive fixture. One worker runs all tests of a group, so the fixture is set up once.
 GROUPS = {
@@ -111,7 +109,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests with the marker `last` after all others: they check what the others have left behind."""
-    gc.freeze()
+    garbage.collect_less()  # the collected tests stay, too
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 

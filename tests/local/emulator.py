@@ -8,7 +8,6 @@ Gateway in a definition, shared layers and forks.
 
 from __future__ import annotations
 
-import gc
 import os
 
 import ministack.app as ministack
@@ -18,6 +17,7 @@ from tests.local import (
     condition_keys,
     content_types,
     forks,
+    garbage,
     gateway_responses,
     layers,
     resource_types,
@@ -36,10 +36,7 @@ def main() -> None:
     layers.share()
     if os.environ.pop("FORKS") == "1":
         forks.use()
-    # What is loaded stays, and MiniStack keeps its state in a growing number of objects. Fewer garbage collections save
-    # a tenth of the time of a call.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    garbage.collect_less()  # MiniStack keeps its state in a growing number of objects
     ministack.app = guarded  # `main` starts the application with this name
     ministack.main()
 
