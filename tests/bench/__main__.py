@@ -237,9 +237,9 @@ def _print_morning() -> None:
     print(
         f"\n{MORNING_USERS} users sign in with a code, at a site that takes 3 s (simulated): seconds until a user is\n"
         "signed in, without the typing (p50, p95), and until all are; throttled requests, those above the limit of\n"
-        "their network, and those without a function\n"
+        "their network, those without a place, and those without a function\n"
     )
-    columns = f"{'p50':>6}{'p95':>6}{'all':>6}{'429':>8}{'network':>9}{'failed':>8}{'at once':>9}"
+    columns = f"{'p50':>6}{'p95':>6}{'all':>6}{'429':>8}{'network':>9}{'place':>7}{'failed':>8}{'at once':>9}"
     print(f"{'limits':40}{'arrive within':>14}{columns}")
     settings = {
         "before: 25 executions of each function": BEFORE,
@@ -251,7 +251,8 @@ def _print_morning() -> None:
         p50, p95 = percentiles(morning.seconds)
         print(
             f"{name:40}{seconds:12} s{p50:6.0f}{p95:6.0f}{morning.ended:6.0f}{morning.throttled:8}"
-            f"{morning.too_many_attempts:9}{morning.without_concurrency:8}{morning.most_at_once:9}"
+            f"{morning.too_many_attempts:9}{morning.without_place:7}{morning.without_concurrency:8}"
+            f"{morning.most_at_once:9}"
         )
 
 

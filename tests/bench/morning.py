@@ -2,8 +2,8 @@
 
 It has no processes and no clock: requests are events in the order of their times. API Gateway admits the requests of a
 route by a token bucket (AWS documentation: "Throttle requests to your REST APIs for better throughput in API Gateway"),
-and Lambda runs as many at the same time as the concurrency allows. After an error, the user tries again some seconds
-later. All users are behind one address: above the limit on all attempts of a network, they wait until it forgets.
+Lambda runs as many at the same time as the concurrency allows, and each needs one of the places for callers who wait
+for the site. After an error, the user tries again some seconds later. All users are behind one address: above the limit on all attempts of a network, they wait until it forgets.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from shotgrid_login.counts import Limit
 from shotgrid_login.failed_attempts import ALL_BY_NETWORK
+from shotgrid_login.places import SIGN_INS
 from tests.local.stack import ROOT
 
 SITE_SECONDS = 3.0
@@ -42,12 +43,14 @@ class Limits:
     """What one route admits: requests per second, and requests at once.
 
     `concurrency` is the maximum of executions at the same time, of each function if it is reserved, else of all.
+    `places` is how many callers can wait for the site at the same time. None: as many as there are.
     """
 
     rate: float
     burst: float
     concurrency: int
     is_reserved: bool = False
+    places: int | None = None
 
 
 # Before this release: 50 requests per second, 100 at once, and 25 executions of each function.
@@ -84,6 +87,7 @@ class Morning:
     throttled: int = 0
     too_many_attempts: int = 0
     without_concurrency: int = 0
+    without_place: int = 0
     most_at_once: int = 0
 
 
@@ -96,6 +100,7 @@ def defaults(concurrency: int, template: Path = ROOT / "template.yaml") -> Limit
         parameters["ThrottleBurst"]["Default"],
         reserved or concurrency,
         is_reserved=reserved > 0,
+        places=SIGN_INS.limit,
     )
 
 
@@ -105,6 +110,7 @@ def simulate(limits: Limits, users: int, arrive_within: float, attempts: Limit =
     morning = Morning()
     buckets = {step: Bucket(limits) for step in SITE_CALLS}
     running: dict[str, list[float]] = {step: [] for step in SITE_CALLS}  # the ends of executions
+    waiting: list[float] = []  # the ends of calls of the site
     counted, forgotten_at = 0, 0.0  # the attempts of the network
     order = itertools.count()  # requests at the same time keep their order
     requests: list[tuple[float, int, str, float]] = []
@@ -117,7 +123,7 @@ def simulate(limits: Limits, users: int, arrive_within: float, attempts: Limit =
         send(at, "password", at)
     while requests:
         now, _, step, started = heapq.heappop(requests)
-        for ends in running.values():
+        for ends in (*running.values(), waiting):
             while ends and ends[0] <= now:
                 heapq.heappop(ends)
         at_once = len(running[step]) if limits.is_reserved else sum(map(len, running.values()))
@@ -135,10 +141,16 @@ def simulate(limits: Limits, users: int, arrive_within: float, attempts: Limit =
             morning.too_many_attempts += 1
             send(forgotten_at, step, started)
             continue
+        morning.most_at_once = max(morning.most_at_once, at_once + 1)
+        if limits.places is not None and len(waiting) >= limits.places:
+            morning.without_place += 1
+            heapq.heappush(running[step], now + OWN_SECONDS)
+            send(now + USER_RETRY_SECONDS * numbers.uniform(0.5, 1.5), step, started)
+            continue
         counted += 1
         end = now + SITE_CALLS[step] * SITE_SECONDS + OWN_SECONDS
         heapq.heappush(running[step], end)
-        morning.most_at_once = max(morning.most_at_once, at_once + 1)
+        heapq.heappush(waiting, end)
         if step == "password":
             send(end + CODE_SECONDS, "otp", started)
         else:

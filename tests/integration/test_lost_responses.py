@@ -16,6 +16,7 @@ from shotgrid_login.configuration import StartSettings
 from shotgrid_login.errors import ApprovalEnded, ChallengeEnded, SessionEnded
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.hashes import Hashes
+from shotgrid_login.places import Places
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
 from shotgrid_login.sessions import Sessions, SignedIn
@@ -49,10 +50,11 @@ class Flows:
             self.sessions,
             failed_attempts,
             hashes,
+            Places(state),
             offers_it=True,
             seconds=self.seconds,
         )
-        self.refresh = Refresh(self.site, self.sessions, self.seconds, self.pause)
+        self.refresh = Refresh(self.site, self.sessions, Places(state), self.seconds, self.pause)
 
     def seconds(self) -> float:
         return self.now

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from shotgrid_login.browser_sign_in import BrowserSignIn
 from shotgrid_login.challenges import Challenge, Challenges
 from shotgrid_login.failed_attempts import FailedAttempts
 from shotgrid_login.hashes import Hashes
+from shotgrid_login.places import POLLS, REFRESHES, SIGN_INS, STARTS, Kind, Places, row_id
 from shotgrid_login.refresh import Refresh
 from shotgrid_login.sealing import Sealer
 from shotgrid_login.sessions import INDEX, Handle, Sessions, SignedIn
@@ -102,6 +104,9 @@ class Core:
         self.challenges = Challenges(self.storage.state, self.storage.sealer)
         self.approvals = Approvals(self.storage.state, self.storage.sealer)
         self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
+        self.places = Places(self.storage.state)
+        for kind in (SIGN_INS, STARTS, POLLS, REFRESHES):  # callers of earlier tests, whose clocks differ
+            self.storage.state.delete(row_id(kind))
         self.address = "10." + ".".join(str(secrets.randbelow(256)) for _ in range(3))
 
     def restart(self) -> None:
@@ -125,13 +130,14 @@ class Core:
             self.sessions,
             self.failed_attempts,
             self.hashes,
+            self.places,
             offers_it=offers_it,
             seconds=self.clock,
         )
 
     def refresh(self) -> Refresh:
         """Return a refresh with a connection of its own, as each function instance has. Pauses move the clock."""
-        return Refresh(Site(self.fake_site.url), self.sessions, self.clock, self.clock.advance)
+        return Refresh(Site(self.fake_site.url), self.sessions, self.places, self.clock, self.clock.advance)
 
     def new_user(self, **switches: Any) -> Account:
         """Open an account at the fake site that no other test uses."""
@@ -148,6 +154,20 @@ class Core:
         """Issue a challenge without an attempt to sign in."""
         name = self.hashes.user(username)
         return self.challenges.issue(username, password, self.clock.now, name=name, user=name)
+
+    def taken_places(self, kind: Kind) -> int:
+        """Return how many callers wait for the site."""
+        row = self.storage.state.get(row_id(kind)) or {}
+        return len([name for name in row if name.startswith("place_")])
+
+    @contextmanager
+    def without_places(self, kind: Kind) -> Iterator[None]:
+        """Let others take all places."""
+        places = [self.places.take(kind, self.clock.now) for _ in range(kind.limit)]
+        yield
+        assert self.taken_places(kind) == kind.limit
+        for place in places:
+            self.places.give_back(place)
 
     def expire_access_token(self) -> None:
         """Move the clock to when access tokens of 600 s are about to expire."""

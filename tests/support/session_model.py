@@ -245,7 +245,7 @@ class SessionMachine(RuleBasedStateMachine):
         if handle is not None:
             made_up = Handle.issue(handle.session_id, secrets.token_bytes(32), secrets.token_bytes(32))
             with pytest.raises(SessionEnded) as caught:
-                Refresh(self.site, self.core.sessions, self.clock).refresh(made_up)
+                Refresh(self.site, self.core.sessions, self.core.places, self.clock).refresh(made_up)
             assert type(caught.value) is SessionEnded, "a made-up handle counts as a copy"
 
     # ---- requests ------------------------------------------------------------------------------------------
@@ -426,7 +426,7 @@ class SessionMachine(RuleBasedStateMachine):
                 continue
             if any(function.session is model and not function.has_stored for function in self.used_up.values()):
                 continue  # the new tokens died with a function
-            result = Refresh(self.site, self.core.sessions, self.clock).refresh(handle)
+            result = Refresh(self.site, self.core.sessions, self.core.places, self.clock).refresh(handle)
             self._note(model, result)
             assert result.session.access_expires_at > self.clock.now
             assert self.core.bearers.find(result.api_token, self.clock.now), (
@@ -561,9 +561,8 @@ class SessionMachine(RuleBasedStateMachine):
             self.clock.advance(seconds)
 
         def work(_: ModelFunction) -> SignedIn:
-            return Refresh(self.site, self.sessions, lambda: float(self.clock.now + skew), pause).refresh(
-                handle, rejected
-            )
+            seconds = lambda: float(self.clock.now + skew)  # noqa: E731
+            return Refresh(self.site, self.sessions, self.core.places, seconds, pause).refresh(handle, rejected)
 
         function = self._start("refresh", browser, work)
         function.skew = skew

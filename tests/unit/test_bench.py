@@ -83,6 +83,14 @@ def test_attempts_of_a_network_wait_until_its_limit_forgets() -> None:
     assert 300 < morning.ended < 330
 
 
+def test_user_without_a_place_tries_again() -> None:
+    limits = Limits(rate=10, burst=20, concurrency=1000, places=10)
+    morning = simulate(limits, users=50, arrive_within=1)
+    assert len(morning.seconds) == 50
+    assert morning.without_place > 0
+    assert (morning.too_many_attempts, morning.without_concurrency) == (0, 0)
+
+
 def test_a_studio_of_500_signs_in_behind_one_address_without_a_wait() -> None:
     morning = simulate(defaults(ACCOUNT_CONCURRENCY), users=500, arrive_within=60)
     assert (len(morning.seconds), morning.too_many_attempts) == (500, 0)

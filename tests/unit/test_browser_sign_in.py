@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from shotgrid_login.errors import (
     TooManyAttempts,
 )
 from shotgrid_login.failed_attempts import STARTS_BY_BROWSER
+from shotgrid_login.places import POLLS, STARTS, NoPlace
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import Site
 from tests.site.fake_site import Account, FakeSite
@@ -726,6 +728,42 @@ def test_starts_that_fail_are_limited_too(core: Core, monkeypatch: pytest.Monkey
 
 
 # ---- settings ------------------------------------------------------------------------------------------
+
+
+# ---- places for callers who wait for the site -----------------------------------------------------------------
+
+
+def test_start_without_a_place_does_not_reach_the_site_and_counts_as_no_open_start(core: Core) -> None:
+    with core.without_places(STARTS):
+        for _ in range(STARTS_BY_BROWSER.free + 1):
+            with pytest.raises(NoPlace):
+                start(core, browser=BROWSER)
+    started = start(core, browser=BROWSER)
+    assert core.taken_places(STARTS) == 0
+    assert finish(core, started, browser=BROWSER) == Pending(LIFETIME - PAGE_INTERVAL)
+
+
+def test_poll_without_a_place_is_pending_and_loses_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, _ = approved(core)
+    with core.without_places(POLLS), monkeypatch.context() as patch:
+        patch.setattr(AppSessionLauncher, "poll", None)  # it is not called
+        for _ in range(2):
+            assert isinstance(finish(core, started), Pending)
+    assert signed_in(core, started)
+
+
+@pytest.mark.parametrize("fault", ["", "503", "drop"])
+def test_start_and_poll_give_their_places_back(core: Core, fault: str) -> None:
+    core.fake_site.switch(request_fault=fault)
+    with contextlib.suppress(SiteUnavailable):
+        start(core)
+    assert core.taken_places(STARTS) == 0
+    core.fake_site.switch(request_fault="")
+    started = start(core)
+    core.fake_site.switch(poll_fault=fault)
+    with contextlib.suppress(SiteUnavailable):
+        finish(core, started)
+    assert core.taken_places(POLLS) == 0
 
 
 def test_nothing_works_if_the_deployment_does_not_offer_it(core: Core) -> None:

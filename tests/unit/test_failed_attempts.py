@@ -670,7 +670,10 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {"=": operator.eq, "<=": operat
 
 
 class Memory(Table):
-    """A table in memory, for rows that are only written as a whole. The other counts never make a caller wait."""
+    """A table in memory, for rows that are only written as a whole. The other counts never make a caller wait.
+
+    There is always a place.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
@@ -688,7 +691,7 @@ class Memory(Table):
         self.rows[str(row["id"])] = row
 
     def update(self, row_id: str, change: str, condition: str, values: Row | None = None) -> Row:
-        return {"id": row_id, "misses": 1, "expires_at": 1, "last_change": (values or {})["mark"]}
+        return {"id": row_id, "misses": 1, "expires_at": 1, "last_change": (values or {}).get("mark", "")}
 
     def _is_true(self, term: str, current: Row | None, values: Row) -> bool:
         if term == "attribute_not_exists(id)":

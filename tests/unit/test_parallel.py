@@ -104,7 +104,7 @@ def core(meeting_storage: Storage, site: FakeSite, meetings: Meetings) -> Core:
     return core
 
 
-COUNTED = ["put failed user", "update failed all", "update failed all"]
+COUNTED = ["put failed user", "update failed all", "update failed all", "update waiting"]
 
 
 def test_password_step_makes_its_calls_in_five_rounds_one_of_them_with_the_site(core: Core, meetings: Meetings) -> None:
@@ -116,7 +116,7 @@ def test_password_step_makes_its_calls_in_five_rounds_one_of_them_with_the_site(
         ["get failed user"],
         COUNTED,
         ["site: password"],
-        ["encrypt challenge", "put challenge", "put failed user"],
+        ["encrypt challenge", "put challenge", "put failed user", "update waiting"],
     ):
         assert isinstance(core.sign_in().with_password(user.login, user.password, core.address), Challenge)
 
@@ -134,7 +134,7 @@ def test_code_step_makes_its_calls_in_seven_rounds_two_of_them_with_the_site(cor
         COUNTED,
         ["site: password"],
         ["update challenge", "encrypt session", "site: user"],
-        ["put bearer", "get name"],
+        ["put bearer", "get name", "update waiting"],
         ["put session", "put failed user"],
     ):
         opened = core.sign_in().open_challenge(challenge.text)
@@ -150,7 +150,7 @@ def test_first_sign_in_notes_names_and_network_in_further_rounds(core: Core, mee
         ["update failed address"],
         ["site: password"],
         ["encrypt session", "site: user"],
-        ["put bearer", "get name"],
+        ["put bearer", "get name", "update waiting"],
         ["put session", "put failed user", "put failed user"],
         ["put failed user"],
         ["update failed address", "put name", "put name"],

@@ -16,6 +16,7 @@ import pytest
 
 from shotgrid_login import log
 from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteError, SiteUnavailable
+from shotgrid_login.places import REFRESHES, NoPlace
 from shotgrid_login.refresh import (
     FORCED_INTERVAL,
     LEASE_SECONDS,
@@ -45,7 +46,7 @@ def made_up(session_id: str) -> Handle:
 
 def patient(core: Core) -> Refresh:
     """Return a refresh whose pauses do not move the clock: another caller works meanwhile, or the site holds it."""
-    return Refresh(Site(core.fake_site.url), core.sessions, core.clock, lambda _: time.sleep(0.01))
+    return Refresh(Site(core.fake_site.url), core.sessions, core.places, core.clock, lambda _: time.sleep(0.01))
 
 
 @contextmanager
@@ -114,7 +115,7 @@ def test_callers_receive_the_stored_token_while_it_is_valid_and_another_one_call
     pauses: list[float] = []
     with held_at_the_site(core, user, first):
         for _ in range(20):
-            result = Refresh(core.site, core.sessions, core.clock, pauses.append).refresh(first.handle)
+            result = Refresh(core.site, core.sessions, core.places, core.clock, pauses.append).refresh(first.handle)
             assert (result.access_token, result.handle) == (first.access_token, first.handle)
     assert not pauses
     assert site_calls(core, user) == 1
@@ -130,7 +131,7 @@ def test_only_a_few_callers_of_a_session_wait_and_the_others_come_back_at_once(c
             assert core.sessions.join_waiters(leased)
         pauses: list[float] = []
         with pytest.raises(SiteUnavailable) as caught:
-            Refresh(core.site, core.sessions, core.clock, pauses.append).refresh(first.handle)
+            Refresh(core.site, core.sessions, core.places, core.clock, pauses.append).refresh(first.handle)
         assert caught.value.retry_after == RETRY_AFTER == 1
         assert not pauses
         core.fake_site.release()
@@ -417,6 +418,30 @@ def test_lost_response_of_the_site_leaves_a_session_that_works_or_ends(
         assert core.refresh().refresh(first.handle)
 
 
+def test_refresh_without_a_place_does_not_reach_the_site_and_delays_no_other(core: Core) -> None:
+    user = core.new_user()
+    first = core.signed_in(user)
+    core.expire_access_token()
+    with core.without_places(REFRESHES):
+        for _ in range(2):
+            with pytest.raises(NoPlace):
+                core.refresh().refresh(first.handle)
+        assert site_calls(core, user) == 0
+    assert core.refresh().refresh(first.handle).access_token != first.access_token
+    assert core.taken_places(REFRESHES) == 0
+
+
+@pytest.mark.parametrize("fault", ["503", "401"])
+def test_refresh_that_fails_gives_its_place_back(core: Core, fault: str) -> None:
+    user = core.new_user()
+    first = core.signed_in(user)
+    core.expire_access_token()
+    core.fake_site.switch(user, fault=fault)
+    with pytest.raises((SiteUnavailable, SessionEnded)):
+        core.refresh().refresh(first.handle)
+    assert core.taken_places(REFRESHES) == 0
+
+
 def test_callers_that_wait_for_a_failed_refresh_fail_without_a_site_call(core: Core) -> None:
     user = core.new_user()
     first = core.signed_in(user)
@@ -430,7 +455,7 @@ def test_callers_that_wait_for_a_failed_refresh_fail_without_a_site_call(core: C
         core.sessions.release_lease(leased)  # the holder of the lease has failed
 
     with pytest.raises(SiteUnavailable) as caught:
-        Refresh(core.site, core.sessions, core.clock, pause).refresh(first.handle)
+        Refresh(core.site, core.sessions, core.places, core.clock, pause).refresh(first.handle)
     assert caught.value.reason == "another refresh of the session failed"
     assert len(pauses) == 1
     assert site_calls(core, user) == 0

@@ -104,6 +104,7 @@ def test_schedule_only_starts_a_function(function: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(log, "record_response", lambda *_: called.append("recorded"))
     monkeypatch.setattr(Site, "sign_in_methods", lambda _: called.append("site"))
     monkeypatch.setattr(gateway, "sessions", lambda **_: None)
+    monkeypatch.setattr(gateway, "_state_table", lambda: None)
     app = runpy.run_path(str(ROOT / "functions" / function / "app.py"))
     assert app["handler"](events[function], Context())["statusCode"] < 300
     assert called == []

@@ -35,6 +35,7 @@ from shotgrid_login.errors import (
 from shotgrid_login.failed_attempts import FailedAttempts, Start
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.parallel import together
+from shotgrid_login.places import POLLS, STARTS, NoPlace, Places
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import SessionTokenRejected, Site
 
@@ -77,6 +78,7 @@ class BrowserSignIn:
         sessions: Sessions,
         failed_attempts: FailedAttempts,
         hashes: Hashes,
+        places: Places,
         *,
         offers_it: bool,
         seconds: Callable[[], float] = time.time,
@@ -88,6 +90,7 @@ class BrowserSignIn:
         self._sessions = sessions
         self._failed_attempts = failed_attempts
         self._hashes = hashes
+        self._places = places
         self._offers_it = offers_it
         self._seconds = seconds
 
@@ -123,7 +126,8 @@ class BrowserSignIn:
         self._failed_attempts.count_start(start, requested_at)
         label = app_name(settings.app_name, page_host)
         try:
-            request = self._launcher.request(label, machine_id(user_agent, source_address))
+            with self._places.taken(STARTS, requested_at):
+                request = self._launcher.request(label, machine_id(user_agent, source_address))
         except LoginError:
             self._failed_attempts.uncount_start(start)
             raise
@@ -156,9 +160,19 @@ class BrowserSignIn:
             case Step.REPEAT:
                 return self._repeated(approval)
             case Step.POLL:
-                return self._polled(challenge, approval)
+                return self._polled_in_place(challenge, approval)
             case Step.EXCHANGE:
                 return self._exchanged(challenge, approval, None)
+
+    def _polled_in_place(self, challenge: ApprovalChallenge, approval: Approval) -> SignedIn | Pending:
+        try:
+            # The site gives the result to one poll only. The place is given back when the row has the result, so that
+            # the result is not lost if that fails.
+            with self._places.taken(POLLS, self._now()):
+                return self._polled(challenge, approval)
+        except NoPlace:  # the page polls again
+            self._release(approval)
+            return self._pending(approval)
 
     def _polled(self, challenge: ApprovalChallenge, approval: Approval) -> SignedIn | Pending:
         try:

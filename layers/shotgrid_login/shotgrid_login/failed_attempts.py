@@ -16,6 +16,8 @@ not end in a sign-in. All starts are counted per network, also those that failed
 Every limit makes callers wait and none locks a user out (OWASP ASVS 5.0, 6.1.1 and 6.3.1). An attempt is counted before
 the site is called, so that parallel guesses are all counted. An attempt that was not a guess is forgiven afterwards.
 
+An attempt also takes one of the places for callers who wait for the site (`places`), until its end is noted.
+
 The counts of one attempt are written at the same time. If one of them makes the caller wait, the others are undone. So
 near a limit, an attempt that has to wait can make another one wait that would be the last to be allowed.
 """
@@ -30,9 +32,10 @@ from functools import partial
 from typing import TypeVar
 
 from shotgrid_login.counts import Counted, Counts, Limit
-from shotgrid_login.errors import TooManyAttempts
+from shotgrid_login.errors import LoginError, TooManyAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.parallel import together
+from shotgrid_login.places import SIGN_INS, NoPlace, Place, Places
 from shotgrid_login.table import ConditionFailed, Table
 from shotgrid_login.user_attempts import KNOWN_SECONDS, WINDOW, History, HistoryChange, UserAttempts
 from shotgrid_login.users import User
@@ -112,6 +115,7 @@ class Attempt:
         network: hash of the network that it came from.
         history: the text of the user's row with this attempt in it.
         by_network: how it counts for its network. None: the network is known to the user.
+        place: where it waits for the site. None: it has not got one yet.
     """
 
     attempt_id: str
@@ -120,6 +124,7 @@ class Attempt:
     network: str
     history: str = field(repr=False)
     by_network: Counted | None
+    place: Place | None = None
 
 
 class FailedAttempts:
@@ -130,6 +135,7 @@ class FailedAttempts:
         self._hashes = hashes
         self._users = UserAttempts(table)
         self._counts = Counts(table)
+        self._places = Places(table)
 
     def read(self, username: str, now: int) -> TypedName:
         """Read what is needed to count an attempt with this name."""
@@ -145,7 +151,10 @@ class FailedAttempts:
         return TypedName(name, holder, history)
 
     def count(self, typed: TypedName, source_address: str, now: int) -> Attempt:
-        """Count an attempt before it is made; raises `TooManyAttempts` if the caller has to wait."""
+        """Count an attempt before it is made, and take a place for it.
+
+        Raises `TooManyAttempts` if the caller has to wait, and `NoPlace`.
+        """
         attempt_id, network = secrets.token_urlsafe(9), self._hashes.network(source_address)
         user = typed.holder.user
 
@@ -169,31 +178,36 @@ class FailedAttempts:
             f"failed#all#user#{user}#{network}": ALL_BY_USER_AND_NETWORK,
             f"failed#all#address#{network}": ALL_BY_NETWORK,
         }
-        attempt, counted = together(
-            lambda: _or_wait(count_for_user), lambda: _or_wait(lambda: self._count_all(all_limits, now))
+        attempt, counted, place = together(
+            lambda: _or_refusal(count_for_user),
+            lambda: _or_refusal(lambda: self._count_all(all_limits, now)),
+            lambda: _or_refusal(lambda: self._places.take(SIGN_INS, now)),
         )
-        if isinstance(attempt, TooManyAttempts):
-            if not isinstance(counted, TooManyAttempts):
-                self._uncount_all(counted)
-            raise attempt
-        if isinstance(counted, TooManyAttempts):
-            self.forgive(attempt, now)
-            raise counted
-        return attempt
+        if isinstance(attempt, Attempt) and isinstance(counted, list) and isinstance(place, Place):
+            return replace(attempt, place=place)
+        undo: list[Callable[[], None]] = []
+        if isinstance(attempt, Attempt):
+            undo.append(partial(self.forgive, attempt, now))
+        if isinstance(counted, list):
+            undo.append(partial(self._uncount_all, counted))
+        if isinstance(place, Place):
+            undo.append(partial(self._places.give_back, place))
+        together(*undo)
+        raise next(each for each in (attempt, counted, place) if isinstance(each, LoginError))
 
     def failed(self, attempt: Attempt, now: int) -> None:
         """Note that the site has rejected the attempt, or may have rejected it."""
         ends = [partial(self._settle_own, attempt, now, lambda history: history.failed(attempt.attempt_id, now))]
         if attempt.by_network:
             ends.append(partial(self._counts.failed, attempt.by_network, now))
-        together(*ends)
+        together(*ends, *self._leave(attempt))
 
     def forgive(self, attempt: Attempt, now: int) -> None:
         """Uncount an attempt that was certainly not a guess. It still counts among all attempts."""
         ends = [partial(self._settle_own, attempt, now, lambda history: history.without(attempt.attempt_id))]
         if attempt.by_network:
             ends.append(partial(self._counts.uncount, attempt.by_network))
-        together(*ends)
+        together(*ends, *self._leave(attempt))
 
     def succeeded(self, attempt: Attempt, user: User, now: int) -> None:
         """Forget the failures of this user from this network, and note that the network and the names are the user's.
@@ -202,6 +216,9 @@ class FailedAttempts:
         this sign-in did not show to be the user's. Failures that counted elsewhere, with a name that becomes the
         user's, count for the user from now on, but not for known networks.
         """
+        together(partial(self._note_success, attempt, user, now), *self._leave(attempt))
+
+    def _note_success(self, attempt: Attempt, user: User, now: int) -> None:
         record, login = self._hashes.record(user.type, user.id), self._hashes.user(user.login)
         address = self._hashes.user(user.email or user.login)
         holders = {attempt.name: attempt.holder}  # who holds each name until now
@@ -259,7 +276,7 @@ class FailedAttempts:
     def _count_all(self, limits: Mapping[str, Limit], now: int) -> list[Counted]:
         """Count in all rows, or in none of them; raises `TooManyAttempts`."""
         results = together(
-            *(partial(_or_wait, partial(self._counts.count, row_id, limit, now)) for row_id, limit in limits.items())
+            *(partial(_or_refusal, partial(self._counts.count, row_id, limit, now)) for row_id, limit in limits.items())
         )
         counted = [result for result in results if isinstance(result, Counted)]
         for result in results:
@@ -270,6 +287,10 @@ class FailedAttempts:
 
     def _uncount_all(self, counted: list[Counted]) -> None:
         together(*(partial(self._counts.uncount, each) for each in counted))
+
+    def _leave(self, attempt: Attempt) -> list[Callable[[], None]]:
+        """Return the call that gives back the place of the attempt, if it has one."""
+        return [partial(self._places.give_back, attempt.place)] if attempt.place else []
 
     def _settle_own(self, attempt: Attempt, now: int, change: Callable[[History], History]) -> None:
         self._settle(attempt.holder.user, now, change, attempt.history)
@@ -322,9 +343,9 @@ class FailedAttempts:
             )
 
 
-def _or_wait(call: Callable[[], A]) -> A | TooManyAttempts:
-    """Return the result of a call that counts, or the error of a caller that has to wait."""
+def _or_refusal(call: Callable[[], A]) -> A | TooManyAttempts | NoPlace:
+    """Return the result of a call that counts or takes a place, or the error of a caller that has to come back."""
     try:
         return call()
-    except TooManyAttempts as wait:
-        return wait
+    except (TooManyAttempts, NoPlace) as refusal:
+        return refusal

@@ -62,9 +62,10 @@ def sign_in() -> SignIn:
 @cache
 def refresh() -> Refresh:
     """Return the refresh of sessions."""
+    from shotgrid_login.places import Places
     from shotgrid_login.refresh import Refresh
 
-    return Refresh(_site(), sessions(sealing=True))
+    return Refresh(_site(), sessions(sealing=True), Places(_state_table()))
 
 
 @cache
@@ -74,6 +75,7 @@ def browser_sign_in() -> BrowserSignIn:
     from shotgrid_login.approvals import Approvals
     from shotgrid_login.browser_sign_in import BrowserSignIn
     from shotgrid_login.failed_attempts import FailedAttempts
+    from shotgrid_login.places import Places
 
     site, hashes = _site(), _hashes()
     return BrowserSignIn(
@@ -83,6 +85,7 @@ def browser_sign_in() -> BrowserSignIn:
         sessions(sealing=True),
         FailedAttempts(_state_table(), hashes),
         hashes,
+        Places(_state_table()),
         offers_it=configuration().offers_browser_sign_in,
     )
 

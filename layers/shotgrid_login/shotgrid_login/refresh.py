@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from shotgrid_login import log, signed_in_user
 from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteUnavailable
+from shotgrid_login.places import REFRESHES, Places
 from shotgrid_login.sessions import Handle, HandleState, Secrets, Session, Sessions, SignedIn
 from shotgrid_login.site import RefreshTokenRejected, Site
 
@@ -47,11 +48,13 @@ class Refresh:
         self,
         site: Site,
         sessions: Sessions,
+        places: Places,
         seconds: Callable[[], float] = time.time,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._site = site
         self._sessions = sessions
+        self._places = places
         self._seconds = seconds
         self._pause = pause
 
@@ -119,17 +122,20 @@ class Refresh:
     def _call_site(self, handle: Handle, session: Session, opened: Secrets) -> SignedIn:
         requested_at = self._now()
         try:
-            tokens = self._site.refresh_token(opened.refresh_token)
-            user = None
-            if requested_at - session.user_read_at > USER_MAX_AGE:
-                user = signed_in_user.read_again(self._site, tokens.access_token, session.user)
-            rotated = self._sessions.rotate(session, handle, user, tokens, requested_at, self._now())
+            # The place is given back last: if that fails, the new tokens are in the row.
+            with self._places.taken(REFRESHES, requested_at):
+                tokens = self._site.refresh_token(opened.refresh_token)
+                user = None
+                if requested_at - session.user_read_at > USER_MAX_AGE:
+                    user = signed_in_user.read_again(self._site, tokens.access_token, session.user)
+                rotated = self._sessions.rotate(session, handle, user, tokens, requested_at, self._now())
         except RefreshTokenRejected:
             if self._sessions.end_unless_rotated(session):
                 raise SessionEnded from None
             rotated = None
         except Exception:
-            # The site did not decide. Release the lease, so that the next caller does not wait until it expires.
+            # The site did not decide, or there was no place. Release the lease, so that the next caller does not wait
+            # until it expires.
             self._sessions.release_lease(session)
             raise
         if rotated is not None:
