@@ -3,7 +3,8 @@
 It has no processes and no clock: requests are events in the order of their times. API Gateway admits the requests of a
 route by a token bucket (AWS documentation: "Throttle requests to your REST APIs for better throughput in API Gateway"),
 Lambda runs as many at the same time as the concurrency allows, and each needs one of the places for callers who wait
-for the site. After an error, the user tries again some seconds later. All users are behind one address: above the limit on all attempts of a network, they wait until it forgets.
+for the site. After an error, the user tries again some seconds later. All users are behind one address: above the limit
+on all attempts of a network, they wait until it forgets.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Limits:
     """What one route admits: requests per second, and requests at once.
 
     `concurrency` is the maximum of executions at the same time, of each function if it is reserved, else of all.
-    `places` is how many callers can wait for the site at the same time. None: as many as there are.
+    `places` is how many callers can wait for the site at the same time. None: no limit.
     """
 
     rate: float

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from unittest.mock import patch
 
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import Approvals
@@ -25,7 +26,7 @@ from shotgrid_login.sealing import Sealer
 from shotgrid_login.sessions import INDEX, Handle, Sessions, SignedIn
 from shotgrid_login.sign_in import SignIn
 from shotgrid_login.site import Site
-from shotgrid_login.table import Table
+from shotgrid_login.table import Row, Table
 from tests.site.fake_site import Account, FakeSite
 
 SESSION_SECONDS = 12 * 3600
@@ -168,6 +169,24 @@ class Core:
         assert self.taken_places(kind) == kind.limit
         for place in places:
             self.places.give_back(place)
+
+    @contextmanager
+    def failing_writes(self, prefix: str, change: str, error: Exception) -> Iterator[None]:
+        """Let AWS fail the updates of rows with this prefix that begin with `change`; without `change`, all writes."""
+        update, put = Table.update, Table.put
+
+        def failing_update(table: Table, row_id: str, expression: str, *rest: Any) -> Row:
+            if row_id.startswith(prefix) and expression.startswith(change):
+                raise error
+            return update(table, row_id, expression, *rest)
+
+        def failing_put(table: Table, row: Row, *rest: Any) -> None:
+            if str(row["id"]).startswith(prefix) and not change:
+                raise error
+            put(table, row, *rest)
+
+        with patch.object(Table, "update", failing_update), patch.object(Table, "put", failing_put):
+            yield
 
     def expire_access_token(self) -> None:
         """Move the clock to when access tokens of 600 s are about to expire."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError
 from shotgrid_login import app_session_launcher, failed_attempts, log
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import GRACE_SECONDS, LEASE_SECONDS, LIFETIME, POLL_INTERVAL, RESULT_SECONDS, Approvals
+from shotgrid_login.aws import AwsError
 from shotgrid_login.browser_sign_in import LONGEST_PAUSE, PAGE_INTERVAL, BrowserSignIn, Pending, Started
 from shotgrid_login.configuration import StartSettings
 from shotgrid_login.counts import Limit
@@ -38,6 +38,8 @@ from tests.site.launcher import ApprovalRequest
 from tests.support.core import Core, Storage
 
 BROWSER = "a" * 22
+
+AWS_FAILS = AwsError("UpdateItem", 500, {})
 
 # Without the response of a site that is older than the launcher.
 START_GARBAGE = sorted(LAUNCHER_GARBAGE.keys() - {"not_found_in_html"})
@@ -80,6 +82,10 @@ def signed_in(core: Core, started: Started) -> SignedIn:
     result = finish(core, started)
     assert isinstance(result, SignedIn)
     return result
+
+
+def unavailable(*_: object) -> None:
+    raise SiteUnavailable("a reason")
 
 
 def request_of(core: Core, started: Started) -> ApprovalRequest:
@@ -727,17 +733,15 @@ def test_starts_that_fail_are_limited_too(core: Core, monkeypatch: pytest.Monkey
         start(core)
 
 
-# ---- settings ------------------------------------------------------------------------------------------
-
-
 # ---- places for callers who wait for the site -----------------------------------------------------------------
 
 
-def test_start_without_a_place_does_not_reach_the_site_and_counts_as_no_open_start(core: Core) -> None:
+def test_start_without_a_place_does_not_reach_the_site_and_does_not_count(core: Core) -> None:
     with core.without_places(STARTS):
         for _ in range(STARTS_BY_BROWSER.free + 1):
             with pytest.raises(NoPlace):
                 start(core, browser=BROWSER)
+    assert core.storage.state.get(f"start#all#address#{core.hashes.network(core.address)}") is None
     started = start(core, browser=BROWSER)
     assert core.taken_places(STARTS) == 0
     assert finish(core, started, browser=BROWSER) == Pending(LIFETIME - PAGE_INTERVAL)
@@ -750,20 +754,61 @@ def test_poll_without_a_place_is_pending_and_loses_nothing(core: Core, monkeypat
         for _ in range(2):
             assert isinstance(finish(core, started), Pending)
     assert signed_in(core, started)
+    assert core.taken_places(POLLS) == 0
 
 
-@pytest.mark.parametrize("fault", ["", "503", "drop"])
-def test_start_and_poll_give_their_places_back(core: Core, fault: str) -> None:
-    core.fake_site.switch(request_fault=fault)
-    with contextlib.suppress(SiteUnavailable):
+def test_exchange_without_a_place_is_pending_and_loses_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, _ = approved(core)
+    with monkeypatch.context() as patch:
+        patch.setattr(Site, "session_token", unavailable)
+        with pytest.raises(SiteUnavailable):
+            finish(core, started)
+        with core.without_places(POLLS):
+            assert isinstance(finish(core, started), Pending)
+    assert signed_in(core, started)
+
+
+def test_poll_that_cannot_take_a_place_gives_the_lease_back(core: Core) -> None:
+    started, _ = approved(core)
+    with core.failing_writes("waiting#", "SET", AWS_FAILS), pytest.raises(AwsError):
+        finish(core, started)
+    assert signed_in(core, started)
+
+
+def test_result_is_not_lost_if_the_place_of_its_poll_cannot_be_given_back(core: Core) -> None:
+    started, _ = approved(core)
+    with core.failing_writes("waiting#", "REMOVE", AWS_FAILS):
+        assert signed_in(core, started)
+
+
+def test_poll_without_a_place_does_not_hide_that_the_result_may_be_lost(core: Core) -> None:
+    started = start(core)
+    core.fake_site.switch(poll_fault="503")
+    with pytest.raises(SiteUnavailable):
+        finish(core, started)
+    core.fake_site.switch(poll_fault="")
+    core.clock.advance(LONGEST_PAUSE)
+    with core.without_places(POLLS):
+        assert isinstance(finish(core, started), Pending)
+    core.fake_site.decline(started.approval_url)
+    with pytest.raises(ApprovalLost):
+        finish(core, started)
+
+
+def test_start_and_poll_that_fail_give_their_places_back(core: Core) -> None:
+    core.fake_site.switch(request_fault="503")
+    with pytest.raises(SiteUnavailable):
         start(core)
     assert core.taken_places(STARTS) == 0
     core.fake_site.switch(request_fault="")
     started = start(core)
-    core.fake_site.switch(poll_fault=fault)
-    with contextlib.suppress(SiteUnavailable):
+    core.fake_site.switch(poll_fault="503")
+    with pytest.raises(SiteUnavailable):
         finish(core, started)
     assert core.taken_places(POLLS) == 0
+
+
+# ---- settings ------------------------------------------------------------------------------------------
 
 
 def test_nothing_works_if_the_deployment_does_not_offer_it(core: Core) -> None:

@@ -38,13 +38,10 @@ SITE_CALLS = {
 # Routes that need what the site has made possible: a challenge or an approval. Each ends after this time.
 ENDS_AFTER = {"POST /auth/otp": challenges.LIFETIME, "POST /auth/approval": approvals.LIFETIME}
 
-# The routes whose requests count as attempts of their network. The last two are the token endpoints.
-ATTEMPTS = [
-    "POST /auth/password",
-    "POST /auth/otp",
-    "POST /api/v1/auth/access_token",
-    "POST /api/v1.1/auth/access_token",
-]
+TOKEN_ENDPOINTS = ["POST /api/v1/auth/access_token", "POST /api/v1.1/auth/access_token"]
+
+# The routes whose requests count as attempts of their network.
+ATTEMPTS = ["POST /auth/password", "POST /auth/otp", *TOKEN_ENDPOINTS]
 
 # The routes whose calls of the site need a place.
 PLACES = {
@@ -131,8 +128,9 @@ def executions(site: float, *, is_signed_in: bool, waits: Mapping[str, float] | 
     }
     total = own + sum(number for route, number in waiting.items() if route not in itertools.chain(*PLACES.values()))
     for kind, routes in PLACES.items():
-        # Others wait for the caller that refreshes their session.
-        others = rate("POST /auth/refresh") * min(site, WAIT_SECONDS) if kind is REFRESHES and is_signed_in else 0
+        # Others wait for the caller that refreshes their session. The token endpoints refresh sessions, too.
+        refreshing = ["POST /auth/refresh", *TOKEN_ENDPOINTS] if kind is REFRESHES and is_signed_in else []
+        others = sum(map(rate, refreshing)) * min(site, WAIT_SECONDS)
         total += min(sum(waiting[route] for route in routes), kind.limit + others)
     return total
 
@@ -193,7 +191,7 @@ def test_operations_guide_has_the_concurrency_of_a_flood() -> None:
 
 def test_operations_guide_has_what_the_throttles_admit() -> None:
     common, polls, files = (default(name) for name in ("ThrottleRate", "ApprovalThrottleRate", "FileThrottleRate"))
-    tokens, newer_tokens = map(rate, ATTEMPTS[2:])
+    tokens, newer_tokens = map(rate, TOKEN_ENDPOINTS)
     admitted = [
         f"{common} a second: 500 users in {500 // common} seconds",
         f"[{ALL_BY_NETWORK.free // 2} in 5 minutes](http.md#limits-on-attempts): a sign-in with a code is two attempts",

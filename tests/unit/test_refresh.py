@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from shotgrid_login import log
+from shotgrid_login.aws import AwsError
 from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteError, SiteUnavailable
 from shotgrid_login.places import REFRESHES, NoPlace
 from shotgrid_login.refresh import (
@@ -418,17 +419,43 @@ def test_lost_response_of_the_site_leaves_a_session_that_works_or_ends(
         assert core.refresh().refresh(first.handle)
 
 
-def test_refresh_without_a_place_does_not_reach_the_site_and_delays_no_other(core: Core) -> None:
+def test_refresh_without_a_place_returns_the_stored_token_while_it_is_valid(core: Core) -> None:
     user = core.new_user()
     first = core.signed_in(user)
-    core.expire_access_token()
+    core.clock.now = first.session.access_expires_at - 1
     with core.without_places(REFRESHES):
+        assert core.refresh().refresh(first.handle).access_token == first.access_token
+        core.clock.advance(1)
         for _ in range(2):
             with pytest.raises(NoPlace):
                 core.refresh().refresh(first.handle)
         assert site_calls(core, user) == 0
     assert core.refresh().refresh(first.handle).access_token != first.access_token
     assert core.taken_places(REFRESHES) == 0
+
+
+def test_refresh_without_a_place_does_not_return_a_rejected_token(core: Core) -> None:
+    user = core.new_user()
+    first = core.signed_in(user)
+    with core.without_places(REFRESHES):
+        for _ in range(2):
+            with pytest.raises(NoPlace):
+                core.refresh().refresh(first.handle, first.access_token)
+    assert core.refresh().refresh(first.handle, first.access_token).access_token != first.access_token
+
+
+def test_refresh_that_cannot_give_its_place_back_ends_as_with_it(core: Core) -> None:
+    user = core.new_user()
+    first = core.signed_in(user)
+    core.expire_access_token()
+    with core.failing_writes("waiting#", "REMOVE", AwsError("UpdateItem", 500, {})):
+        second = core.refresh().refresh(first.handle)
+        assert second.access_token != first.access_token
+        core.fake_site.end_sessions(user)
+        core.expire_access_token()
+        with pytest.raises(SessionEnded):
+            core.refresh().refresh(second.handle)
+    assert not core.has_session(first)
 
 
 @pytest.mark.parametrize("fault", ["503", "401"])

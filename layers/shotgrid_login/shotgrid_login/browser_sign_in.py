@@ -123,14 +123,14 @@ class BrowserSignIn:
         log.logger.append_keys(network=network)
         start = Start.of(network, browser_hash(browser))
         requested_at = self._now()
-        self._failed_attempts.count_start(start, requested_at)
         label = app_name(settings.app_name, page_host)
-        try:
-            with self._places.taken(STARTS, requested_at):
+        with self._places.taken(STARTS, requested_at):
+            self._failed_attempts.count_start(start, requested_at)
+            try:
                 request = self._launcher.request(label, machine_id(user_agent, source_address))
-        except LoginError:
-            self._failed_attempts.uncount_start(start)
-            raise
+            except LoginError:
+                self._failed_attempts.uncount_start(start)
+                raise
         # The time runs from before the request, so that it is over before the site's.
         ends_at = requested_at + LIFETIME
         challenge = self._approvals.issue(request.request_id, browser, transport, network, ends_at)
@@ -160,19 +160,22 @@ class BrowserSignIn:
             case Step.REPEAT:
                 return self._repeated(approval)
             case Step.POLL:
-                return self._polled_in_place(challenge, approval)
+                return self._in_place(approval, lambda: self._polled(challenge, approval))
             case Step.EXCHANGE:
-                return self._exchanged(challenge, approval, None)
+                return self._in_place(approval, lambda: self._exchanged(challenge, approval, None))
 
-    def _polled_in_place(self, challenge: ApprovalChallenge, approval: Approval) -> SignedIn | Pending:
+    def _in_place(self, approval: Approval, call: Callable[[], SignedIn | Pending]) -> SignedIn | Pending:
+        """Call the site, or return `Pending` if there is no place. The page polls again."""
         try:
-            # The site gives the result to one poll only. The place is given back when the row has the result, so that
-            # the result is not lost if that fails.
-            with self._places.taken(POLLS, self._now()):
-                return self._polled(challenge, approval)
-        except NoPlace:  # the page polls again
-            self._release(approval)
+            place = self._places.take(POLLS, self._now())
+        except Exception as error:
+            self._release(approval, is_unclear=approval.has_unclear_poll)  # the site was not called
+            if not isinstance(error, NoPlace):
+                raise
+            log.logger.warning("approval_without_place", extra={"reason": error.reason})
             return self._pending(approval)
+        with self._places.held(place):
+            return call()
 
     def _polled(self, challenge: ApprovalChallenge, approval: Approval) -> SignedIn | Pending:
         try:

@@ -32,10 +32,10 @@ from functools import partial
 from typing import TypeVar
 
 from shotgrid_login.counts import Counted, Counts, Limit
-from shotgrid_login.errors import LoginError, TooManyAttempts
+from shotgrid_login.errors import TooManyAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.parallel import together
-from shotgrid_login.places import SIGN_INS, NoPlace, Place, Places
+from shotgrid_login.places import SIGN_INS, Place, Places
 from shotgrid_login.table import ConditionFailed, Table
 from shotgrid_login.user_attempts import KNOWN_SECONDS, WINDOW, History, HistoryChange, UserAttempts
 from shotgrid_login.users import User
@@ -115,7 +115,7 @@ class Attempt:
         network: hash of the network that it came from.
         history: the text of the user's row with this attempt in it.
         by_network: how it counts for its network. None: the network is known to the user.
-        place: where it waits for the site. None: it has not got one yet.
+        place: where it waits for the site. None: not taken yet.
     """
 
     attempt_id: str
@@ -168,7 +168,7 @@ class FailedAttempts:
                 return attempt
             try:
                 by_network = self._counts.count(f"failed#address#{network}", FAILED_BY_NETWORK, now)
-            except TooManyAttempts:
+            except Exception:
                 self.forgive(attempt, now)
                 raise
             return replace(attempt, by_network=by_network)
@@ -179,12 +179,13 @@ class FailedAttempts:
             f"failed#all#address#{network}": ALL_BY_NETWORK,
         }
         attempt, counted, place = together(
-            lambda: _or_refusal(count_for_user),
-            lambda: _or_refusal(lambda: self._count_all(all_limits, now)),
-            lambda: _or_refusal(lambda: self._places.take(SIGN_INS, now)),
+            lambda: _outcome(count_for_user),
+            lambda: _outcome(lambda: self._count_all(all_limits, now)),
+            lambda: _outcome(lambda: self._places.take(SIGN_INS, now)),
         )
         if isinstance(attempt, Attempt) and isinstance(counted, list) and isinstance(place, Place):
             return replace(attempt, place=place)
+        # The site is not called, so nothing of it may count.
         undo: list[Callable[[], None]] = []
         if isinstance(attempt, Attempt):
             undo.append(partial(self.forgive, attempt, now))
@@ -193,7 +194,7 @@ class FailedAttempts:
         if isinstance(place, Place):
             undo.append(partial(self._places.give_back, place))
         together(*undo)
-        raise next(each for each in (attempt, counted, place) if isinstance(each, LoginError))
+        raise next(each for each in (attempt, counted, place) if isinstance(each, Exception))
 
     def failed(self, attempt: Attempt, now: int) -> None:
         """Note that the site has rejected the attempt, or may have rejected it."""
@@ -276,11 +277,11 @@ class FailedAttempts:
     def _count_all(self, limits: Mapping[str, Limit], now: int) -> list[Counted]:
         """Count in all rows, or in none of them; raises `TooManyAttempts`."""
         results = together(
-            *(partial(_or_refusal, partial(self._counts.count, row_id, limit, now)) for row_id, limit in limits.items())
+            *(partial(_outcome, partial(self._counts.count, row_id, limit, now)) for row_id, limit in limits.items())
         )
         counted = [result for result in results if isinstance(result, Counted)]
         for result in results:
-            if isinstance(result, TooManyAttempts):
+            if isinstance(result, Exception):
                 self._uncount_all(counted)
                 raise result
         return counted
@@ -343,9 +344,9 @@ class FailedAttempts:
             )
 
 
-def _or_refusal(call: Callable[[], A]) -> A | TooManyAttempts | NoPlace:
-    """Return the result of a call that counts or takes a place, or the error of a caller that has to come back."""
+def _outcome(call: Callable[[], A]) -> A | Exception:
+    """Return the result of a call, or its error, so that the caller can undo other calls."""
     try:
         return call()
-    except (TooManyAttempts, NoPlace) as refusal:
-        return refusal
+    except Exception as error:  # noqa: BLE001 - the caller raises it
+        return error

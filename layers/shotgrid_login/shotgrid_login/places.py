@@ -16,14 +16,16 @@ from dataclasses import dataclass
 
 from urllib3.exceptions import HTTPError
 
+from shotgrid_login import log
+from shotgrid_login.aws import AwsError
 from shotgrid_login.errors import SiteUnavailable
 from shotgrid_login.table import ConditionFailed, Table
 
-# The longest timeout of a function that calls the site (template.yaml). Later, the function has certainly stopped.
-# Seconds.
-PLACE_SECONDS = 30
+# Longer than the longest timeout of a function that calls the site (template.yaml), so that the function has certainly
+# stopped when its place ends. Seconds.
+PLACE_SECONDS = 31
 
-# When a caller who has found no place should come back. Seconds.
+# When a caller without a place should come back. Seconds.
 RETRY_AFTER = 5
 
 # How many places of crashed functions a caller removes. An expression has at most 4 KB (AWS documentation: Quotas in
@@ -48,7 +50,7 @@ class Kind:
     limit: int
 
 
-# One network alone cannot take all places of sign-ins: its limit is four attempts per second, of 13 seconds at most.
+# At a site that responds in 0.3 s, the default throttles admit fewer callers on average.
 SIGN_INS = Kind("sign-ins", 70)
 STARTS = Kind("starts", 25)
 POLLS = Kind("polls", 30)
@@ -90,16 +92,24 @@ class Places:
         return place
 
     def give_back(self, place: Place) -> None:
-        """Give a place back after the call of the site."""
-        # The place may have ended, and another caller has removed it. Or it was given back already.
-        with contextlib.suppress(ConditionFailed):
-            change, condition = f"REMOVE {', '.join(place.names)}", f"attribute_exists({place.names[0]})"
+        """Give a place back after the call of the site. If AWS fails, the place ends later, and the caller goes on."""
+        change, condition = f"REMOVE {', '.join(place.names)}", f"attribute_exists({place.names[0]})"
+        try:
             self._table.update(row_id(place.kind), change, condition)
+        except ConditionFailed:
+            pass  # it has ended, and another caller has removed it; or it was given back already
+        except (AwsError, HTTPError) as error:
+            log.logger.warning("place_kept", extra={"kind": place.kind.name, "error": type(error).__name__})
 
     @contextlib.contextmanager
     def taken(self, kind: Kind, now: int) -> Iterator[None]:
-        """Hold a place; raises `NoPlace`."""
-        place = self.take(kind, now)
+        """Hold a new place; raises `NoPlace`."""
+        with self.held(self.take(kind, now)):
+            yield
+
+    @contextlib.contextmanager
+    def held(self, place: Place) -> Iterator[None]:
+        """Hold a place that was taken, and give it back at the end."""
         try:
             yield
         except HTTPError:  # AWS does not respond, and a page waits: the place ends by itself

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from shotgrid_login import log, signed_in_user
 from shotgrid_login.errors import HandleReplayed, SessionEnded, SiteUnavailable
-from shotgrid_login.places import REFRESHES, Places
+from shotgrid_login.places import REFRESHES, NoPlace, Places
 from shotgrid_login.sessions import Handle, HandleState, Secrets, Session, Sessions, SignedIn
 from shotgrid_login.site import RefreshTokenRejected, Site
 
@@ -99,9 +99,9 @@ class Refresh:
                 return self._result(handle, session, *self._recognize(handle, session))
             if self._seconds() > deadline:
                 raise SiteUnavailable("another refresh of the session is still waiting for the site", RETRY_AFTER)
+            is_enough = session.access_expires_at > self._now() and not session.legacy_hash and not is_forced
             if self._is_leased(session):
-                is_usable = session.access_expires_at > self._now() and not session.legacy_hash
-                if is_usable and not is_forced:
+                if is_enough:
                     return self._result(handle, session, state, opened)
                 if session.lease != awaited_lease and not self._sessions.join_waiters(session):
                     raise SiteUnavailable("enough callers wait for the refresh of the session", RETRY_AFTER)
@@ -114,28 +114,31 @@ class Refresh:
                 raise SiteUnavailable("another refresh of the session failed")
             else:
                 now = self._now()
-                leased = self._sessions.take_lease(session, now + LEASE_SECONDS, now, is_forced=is_forced)
-                if leased is not None:
-                    return self._call_site(handle, leased, opened)
+                try:
+                    with self._places.taken(REFRESHES, now):
+                        leased = self._sessions.take_lease(session, now + LEASE_SECONDS, now, is_forced=is_forced)
+                        if leased is not None:
+                            return self._call_site(handle, leased, opened)
+                except NoPlace:
+                    if is_enough:
+                        return self._result(handle, session, state, opened)
+                    raise
             session = self._sessions.find(stale.session_id, self._now())
 
     def _call_site(self, handle: Handle, session: Session, opened: Secrets) -> SignedIn:
         requested_at = self._now()
         try:
-            # The place is given back last: if that fails, the new tokens are in the row.
-            with self._places.taken(REFRESHES, requested_at):
-                tokens = self._site.refresh_token(opened.refresh_token)
-                user = None
-                if requested_at - session.user_read_at > USER_MAX_AGE:
-                    user = signed_in_user.read_again(self._site, tokens.access_token, session.user)
-                rotated = self._sessions.rotate(session, handle, user, tokens, requested_at, self._now())
+            tokens = self._site.refresh_token(opened.refresh_token)
+            user = None
+            if requested_at - session.user_read_at > USER_MAX_AGE:
+                user = signed_in_user.read_again(self._site, tokens.access_token, session.user)
+            rotated = self._sessions.rotate(session, handle, user, tokens, requested_at, self._now())
         except RefreshTokenRejected:
             if self._sessions.end_unless_rotated(session):
                 raise SessionEnded from None
             rotated = None
         except Exception:
-            # The site did not decide, or there was no place. Release the lease, so that the next caller does not wait
-            # until it expires.
+            # The site did not decide. Release the lease, so that the next caller does not wait until it expires.
             self._sessions.release_lease(session)
             raise
         if rotated is not None:

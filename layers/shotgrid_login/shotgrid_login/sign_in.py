@@ -22,12 +22,10 @@ from shotgrid_login.errors import (
     InvalidRequest,
     LoginError,
     OtpRequired,
-    TooManyAttempts,
 )
 from shotgrid_login.failed_attempts import Attempt, FailedAttempts
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.parallel import together
-from shotgrid_login.places import NoPlace
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens
 from shotgrid_login.users import is_invisible
@@ -123,7 +121,7 @@ class SignIn:
         )
         try:
             attempt = self._failed_attempts.count(typed, source_address, now)
-        except (TooManyAttempts, NoPlace):
+        except Exception:  # the site was not called
             self._challenges.give_attempt_back(challenge)
             raise
         try:
