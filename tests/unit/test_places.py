@@ -26,7 +26,7 @@ from shotgrid_login.sessions import SignedIn
 from shotgrid_login.site import RefreshTokenRejected
 from shotgrid_login.site_connection import SiteConnection
 from shotgrid_login.table import Table
-from shotgrid_login.user_attempts import ALL_FAILURES
+from shotgrid_login.user_attempts import ALL_FAILURES, History
 from tests.local.in_process import InProcessAws
 from tests.site.fake_site import Account
 from tests.support.core import Core
@@ -170,6 +170,12 @@ def code_step(core: Core, challenge: OpenedChallenge, code: str) -> SignedIn:
     return core.sign_in().with_code(challenge, code, core.address)
 
 
+def all_attempts(core: Core) -> int:
+    """Return how many attempts of this network count."""
+    row = core.storage.state.get(f"failed#all#address#{core.hashes.network(core.address)}")
+    return int(row["misses"]) if row else 0
+
+
 def challenge_of(core: Core, user: Account) -> OpenedChallenge:
     result = password_step(core, user)
     assert isinstance(result, Challenge)
@@ -232,7 +238,7 @@ def test_sign_in_without_a_place_does_not_reach_the_site_and_costs_no_attempt(co
                 password_step(core, user)
             with pytest.raises(NoPlace):
                 code_step(core, challenge, core.fake_site.code(user.login))
-    assert core.fake_site.requests_for(user, "password") == 1
+    assert core.fake_site.requests_for(user, "password") == all_attempts(core) == 1
     with pytest.raises(InvalidOtp) as caught:
         code_step(core, challenge, "000000")
     assert caught.value.attempts_left == MAX_ATTEMPTS - 1
@@ -261,6 +267,8 @@ def test_sign_in_that_cannot_be_counted_leaves_no_place(core: Core, row: str) ->
         password_step(core, user)
     assert core.taken_places(SIGN_INS) == 0
     assert core.fake_site.requests_for(user, "password") == 0
+    assert all_attempts(core) == 0
+    assert History.from_json(core.failed_attempts.read(user.login, core.clock.now).history).attempts == ()
 
 
 def test_code_step_that_cannot_give_its_place_back_ends_as_with_it(core: Core) -> None:
