@@ -20,6 +20,7 @@ from tests.local import (
     garbage,
     gateway_responses,
     layers,
+    policies,
     resource_types,
 )
 from tests.local.guard import guarded
@@ -34,6 +35,7 @@ def main() -> None:
     resource_types.add()
     gateway_responses.add()
     layers.share()
+    policies.parse_once()
     if os.environ.pop("FORKS") == "1":
         forks.use()
     garbage.collect_less()  # MiniStack keeps its state in a growing number of objects
