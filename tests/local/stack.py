@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "login.localhost"
@@ -50,6 +51,9 @@ BUILD_INPUTS = ("template.yaml", "samconfig.toml", "functions", "layers", "tests
 _BUILD_FOLDER = ROOT / ".aws-sam"
 _BUILT_TEMPLATE = _BUILD_FOLDER / "build" / "template.yaml"
 _BUILD_RECORD = _BUILD_FOLDER / "record.json"  # the digest of the inputs, and the time of the built template
+
+# The user agent is fixed, because botocore would put it together again for each call.
+_CONFIG = Config(region_name=REGION, user_agent="tests")
 
 # For the environment of `sam`.
 FAST_SAM = {"PYTHONPATH": str(ROOT / "tests" / "local" / "sam")}
@@ -142,7 +146,7 @@ class LocalAws:
         key = service, frozenset(keys.items())
         with self._lock:
             if key not in self._clients:
-                options: dict[str, Any] = {"endpoint_url": self.endpoint, "region_name": REGION, **keys}
+                options: dict[str, Any] = {"endpoint_url": self.endpoint, "config": _CONFIG, **keys}
                 self._clients[key] = boto3.client(service, **options)  # type: ignore[call-overload]
             return self._clients[key]
 
