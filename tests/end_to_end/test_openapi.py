@@ -1,19 +1,22 @@
-"""Requests that Schemathesis generates from `docs/openapi.yaml`."""
+"""Requests that Schemathesis generates from `docs/openapi.yaml`.
+
+The functions import Schemathesis: it takes half a second, and most processes of the suite do not need it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
-from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from tests.support.client import PAGE, Gateway
 from tests.support.openapi import document, strict_document, undocumented
+
+if TYPE_CHECKING:
+    from schemathesis import Case
 
 # A failing request is reported as it is: each shorter one would cost a call.
 EXAMPLES = settings(max_examples=8, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -79,6 +82,8 @@ FILES: dict[str, list[str | None]] = {
 
 @pytest.fixture(scope="module")
 def schema() -> Any:
+    import schemathesis
+
     return schemathesis.openapi.from_dict(strict_document())
 
 
@@ -129,6 +134,9 @@ def test_valid_request_gets_a_documented_response(
 def test_invalid_request_is_rejected_as_documented(
     gateway: Gateway, schema: Any, path: str, operation: Mapping[str, Any]
 ) -> None:
+    from schemathesis import GenerationMode
+    from schemathesis.specs.openapi.checks import negative_data_rejection
+
     requests = Requests(gateway)
 
     @settings(EXAMPLES, max_examples=4)  # an invalid request takes long to generate
