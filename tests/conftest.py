@@ -53,6 +53,7 @@ GROUPS = {
     "end_to_end/test_webhook_next_door.py": "webhook",
     "engines/test_main_flows.py": "engines",
     "integration/test_vendor_clients.py": "vendor clients",
+    "unit/test_imports.py": "imports",
     # The translated template, which each process keeps.
     **dict.fromkeys(
         [
