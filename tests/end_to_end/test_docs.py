@@ -73,11 +73,13 @@ from samcli.lib.utils.hash import dir_checksum
 print(dir_checksum(sys.argv[1], ignore_list=[".aws-sam"], hash_generator=hashlib.sha256()))
 """
 
-# Prints how `sam` reads the option --parameter-overrides.
+# Prints how `sam` reads the values of the option --parameter-overrides before and after the argument --.
 READ_OVERRIDES = """
 import json, sys
 from samcli.cli.types import CfnParameterOverridesType
-print(json.dumps(CfnParameterOverridesType().convert(tuple(sys.argv[1:]), None, None)))
+middle = sys.argv.index("--")
+values = sys.argv[1:middle], sys.argv[middle + 1:]
+print(json.dumps([CfnParameterOverridesType().convert(tuple(value), None, None) for value in values]))
 """
 
 
@@ -284,14 +286,11 @@ def test_sam_cuts_a_rule_at_a_space_and_the_template_rejects_the_rest() -> None:
     )
     pattern = parsed(ROOT / "template.yaml")["Parameters"]["AuthorizerRules"]["AllowedPattern"]
 
-    def read(overrides: str) -> str:
-        python = Path(sam()).with_name("python")
-        printed = paste(f"{python} -c '{READ_OVERRIDES}' {overrides}", ROOT, os.environ)
-        return str(json.loads(printed)["AuthorizerRules"])
-
-    assert re.fullmatch(pattern, read(documented))
-    assert read(documented) == "abcdef1234=Lead Artist;"
-    assert not re.fullmatch(pattern, read(documented.replace("'", "")))
+    python, unquoted = Path(sam()).with_name("python"), documented.replace("'", "")
+    read = json.loads(paste(f"{python} -c '{READ_OVERRIDES}' {documented} -- {unquoted}", ROOT, os.environ))
+    assert re.fullmatch(pattern, read[0]["AuthorizerRules"])
+    assert read[0]["AuthorizerRules"] == "abcdef1234=Lead Artist;"
+    assert not re.fullmatch(pattern, read[1]["AuthorizerRules"])
 
 
 @pytest.mark.last  # it stops what the other tests of this file use
