@@ -1,11 +1,14 @@
-"""The authorizer function, called in this process with hostile events: it denies them and does not fail."""
+"""The authorizer function, called in this process with hostile events: it denies them and does not fail.
+
+Its table is in this process, too: most of these events lead to a read of a bearer.
+"""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
 
-from tests.local.stack import LocalAws
+from tests.local.in_process import InProcessAws
 from tests.support.authorizer_events import API, EVENTS
 from tests.support.authorizer_function import USER, AuthorizerFunction, load_authorizer
 from tests.support.hostile_events import HOSTILE_EVENTS, MALFORMED_AUTHORIZATIONS, VALID_BEARER
@@ -15,8 +18,8 @@ EXAMPLES = settings(max_examples=300, deadline=None, database=None)
 
 
 @pytest.fixture(scope="module")
-def authorizer(aws: LocalAws) -> AuthorizerFunction:
-    function = load_authorizer(aws, rules=f"{API}/reports={USER.permission_group};")
+def authorizer() -> AuthorizerFunction:
+    function = load_authorizer(InProcessAws(), rules=f"{API}/reports={USER.permission_group};")
     function.sign_in(VALID_BEARER)
     return function
 

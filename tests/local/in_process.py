@@ -32,6 +32,11 @@ class InProcessAws:
     """The clients of DynamoDB and KMS. All instances in a process have the same tables and keys."""
 
     @staticmethod
+    def environment() -> dict[str, str]:
+        """Return the environment for functions that are imported into this process."""
+        return _CREDENTIALS | {"AWS_DEFAULT_REGION": REGION}
+
+    @staticmethod
     @cache
     def client(service: str) -> Any:
         """Return a client without HTTP, see `TwoClients`."""

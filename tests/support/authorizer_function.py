@@ -1,4 +1,4 @@
-"""The authorizer function, imported into this process, with its own bearers table on local AWS.
+"""The authorizer function, imported into this process, with its own bearers table.
 
 A call takes milliseconds. In the deployed function, each "Unauthorized" ends a process of the emulator, and starting
 the next one takes a second.
@@ -20,6 +20,7 @@ import pytest
 from shotgrid_login import aws as clients
 from shotgrid_login.bearers import Bearer, Bearers, bearer_id
 from shotgrid_login.users import User
+from tests.local.in_process import InProcessAws
 from tests.local.stack import ROOT, LocalAws
 from tests.support.authorizer_events import API
 from tests.support.lambda_events import Context
@@ -66,7 +67,7 @@ class AuthorizerFunction:
         return True
 
 
-def load_authorizer(aws: LocalAws, rules: str | None = "") -> AuthorizerFunction:
+def load_authorizer(aws: LocalAws | InProcessAws, rules: str | None = "") -> AuthorizerFunction:
     """Import the function with these rules for the API of the test events; raises what the import raises."""
     table = f"bearers-{secrets.token_hex(4)}"
     aws.client("dynamodb").create_table(
