@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -153,31 +152,36 @@ def test_user_who_is_not_signed_in_to_the_site_signs_in_and_approves_there(
     expect(form.browser_button).to_be_focused()
 
 
-def test_tabs_share_the_session_of_one_approval(
-    form: Form, page: Page, account: Account, context: BrowserContext, gateway: Gateway
-) -> None:
-    tabs = [open_form(context.new_page(), gateway, page.url, "browser")]
-    request = form.sign_in_with_browser(account)
-    tabs += [open_form(context.new_page(), gateway, page.url, "signed-in")]
-    for tab in tabs:
-        tab.expect_signed_in(account)
-    assert (request.hand_outs, gateway.site.mints(request.session_token)) == (1, 1)
-    (handle,) = [cookie["value"] for cookie in context.cookies() if cookie["name"] == COOKIE]
-    expire_tokens(gateway, account, handle, page, *[tab.page for tab in tabs])
-    assert [read_site(tab.page) for tab in [form, *tabs]] == [200] * 3
-    assert gateway.site.requests_for(account, "refresh_token") == 1
-
-
-def test_page_of_another_site_holds_the_handle_and_stays_signed_in(
+def test_page_of_another_site_stays_signed_in_until_another_approval_replaces_its_session(
     page: Page, account: Account, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
     monitor.allows_handle = True
     form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "browser")
     form.sign_in_with_browser(account)
     assert page.context.cookies() == []
-    assert page.evaluate("sessionStorage.length") == 1
+    ((name, old),) = page.evaluate("Object.entries(sessionStorage)")
     page.reload()
     form.expect_signed_in(account)
+
+    # The same user replaces the session, and no event tells the page about that.
+    page.evaluate(RECORD_EVENTS, f"http://{gateway.host}/shotgrid-login.js")
+    run(page, "await login.signInWithBrowser({ open: false });")
+    gateway.site.approve(gateway.site.approval_requests[-1].id, account)
+    form.come_back()
+    until(lambda: page.evaluate("(name) => sessionStorage.getItem(name)", name) != old)
+    assert gateway.caller().refresh(old).status == 401
+    assert read_site(page) == 200
+    assert page.evaluate("events") == []
+
+    # Another user never replaces a user silently.
+    run(page, "globalThis.signIn = await login.signInWithBrowser({ open: false });")
+    assert page.evaluate("signIn.opened") is False
+    other = gateway.new_user(kind="autodesk")
+    gateway.site.approve(gateway.site.approval_requests[-1].id, other)
+    form.come_back()
+    form.expect_signed_in(other)
+    assert page.evaluate("events") == [["signedout", None], ["signedin", other.login]]
+    assert page.evaluate("signIn.done.then((user) => user.login)") == other.login
     form.sign_out(to="browser")
 
 
@@ -227,24 +231,6 @@ def test_page_with_its_own_button_signs_in_also_after_a_reload(
 # ---- tabs and popup blockers ---------------------------------------------------------------------------------------
 
 
-def test_tab_opens_before_a_slow_start(form: Form, page: Page, account: Account, gateway: Gateway) -> None:
-    gateway.site.switch(request_fault="hold")
-    with page.context.expect_page() as opened:
-        form.browser_button.click()
-    assert gateway.site.held.acquire(timeout=30)
-    tab = opened.value
-    assert tab.url == "about:blank"
-    expect(tab.get_by_text("Opening ShotGrid…")).to_be_visible()
-    expect(form.element.get_by_role("button", name="Opening ShotGrid…")).to_have_attribute("aria-disabled", "true")
-    gateway.site.switch(request_fault="")
-    gateway.site.release()
-    tab.wait_for_url(f"{gateway.site.url}/**")
-    form.wait_for_state("waiting")
-    gateway.site.approve(gateway.site.approval_requests[-1].id, account)
-    form.come_back()
-    form.expect_signed_in(account)
-
-
 def test_blocked_tab_is_replaced_by_a_link(
     context: BrowserContext, account: Account, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
@@ -268,25 +254,10 @@ def test_blocked_tab_is_replaced_by_a_link(
     form.expect_signed_in(account)
 
 
-def test_dashboard_signs_in_after_the_tab_was_closed_early(page: Page, account: Account, gateway: Gateway) -> None:
-    """The dashboard has a strict Content Security Policy and Trusted Types. It and the site have COOP `same-origin`."""
-    gateway.site.switch(page_coop="same-origin")
-    form = open_form(page, gateway, f"http://{gateway.host}/", "browser")
-    request, tab = form.start_in_browser()
-    tab.close()
-    with page.expect_response(posted("/auth/approval")):
-        form.come_back()
-    assert form.wait_for_state("waiting", "browser") == "waiting"
-    gateway.site.approve(request.id, account)
-    form.come_back()
-    form.expect_greeting(account)
-    wait_for_attribute(page.locator("main"), "data-state", "ready")
-
-
 # ---- other ends ----------------------------------------------------------------------------------------------------
 
 
-def test_declined_request_can_be_tried_again(
+def test_request_that_was_declined_or_not_honored_can_be_tried_again(
     form: Form, page: Page, account: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
     _, tab = form.start_in_browser()
@@ -295,26 +266,50 @@ def test_declined_request_can_be_tried_again(
     tab.keyboard.press("Enter")
     tab.get_by_role("button", name="Decline").click()
     expect(tab.get_by_text("Declined")).to_be_visible()
+    tab.close()
     form.come_back()
     form.wait_for_state("browser")
     expect(form.problem).to_contain_text(ENDED)
     expect(form.browser_button).to_have_text("Try again")
     monitor.expect_status(410, "/auth/approval")
     assert page.evaluate("sessionStorage.length") == 0
-    form.sign_in_with_browser(account)
 
-
-def test_approval_that_the_site_does_not_honor_is_not_called_declined(
-    form: Form, account: Account, monitor: Monitor, gateway: Gateway
-) -> None:
-    request, _ = form.start_in_browser()
-    gateway.site.switch(account, licence_ended="401")
-    gateway.site.approve(request.id, account)
+    request, tab = form.start_in_browser()
+    tab.close()
+    without_licence = gateway.new_user(kind="autodesk", licence_ended="401")
+    gateway.site.approve(request.id, without_licence)
     form.come_back()
     form.wait_for_state("browser")
     expect(form.problem).to_contain_text("The ShotGrid site returned an unexpected response.")
     monitor.expect_status(502, "/auth/approval")
-    monitor.expect_status(410, "/auth/approval")
+
+    request, _ = form.start_in_browser()
+    expect_wait_without_responses(form, page, monitor, gateway)
+    gateway.site.approve(request.id, account)
+    page.context.set_offline(False)
+    form.come_back()
+    form.expect_signed_in(account)
+
+
+def expect_wait_without_responses(form: Form, page: Page, monitor: Monitor, gateway: Gateway) -> None:
+    """Expect that the page goes on waiting while the site, the gateway and the network fail one after the other."""
+
+    def come_back_until(text: str) -> None:
+        for _ in range(5):
+            form.come_back()  # the gateway's `retry_after` has to be over
+        wait_for_text(form.element.get_by_role("status").first, text)
+
+    gateway.site.switch(poll_fault="503")
+    form.come_back()
+    wait_for_text(form.element.get_by_role("status").first, "ShotGrid does not answer at the moment.")
+    monitor.expect_status(503, "/auth/approval")
+    gateway.site.switch(poll_fault="html")
+    come_back_until("ShotGrid sent an unexpected response.")
+    gateway.site.switch(poll_fault="")
+    monitor.expect_status(502, "/auth/approval")
+    page.context.set_offline(True)
+    come_back_until("There is no network. This page keeps trying.")
+    monitor.expect("net::ERR_INTERNET_DISCONNECTED")
 
 
 @pytest.mark.usefixtures("own_context")
@@ -365,7 +360,7 @@ def test_page_polls_less_while_hidden_and_stops_when_the_time_is_over(form: Form
     assert len(monitor.requests_to("/auth/approval")) == polls
 
 
-def test_cancelled_sign_in_ignores_a_later_approval(
+def test_cancelled_sign_in_ignores_a_later_approval_and_one_that_is_on_its_way(
     form: Form, page: Page, account: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
     request, tab = form.start_in_browser()
@@ -381,10 +376,6 @@ def test_cancelled_sign_in_ignores_a_later_approval(
     assert monitor.requests_to("/auth/approval") == []
     assert request.hand_outs == 0
 
-
-def test_session_of_a_poll_that_is_on_its_way_is_ended_by_cancel(
-    form: Form, page: Page, account: Account, monitor: Monitor, gateway: Gateway
-) -> None:
     request, tab = form.start_in_browser()
     tab.close()
     gateway.site.approve(request.id, account)
@@ -400,50 +391,7 @@ def test_session_of_a_poll_that_is_on_its_way_is_ended_by_cancel(
     assert form.wait_for_state("browser", "signed-in") == "browser"
 
 
-def test_sign_in_in_another_tab_during_the_start_ends_the_wait(
-    form: Form, page: Page, account: Account, gateway: Gateway
-) -> None:
-    other = open_form(page.context.new_page(), gateway, page.url, "browser")
-    held_request = hold(page, "**/auth/browser")
-    with page.context.expect_page() as opened:
-        form.browser_button.click()
-    request = held_request()
-    other.sign_in_with_browser(account)
-    form.expect_signed_in(account)
-    with page.expect_response(posted("/auth/browser")):
-        request.continue_()
-    opened.value.wait_for_url(f"{gateway.site.url}/**")
-    opened.value.close()
-    form.sign_out(to="browser")
-    assert page.evaluate(WAITING_ITEM) == 0
-
-
-def test_site_and_gateway_that_do_not_respond_do_not_end_the_wait(
-    form: Form, page: Page, account: Account, monitor: Monitor, gateway: Gateway
-) -> None:
-    request, _ = form.start_in_browser()
-    gateway.site.switch(poll_fault="503")
-    form.come_back()
-    wait_for_text(form.element.get_by_role("status").first, "ShotGrid does not answer at the moment.")
-    monitor.expect_status(503, "/auth/approval")
-    gateway.site.switch(poll_fault="html")
-    for _ in range(5):
-        form.come_back()  # the gateway's `retry_after` has to be over
-    wait_for_text(form.element.get_by_role("status").first, "ShotGrid sent an unexpected response.")
-    gateway.site.switch(poll_fault="")
-    monitor.expect_status(502, "/auth/approval")
-    page.context.set_offline(True)
-    for _ in range(5):
-        form.come_back()  # the gateway's `retry_after` has to be over
-    wait_for_text(form.element.get_by_role("status").first, "There is no network. This page keeps trying.")
-    monitor.expect("net::ERR_INTERNET_DISCONNECTED")
-    gateway.site.approve(request.id, account)
-    page.context.set_offline(False)
-    form.come_back()
-    form.expect_signed_in(account)
-
-
-def test_start_that_fails_closes_the_tab_and_says_why(
+def test_start_that_fails_closes_the_tab_and_a_slow_one_shows_that_it_waits(
     form: Form, page: Page, account: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
     def expect_problem(text: str) -> None:
@@ -467,7 +415,22 @@ def test_start_that_fails_closes_the_tab_and_says_why(
         expect_problem(text)
         monitor.expect_status(status, "/auth/browser")
         gateway.site.switches = usual
-    form.sign_in_with_browser(account)
+
+    gateway.site.switch(request_fault="hold")
+    with page.context.expect_page() as opened:
+        form.browser_button.click()
+    assert gateway.site.held.acquire(timeout=30)
+    tab = opened.value
+    assert tab.url == "about:blank"
+    expect(tab.get_by_text("Opening ShotGrid…")).to_be_visible()
+    expect(form.element.get_by_role("button", name="Opening ShotGrid…")).to_have_attribute("aria-disabled", "true")
+    gateway.site.switch(request_fault="")
+    gateway.site.release()
+    tab.wait_for_url(f"{gateway.site.url}/**")
+    form.wait_for_state("waiting")
+    gateway.site.approve(gateway.site.approval_requests[-1].id, account)
+    form.come_back()
+    form.expect_signed_in(account)
 
 
 # ---- reloads, tabs and users ---------------------------------------------------------------------------------------
@@ -494,26 +457,59 @@ def test_reload_and_duplicate_of_a_waiting_tab_go_on_waiting(
     assert (request.hand_outs, gateway.site.mints(request.session_token)) == (1, 1)
 
 
-def test_sign_in_in_another_tab_ends_the_wait(form: Form, page: Page, account: Account, gateway: Gateway) -> None:
-    request, site_tab = form.start_in_browser()
+def test_sign_in_in_another_tab_ends_the_start_and_the_wait(
+    form: Form, page: Page, account: Account, gateway: Gateway
+) -> None:
     other = open_form(page.context.new_page(), gateway, page.url, "browser")
+    held_request = hold(page, "**/auth/browser", times=1)
+    with page.context.expect_page() as opened:
+        form.browser_button.click()
+    start = held_request()
     other.sign_in_with_browser(account)
+    form.expect_signed_in(account)
+    with page.expect_response(posted("/auth/browser")):
+        start.continue_()
+    opened.value.wait_for_url(f"{gateway.site.url}/**")
+    opened.value.close()
+    form.sign_out(to="browser")
+    assert page.evaluate(WAITING_ITEM) == 0
+
+    other.wait_for_state("browser")
+    request, site_tab = form.start_in_browser()
+    shared = other.sign_in_with_browser(account)
     form.expect_signed_in(account)
     assert page.evaluate(WAITING_ITEM) == 0
     gateway.site.approve(request.id, account)
     form.come_back()
     site_tab.close()
-    assert read_site(page) == 200
     assert request.hand_outs == 0
 
+    # Both tabs have the session of one approval.
+    assert (shared.hand_outs, gateway.site.mints(shared.session_token)) == (1, 1)
+    (handle,) = [cookie["value"] for cookie in page.context.cookies() if cookie["name"] == COOKIE]
+    refreshes = gateway.site.requests_for(account, "refresh_token")
+    expire_tokens(gateway, account, handle, page, other.page)
+    assert [read_site(tab) for tab in (page, other.page)] == [200, 200]
+    assert gateway.site.requests_for(account, "refresh_token") == refreshes + 1
 
-def test_other_user_replaces_the_data_of_the_user_whose_session_ended(
+
+def test_dashboard_signs_in_after_the_tab_was_closed_early_and_drops_the_data_when_the_session_ends(
     page: Page, account: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
+    """The dashboard has a strict Content Security Policy and Trusted Types. It and the site have COOP `same-origin`."""
+    gateway.site.switch(page_coop="same-origin")
     form = open_form(page, gateway, f"http://{gateway.host}/", "browser")
     main = page.locator("main")
-    form.sign_in_with_browser(account)
+    request, tab = form.start_in_browser()
+    tab.close()
+    with page.expect_response(posted("/auth/approval")):
+        form.come_back()
+    assert form.wait_for_state("waiting", "browser") == "waiting"
+    gateway.site.approve(request.id, account)
+    form.come_back()
+    form.expect_greeting(account)
     wait_for_attribute(main, "data-state", "ready")
+
     page.evaluate(RECORD_EVENTS, f"http://{gateway.host}/shotgrid-login.js")
     gateway.site.end_sessions(account)
     page.get_by_label("Late only").check()
@@ -526,36 +522,6 @@ def test_other_user_replaces_the_data_of_the_user_whose_session_ended(
     form.sign_in_with_browser(other)
     wait_for_attribute(main, "data-state", "ready")
     assert page.evaluate("events") == [["sessionended", None], ["signedin", other.login]]
-
-
-def test_other_user_never_replaces_a_signed_in_user_silently(
-    form: Form, page: Page, account: Account, gateway: Gateway
-) -> None:
-    form.sign_in_with_browser(account)
-    page.evaluate(RECORD_EVENTS, f"http://{gateway.host}/shotgrid-login.js")
-    run(page, "globalThis.signIn = await login.signInWithBrowser({ open: false });")
-    assert page.evaluate("signIn.opened") is False
-    other = gateway.new_user(kind="autodesk")
-    gateway.site.approve(gateway.site.approval_requests[-1].id, other)
-    form.come_back()
-    form.expect_signed_in(other)
-    assert page.evaluate("events") == [["signedout", None], ["signedin", other.login]]
-    assert page.evaluate("signIn.done.then((user) => user.login)") == other.login
-
-
-def test_approved_sign_in_ends_the_session_that_it_replaces(
-    page: Page, account: Account, monitor: Monitor, gateway: Gateway, pages_port: int
-) -> None:
-    monitor.allows_handle = True
-    form = open_form(page, gateway, f"http://{OTHER_SITE}:{pages_port}/projects", "browser")
-    form.sign_in_with_browser(account)
-    ((name, old),) = page.evaluate("Object.entries(sessionStorage)")
-    run(page, "await login.signInWithBrowser({ open: false });")
-    gateway.site.approve(gateway.site.approval_requests[-1].id, account)
-    form.come_back()
-    until(lambda: page.evaluate("(name) => sessionStorage.getItem(name)", name) != old)
-    assert gateway.caller().refresh(old).status == 401
-    assert read_site(page) == 200
 
 
 # ---- what the element offers ---------------------------------------------------------------------------------------
@@ -622,7 +588,9 @@ def test_browser_sign_in_works_with_the_keyboard_and_is_accessible(
     wait_for_attribute(page.locator("main"), "data-state", "ready")
 
 
-def test_legacy_login_signs_in_with_its_passphrase_and_a_code(form: Form, monitor: Monitor, gateway: Gateway) -> None:
+def test_password_form_takes_a_legacy_login_and_leads_all_other_users_to_the_browser(
+    form: Form, account: Account, monitor: Monitor, gateway: Gateway
+) -> None:
     user = gateway.new_user(kind="legacy", two_factor=True)
     form.password_link.click()
     expect(form.element).to_contain_text("Not your Autodesk password.")
@@ -633,11 +601,8 @@ def test_legacy_login_signs_in_with_its_passphrase_and_a_code(form: Form, monito
     form.wait_for_state("code")
     form.submit_code(gateway.site.code(user.login))
     form.expect_signed_in(user)
+    form.sign_out(to="browser")
 
-
-def test_password_that_the_site_does_not_take_leads_to_the_browser(
-    form: Form, account: Account, monitor: Monitor
-) -> None:
     form.password_link.click()
     form.submit_password(account)
     form.wait_for_state("browser")
@@ -647,43 +612,56 @@ def test_password_that_the_site_does_not_take_leads_to_the_browser(
     form.sign_in_with_browser(account)
 
 
-UNKNOWN = {"method": "unknown", "password": "unknown", "browser": "unknown"}
+# What the gateway says about the site, the state of the element, what is visible, and a text. The last offers nothing.
+OFFERS: list[tuple[dict[str, str], str, str, str]] = [
+    ({"method": "default", "password": "yes", "browser": "yes"}, "password", "password browser_link", ""),
+    ({"method": "ldap", "password": "yes", "browser": "no"}, "password", "password", ""),
+    ({"method": "unknown", "password": "unknown", "browser": "unknown"}, "password", "password browser_link", ""),
+    (
+        {"method": "oxygen", "password": "legacy", "browser": "no"},
+        "password",
+        "password",
+        "Never type your Autodesk password here. If you have no legacy login, ask your administrator",
+    ),
+    ({"method": "saml2", "password": "no", "browser": "yes"}, "browser", "browser_button", "as always"),
+    (
+        {"method": "saml2", "password": "no", "browser": "no"},
+        "browser",
+        "",
+        "This site cannot sign you in here: ask your administrator to enable sign-in with the browser.",
+    ),
+]
+
+# A new element asks for the methods again.
+NEW_ELEMENT = "((element) => element.replaceWith(element.cloneNode(true)))(document.querySelector('shotgrid-login'))"
 
 
-@pytest.mark.parametrize(
-    ("methods", "state", "shown", "texts"),
-    [
-        ({"method": "default", "password": "yes", "browser": "yes"}, "password", "password browser_link", ""),
-        ({"method": "ldap", "password": "yes", "browser": "no"}, "password", "password", ""),
-        (UNKNOWN, "password", "password browser_link", ""),
-        (
-            {"method": "oxygen", "password": "legacy", "browser": "no"},
-            "password",
-            "password",
-            "Never type your Autodesk password here. If you have no legacy login, ask your administrator",
-        ),
-        ({"method": "saml2", "password": "no", "browser": "yes"}, "browser", "browser_button", "as always"),
-        (
-            {"method": "saml2", "password": "no", "browser": "no"},
-            "browser",
-            "",
-            "This site cannot sign you in here: ask your administrator to enable sign-in with the browser.",
-        ),
-    ],
-    ids=["passwords", "only_passwords", "unknown", "identity_without_launcher", "sso", "sso_without_launcher"],
-)
-def test_element_offers_what_the_site_supports(
-    page: Page, gateway: Gateway, methods: dict[str, str], state: str, shown: str, texts: str
-) -> None:
+def test_element_offers_what_the_site_supports(page: Page, gateway: Gateway) -> None:
+    form = open_form(page, gateway, f"http://{gateway.host}/", "browser")
+    methods: dict[str, Any] = page.evaluate(
+        "async (module) => (await import(module)).login.methods({ fresh: true })",
+        f"http://{gateway.host}/shotgrid-login.js",
+    )
+    assert methods == {
+        "siteUrl": gateway.site.url,
+        "siteHost": gateway.site.url.partition("://")[2],
+        "method": "oxygen",
+        "password": "legacy",
+        "browser": "yes",
+    }
+    assert form.browser_button.inner_text() == f"Sign in at {methods['siteHost']}"
+
     site = {"site_url": "https://studio.example", "site_host": "studio.example"}
     headers = {"access-control-allow-origin": "*"}
-    page.route("**/auth/methods", lambda route: route.fulfill(headers=headers, json=site | methods))
-    form = open_form(page, gateway, f"http://{gateway.host}/", state)
-    for name in ("password", "browser_link", "browser_button", "password_link"):
-        expect(getattr(form, name)).to_be_visible(visible=name in shown.split())
-    expect(form.element.locator("section")).to_contain_text(texts)
-    if not shown:  # the other states are checked with the keyboard and in test_dashboard.py
-        check_accessibility(page)
+    page.route("**/auth/methods", lambda route: route.fulfill(headers=headers, json=site))
+    for offered, state, shown, texts in OFFERS:
+        site.update(offered)
+        page.evaluate(NEW_ELEMENT)
+        form.wait_for_state(state)
+        for name in ("password", "browser_link", "browser_button", "password_link"):
+            expect(getattr(form, name)).to_be_visible(visible=name in shown.split())
+        expect(form.element.locator("section")).to_contain_text(texts)
+    check_accessibility(page)  # the other states are checked with the keyboard and in test_dashboard.py
 
 
 @pytest.mark.usefixtures("own_context")
@@ -707,15 +685,3 @@ def test_form_is_shown_only_if_the_methods_take_too_long(
     form.cancel_button.click()
     form.wait_for_state("password")
     expect(form.browser_link).to_be_focused()
-
-
-def test_methods_are_those_of_the_site(form: Form, page: Page, gateway: Gateway) -> None:
-    methods: dict[str, Any] = run(page, "return login.methods({ fresh: true });")
-    assert methods == {
-        "siteUrl": gateway.site.url,
-        "siteHost": gateway.site.url.partition("://")[2],
-        "method": "oxygen",
-        "password": "legacy",
-        "browser": "yes",
-    }
-    assert re.fullmatch(f"Sign in at {methods['siteHost']}", form.browser_button.inner_text())
