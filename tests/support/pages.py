@@ -120,9 +120,10 @@ class Form:
         return request
 
     def sign_out(self, to: str = "password") -> None:
-        """Sign out, and wait for the state that the element then has."""
+        """Sign out, and wait for the state that the element then has. Then it moves the focus once more."""
         self.sign_out_button.click()
         self.wait_for_state(to)
+        expect(self.browser_button if to == "browser" else self.username).to_be_focused()
 
     def wait_for_state(self, *states: str) -> str:
         """Wait until the element has one of these states, and return it."""
