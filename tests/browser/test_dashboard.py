@@ -25,12 +25,6 @@ from tests.support.pages import (
 
 
 @pytest.fixture
-def signed_out_dashboard(page: Page, gateway: Gateway) -> Form:
-    """Open the dashboard. No user is signed in."""
-    return open_form(page, gateway, f"http://{gateway.host}/", "password")
-
-
-@pytest.fixture
 def dashboard(page: Page, user: Account, gateway: Gateway) -> Form:
     """Open the dashboard with `user` signed in, and wait until it shows the show."""
     form = open_form(page, gateway, f"http://{gateway.host}/", "signed-in")
@@ -55,13 +49,14 @@ def figure(page: Page, name: str) -> int:
 
 
 @pytest.mark.usefixtures("dashboard")
-def test_dashboard_shows_filters_and_searches_the_show_across_expired_tokens(
+def test_dashboard_shows_filters_and_searches_the_show_across_expired_tokens_and_problems_of_the_site(
     page: Page, user: Account, monitor: Monitor, gateway: Gateway, show: Show
 ) -> None:
     expect_figures_graph_and_chips(page, show)
     expect_report_and_its_filters(page, show)
     expect_search(page, show)
     expect_search_across_expired_tokens(page, user, gateway, show)
+    expect_accessible_report_of_a_problem(page, user, monitor, gateway, show)
     assert monitor.requests_to("/auth/password") == []
 
 
@@ -168,10 +163,14 @@ def test_production_data_is_removed_when_the_session_ends_and_when_the_user_sign
     assert gateway.site.reads_by(next_user) > 0
 
 
-def test_form_is_accessible_in_all_steps(
-    page: Page, signed_out_dashboard: Form, monitor: Monitor, gateway: Gateway
-) -> None:
-    form = signed_out_dashboard
+def test_form_is_accessible_in_all_steps_and_without_a_gateway(page: Page, monitor: Monitor, gateway: Gateway) -> None:
+    page.route("**/auth/refresh", lambda route: route.abort("connectionreset"))
+    monitor.expect("net::ERR_CONNECTION_RESET")
+    form = open_form(page, gateway, f"http://{gateway.host}/", "unreachable")
+    expect(form.sign_in_again_button).to_be_visible()
+    check_accessibility(page)
+    form.sign_in_again_button.click()
+    form.wait_for_state("password")
     user = gateway.new_user(two_factor=True)
     form.submit_password(user, "not the password")
     expect(form.problem).not_to_be_empty()
@@ -184,13 +183,12 @@ def test_form_is_accessible_in_all_steps(
     monitor.expect_status(401, "/auth/")
 
 
-@pytest.mark.usefixtures("dashboard")
-def test_dashboard_is_accessible_and_a_problem_of_the_site_can_be_tried_again(
+def expect_accessible_report_of_a_problem(
     page: Page, user: Account, monitor: Monitor, gateway: Gateway, show: Show
 ) -> None:
+    """Let the site fail, and check the accessibility of all that the dashboard can show together. Then try again."""
     trouble = page.locator("#trouble")
     late = {task.entity.id for task in show.late}
-    page.get_by_text("Show as a table").click()
     page.get_by_label("Late only").check()
     expect(page.locator("#range")).to_have_text(f"1–{len(late)} of {len(late)}")
     gateway.site.switch(user, data_fault="503")
@@ -198,8 +196,12 @@ def test_dashboard_is_accessible_and_a_problem_of_the_site_can_be_tried_again(
     expect(trouble).to_contain_text("ShotGrid does not answer at the moment.")
     expect(page.locator("#report[aria-busy=true]")).to_have_count(0)  # a busy report is faint
     gateway.site.switch(user, data_fault="")
-    page.get_by_role("searchbox").fill("lamp")
-    expect(page.locator("#search-results li").first).to_be_visible()
+    field, results = page.get_by_role("searchbox"), page.locator("#search-results li")
+    field.press("Escape")
+    expect(results).to_have_count(0)
+    field.fill("lamp")
+    expect(results.first).to_be_visible()
+    expect(page.get_by_role("region", name="Tasks by status, as a table")).to_be_visible()
     expect(trouble).to_be_visible()
     check_accessibility(page)
     monitor.expect_status(503, "/api/v1/entity/")
