@@ -102,49 +102,28 @@ def test_site_receives_its_token_and_added_origins_receive_the_api_token(
     (own,) = monitor.requests_to("/")
     assert "authorization" not in own.headers
     assert gateway.site.reads_by(user) == 2  # one by the page itself
+    for origin in INVALID_ORIGINS:
+        assert run(page, "login.addOrigin(values.origin)", origin=origin) == "TypeError", origin
 
 
 def test_redirect_of_a_request_with_a_token_is_not_followed(
     page: Page, monitor: Monitor, api: Api, other_api: Api
 ) -> None:
-    monitor.bearer_origins.add(api.origin)
     api.redirects_to = f"{other_api.origin}/there"
+    assert run(page, "return (await login.fetch(values.url)).status;", url=f"{api.origin}/moved") == 200
+    assert other_api.requests == [("GET", "/there", None)]  # without a token
+
+    monitor.bearer_origins.add(api.origin)
     fetch = "login.addOrigin(values.added); return (await login.fetch(`${values.added}/moved`, values.init)).type;"
     for init in ({}, {"redirect": "follow"}):
         assert run(page, fetch, added=api.origin, init=init) == "TypeError"
     assert run(page, fetch, added=api.origin, init={"redirect": "manual"}) == "opaqueredirect"
-    assert len(api.requests) == 3
-    assert other_api.requests == []
+    assert len(api.requests) == 1 + 3
+    assert len(other_api.requests) == 1
     monitor.expect("net::ERR_FAILED")
 
 
-def test_redirect_of_a_request_without_a_token_is_followed(page: Page, api: Api, other_api: Api) -> None:
-    api.redirects_to = f"{other_api.origin}/there"
-    assert run(page, "return (await login.fetch(values.url)).status;", url=f"{api.origin}/moved") == 200
-    assert other_api.requests == [("GET", "/there", None)]
-
-
-def test_invalid_origin_is_rejected(page: Page) -> None:
-    for origin in INVALID_ORIGINS:
-        assert run(page, "login.addOrigin(values.origin)", origin=origin) == "TypeError", origin
-
-
-def test_request_that_an_api_rejects_is_repeated_with_a_new_api_token(
-    page: Page, monitor: Monitor, gateway: Gateway, api: Api
-) -> None:
-    monitor.bearer_origins.add(api.origin)
-    token = run(page, "return login.apiToken();")
-    (cookie,) = page.context.cookies()
-    expire_access_token(gateway, cookie["value"])  # the API knows that before the page does
-    code = "login.addOrigin(values.added); return (await login.fetch(`${values.added}/rejected`)).status;"
-    assert run(page, code, added=api.origin) == 401
-    new_token = run(page, "return login.apiToken();")
-    assert [authorization for *_, authorization in api.requests] == [f"Bearer {token}", f"Bearer {new_token}"]
-    assert new_token != token
-    monitor.expect_status(401, "/rejected")
-
-
-def test_request_that_an_api_rejects_despite_a_valid_token_is_not_repeated(
+def test_request_that_an_api_rejects_is_repeated_only_with_a_new_api_token(
     page: Page, user: Account, monitor: Monitor, gateway: Gateway, api: Api
 ) -> None:
     monitor.bearer_origins.add(api.origin)
@@ -152,6 +131,14 @@ def test_request_that_an_api_rejects_despite_a_valid_token_is_not_repeated(
     assert run(page, code, added=api.origin) == 401
     assert len(api.requests) == 1
     assert gateway.site.requests_for(user, "refresh_token") == 0
+
+    token = run(page, "return login.apiToken();")
+    (cookie,) = page.context.cookies()
+    expire_access_token(gateway, cookie["value"])  # the API knows that before the page does
+    assert run(page, code, added=api.origin) == 401
+    new_token = run(page, "return login.apiToken();")
+    assert [authorization for *_, authorization in api.requests[1:]] == [f"Bearer {token}", f"Bearer {new_token}"]
+    assert new_token != token
     monitor.expect_status(401, "/rejected")
 
 
@@ -174,32 +161,30 @@ def test_search_with_an_ended_token_is_repeated_with_its_body(
     monitor.expect_status(401, "/_search")
 
 
-@pytest.mark.parametrize(("method", "path", "times_sent"), [("GET", "shots", 2), ("POST", "shots/_search", 1)])
-def test_request_without_a_response_is_repeated_only_if_it_is_a_get(
-    page: Page, user: Account, monitor: Monitor, gateway: Gateway, method: str, path: str, times_sent: int
-) -> None:
-    gateway.site.switch(user, data_fault="503")
-    gateway.site.switch(cors_on_errors=False)
-    try:
-        code = "await login.fetch(`${login.site}/api/v1/entity/${values.path}`, { method: values.method });"
-        assert run(page, code, method=method, path=path) == "TypeError"
-    finally:
-        gateway.site.switch(cors_on_errors=True)
-    assert len(monitor.requests_to(f"/api/v1/entity/{path}")) == times_sent
-    monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
-
-
-def test_requests_without_a_response_cause_one_refresh(
+def test_get_without_a_response_is_repeated_after_a_refresh_and_later_ones_cause_no_other(
     page: Page, user: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
     gateway.site.switch(user, data_fault="503")
     gateway.site.switch(cors_on_errors=False)
     try:
-        for _ in range(4):
+        for times_sent in (2, 3, 4):
             assert run(page, "await login.fetch(`${login.site}/api/v1/entity/shots`);") == "TypeError"
+            assert len(monitor.requests_to("/api/v1/entity/shots")) == times_sent
     finally:
         gateway.site.switch(cors_on_errors=True)
     assert gateway.site.requests_for(user, "refresh_token") == 1
+    monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
+
+
+def test_post_without_a_response_is_not_repeated(page: Page, user: Account, monitor: Monitor, gateway: Gateway) -> None:
+    gateway.site.switch(user, data_fault="503")
+    gateway.site.switch(cors_on_errors=False)
+    try:
+        code = "await login.fetch(`${login.site}/api/v1/entity/shots/_search`, { method: 'POST' });"
+        assert run(page, code) == "TypeError"
+    finally:
+        gateway.site.switch(cors_on_errors=True)
+    assert len(monitor.requests_to("/api/v1/entity/shots/_search")) == 1
     monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
 
 
@@ -216,23 +201,23 @@ def abort_while_held(page: Page, user: Account, gateway: Gateway, fault: str) ->
         gateway.site.release()
 
 
-def test_aborted_request_causes_no_refresh(page: Page, user: Account, monitor: Monitor, gateway: Gateway) -> None:
+def test_aborted_request_causes_no_refresh_and_rejects_at_once_during_one(
+    page: Page, user: Account, monitor: Monitor, gateway: Gateway
+) -> None:
     refreshes = len(monitor.requests_to("/auth/refresh"))
     abort_while_held(page, user, gateway, "data_fault")
     assert len(monitor.requests_to("/auth/refresh")) == refreshes
-
-
-def test_request_that_is_aborted_during_a_refresh_rejects_at_once(
-    page: Page, user: Account, monitor: Monitor, gateway: Gateway
-) -> None:
     gateway.site.end_access_tokens(user)
     abort_while_held(page, user, gateway, "fault")
     monitor.expect_status(401, "/entity/shots")
 
 
-def test_fetch_after_sign_out_sends_no_request(
-    page: Page, user: Account, signed_in_form: Form, gateway: Gateway
+def test_request_after_sign_out_is_not_sent_and_one_before_it_is_not_repeated_for_the_next_user(
+    page: Page, user: Account, signed_in_form: Form, monitor: Monitor, gateway: Gateway
 ) -> None:
+    held_request = hold(page, "**/entity/shots", times=1)
+    run(page, START_REQUEST)
+    request = held_request()
     signed_in_form.sign_out()
     reads = gateway.site.reads_by(user)
     assert run(page, f"await login.fetch('{gateway.site.url}/api/v1/entity/shots');") == "signed_out"
@@ -241,14 +226,6 @@ def test_fetch_after_sign_out_sends_no_request(
     assert run(page, "return [login.user, login.site, login.state];") == [None, None, "signed_out"]
     assert gateway.site.reads_by(user) == reads
 
-
-def test_request_of_a_signed_out_user_is_not_repeated_for_the_next_user(
-    page: Page, user: Account, signed_in_form: Form, monitor: Monitor, gateway: Gateway
-) -> None:
-    held_request = hold(page, "**/entity/shots", times=1)
-    run(page, START_REQUEST)
-    request = held_request()
-    signed_in_form.sign_out()
     next_user = gateway.new_user(two_factor=False)
     signed_in_form.sign_in(next_user)
     gateway.site.end_sessions(user)
