@@ -48,14 +48,30 @@ def test_page_with_the_element_signs_in_stays_signed_in_and_signs_out(
     form.wait_for_state("password")
 
 
-def test_page_of_an_origin_that_is_not_allowed_shows_that(
-    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
+def test_page_that_cannot_sign_in_says_why(
+    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int, tmp_path: Path
 ) -> None:
     monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
     form = open_form(page, gateway, f"http://{NOT_ALLOWED}:{pages_port}/projects", "unreachable")
     expect(form.problem).to_contain_text(f"not set up for pages at http://{NOT_ALLOWED}:{pages_port}")
     expect(form.username).to_be_hidden()
     assert page.context.cookies() == []
+
+    page.goto(f"http://{SAME_SITE}:{pages_port}/")
+    _add_frame(page, f"http://{SAME_SITE}:{pages_port}/projects", "allow-scripts")
+    frame = Form(page, gateway, page.frames[1])
+    frame.wait_for_state("unreachable")
+    expect(frame.problem).to_have_text(
+        "Sign-in does not work in this page, because it is in a sandbox. Open the page in a tab of its own, or add "
+        "allow-same-origin to the sandbox of its frame."
+    )
+
+    file = tmp_path / "projects.html"
+    file.write_text(documented_pages()["projects"].replace(GATEWAY, f"http://{gateway.host}"))
+    form = open_form(page, gateway, file.as_uri(), "unreachable")
+    expect(form.problem).to_have_text(
+        "Sign-in does not work in a page that is opened as a file. Open the page at an address of a web server."
+    )
 
 
 @pytest.mark.parametrize(("name", "host"), [("only-the-module", OTHER_SITE), ("plain-fetch", SAME_SITE)])
@@ -70,7 +86,7 @@ def test_page_with_its_own_form_signs_in(
     wait_for_text(page.locator("output"), f"Signed in as {user.login}")
 
 
-def test_existing_page_works_before_the_switch_and_its_new_version_after_it(
+def test_existing_page_works_before_the_switch_and_its_new_versions_after_it(
     page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
 ) -> None:
     user = gateway.new_user(two_factor=False)
@@ -83,13 +99,11 @@ def test_existing_page_works_before_the_switch_and_its_new_version_after_it(
     page.reload()
     _expect_code_required(page, monitor, user)
 
+    # With the element
     open_form(page, gateway, f"http://{SAME_SITE}:{pages_port}/after", "password").sign_in(user)
     wait_for_text(page.locator("output"), project)
 
-
-def test_existing_page_with_one_changed_url_signs_in_with_a_code(
-    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
-) -> None:
+    # With one changed URL
     user = gateway.new_user(two_factor=True)
     page.goto(f"http://{OTHER_SITE}:{pages_port}/moved")
     _expect_code_required(page, monitor, user)
@@ -97,7 +111,7 @@ def test_existing_page_with_one_changed_url_signs_in_with_a_code(
     with page.expect_response(posted("/auth/access_token")) as signed_in:
         _submit_own_form(page, user)
     gateway.secrets |= {signed_in.value.json()["refresh_token"], signed_in.value.json()["access_token"]}
-    wait_for_text(page.locator("output"), gateway.site.show.projects[0].name)
+    wait_for_text(page.locator("output"), project)
 
 
 def test_frame_in_a_page_of_another_site_holds_a_token_because_its_cookie_is_blocked(
@@ -141,30 +155,6 @@ def test_plain_page_in_a_frame_of_another_site_gets_a_token(page: Page, gateway:
     gateway.secrets.add(signed_in.value.json()["refresh_token"])
     assert "set-cookie" not in signed_in.value.all_headers()
     wait_for_text(frame.locator("output"), f"Signed in as {user.login}")
-
-
-def test_page_in_a_sandbox_without_an_origin_says_so(
-    page: Page, monitor: Monitor, gateway: Gateway, pages_port: int
-) -> None:
-    monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
-    page.goto(f"http://{SAME_SITE}:{pages_port}/")
-    _add_frame(page, f"http://{SAME_SITE}:{pages_port}/projects", "allow-scripts")
-    form = Form(page, gateway, page.frames[1])
-    form.wait_for_state("unreachable")
-    expect(form.problem).to_have_text(
-        "Sign-in does not work in this page, because it is in a sandbox. Open the page in a tab of its own, or add "
-        "allow-same-origin to the sandbox of its frame."
-    )
-
-
-def test_page_that_is_opened_as_a_file_says_so(page: Page, monitor: Monitor, gateway: Gateway, tmp_path: Path) -> None:
-    monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
-    file = tmp_path / "projects.html"
-    file.write_text(documented_pages()["projects"].replace(GATEWAY, f"http://{gateway.host}"))
-    form = open_form(page, gateway, file.as_uri(), "unreachable")
-    expect(form.problem).to_have_text(
-        "Sign-in does not work in a page that is opened as a file. Open the page at an address of a web server."
-    )
 
 
 def _add_frame(page: Page, url: str, sandbox: str | None = None) -> None:
