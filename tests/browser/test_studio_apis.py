@@ -48,19 +48,7 @@ def test_page_reads_the_api_as_the_signed_in_user(page: Page, form: Form, gatewa
 
 
 @WITH_READABLE_ERRORS
-def test_page_can_read_the_403_for_the_wrong_permission_group(
-    page: Page, form: Form, monitor: Monitor, gateway: Gateway
-) -> None:
-    user = gateway.new_user(two_factor=False)
-    user.permission_group = "Vendor"
-    form.sign_in(user)
-    wait_for_text(page.locator("output"), "Rejected: 403")
-    assert len(monitor.requests_to("/shots")) == 1
-    monitor.expect_status(403, "/shots")
-
-
-@WITH_READABLE_ERRORS
-def test_request_with_an_expired_bearer_is_sent_once(
+def test_page_can_read_the_401_for_an_expired_bearer_and_the_403_for_the_wrong_permission_group(
     page: Page, form: Form, monitor: Monitor, gateway: Gateway, api: StudioApi
 ) -> None:
     form.sign_in(gateway.new_user(two_factor=False))
@@ -75,6 +63,15 @@ def test_request_with_an_expired_bearer_is_sent_once(
         api.cache_for(60)
     assert len(monitor.requests_to("/shots/7")) == 1
     monitor.expect_status(401, "/shots/7")
+    form.sign_out()
+
+    requests = len(monitor.requests_to("/shots"))
+    user = gateway.new_user(two_factor=False)
+    user.permission_group = "Vendor"
+    form.sign_in(user)
+    wait_for_text(page.locator("output"), "Rejected: 403")
+    assert len(monitor.requests_to("/shots")) == requests + 1
+    monitor.expect_status(403, "/shots")
 
 
 class WebSocketServer:
