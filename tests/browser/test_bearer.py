@@ -164,6 +164,7 @@ def test_search_with_an_ended_token_is_repeated_with_its_body(
 def test_get_without_a_response_is_repeated_after_a_refresh_and_later_ones_cause_no_other(
     page: Page, user: Account, monitor: Monitor, gateway: Gateway
 ) -> None:
+    refreshes = len(monitor.requests_to("/auth/refresh"))
     gateway.site.switch(user, data_fault="503")
     gateway.site.switch(cors_on_errors=False)
     try:
@@ -172,6 +173,7 @@ def test_get_without_a_response_is_repeated_after_a_refresh_and_later_ones_cause
             assert len(monitor.requests_to("/api/v1/entity/shots")) == times_sent
     finally:
         gateway.site.switch(cors_on_errors=True)
+    assert len(monitor.requests_to("/auth/refresh")) == refreshes + 1
     assert gateway.site.requests_for(user, "refresh_token") == 1
     monitor.expect("blocked by CORS policy", "net::ERR_FAILED")
 
