@@ -220,7 +220,15 @@ def test_session_that_has_ended_is_shown_as_ended_and_the_next_user_can_sign_in(
     signed_in_form.sign_in(gateway.new_user(two_factor=False))
 
     gateway.caller().logout(cookie(page.context))
+    held_request = hold(page, "**/auth/methods", times=1)
     page.evaluate(LEAVES_CACHE)
+    expect(signed_in_form.username).to_be_focused()
+    signed_in_form.password.focus()  # the next user is faster than the gateway
+    with page.expect_response("**/auth/methods"):
+        held_request().continue_()
+    run(page, "await login.methods();")
+    expect(signed_in_form.password).to_be_focused()
+    signed_in_form.username.focus()
     user = gateway.new_user(two_factor=False)
     expect_end_and_sign_in(user)
 

@@ -381,9 +381,12 @@ export class ShotGridLoginElement extends HTMLElement {
     this.#status.textContent = this.#signedInWithBrowser && !hasEnded ? TEXTS.signedOutHere : message;
     this.#signedInWithBrowser = false;
     this.#render();
-    // A session can end because the site has changed how it signs users in.
+    if (focused) this.focus();
+    const state = this.#currentState();
+    // A session can end because the site has changed how it signs users in. While the form stays the same, the focus is
+    // left where it is: a user who types a password must not type it into another field.
     await this.#loadMethods({ fresh: hasEnded });
-    if (focused && !login.user) this.focus();
+    if (focused && !login.user && this.#currentState() !== state) this.focus();
   }
 
   #backToPassword(problem = "") {
