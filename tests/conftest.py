@@ -100,7 +100,12 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has n
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return GROUPS.get(nodeid.partition("::")[0].removeprefix("tests/"), nodeid)
+        return _group(nodeid) or nodeid
+
+
+def _group(nodeid: str) -> str:
+    """Return the group of a test; "" if it has none."""
+    return GROUPS.get(nodeid.partition("::")[0].removeprefix("tests/"), "")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
@@ -109,9 +114,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests with the marker `last` after all others: they check what the others have left behind."""
+    """Run groups first: they take long, and at the end one worker would have to run a group while the others wait.
+
+    The tests with the marker `last` run after all others: they check what the others have left behind.
+    """
     garbage.collect_less()  # the collected tests stay, too
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    items.sort(key=lambda item: (item.get_closest_marker("last") is not None, not _group(item.nodeid)))
 
 
 @pytest.fixture(scope="session")

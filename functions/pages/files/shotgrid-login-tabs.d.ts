@@ -20,6 +20,10 @@ export type Session = {
      * Of two sessions, the one with the larger number is newer.
      */
     number: number;
+    /**
+     * Decides between sessions with the same number. Tabs can renew in the same millisecond.
+     */
+    tie: number;
 };
 /**
  * Waits until the browser has passed on the messages that this tab has sent, and this tab has received those that other

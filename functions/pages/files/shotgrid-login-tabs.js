@@ -11,6 +11,7 @@
  * @property {number} renewAt
  * @property {number} expiresAt
  * @property {number} number  Of two sessions, the one with the larger number is newer.
+ * @property {number} tie  Decides between sessions with the same number. Tabs can renew in the same millisecond.
  */
 
 // Milliseconds. Messages between tabs need a few. Without a response, the gateway handles what is missing.

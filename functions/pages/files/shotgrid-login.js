@@ -69,7 +69,7 @@ export class ShotGridLogin extends EventTarget {
   #restored = Promise.resolve(null);
   #restoring = false;
   #version = 0; // incremented on every session change; responses to older requests are dropped
-  #newest = 0; // `number` of the newest session that this tab knows
+  #newest = { number: 0, tie: 0 }; // of the newest session that this tab knows
   #endDelay = () => {};
   /** @type {Map<string, Promise<void>>} */
   #renewals = new Map(); // by rejected token
@@ -356,8 +356,8 @@ export class ShotGridLogin extends EventTarget {
       refreshToken: body.refresh_token,
       renewAt: now + (lifetime - Math.min(RENEWAL_MARGIN, lifetime / 2)) * 1000,
       expiresAt: now + lifetime * 1000,
-      // Larger than those of all known sessions, and unique. So all tabs agree which session is the newest.
-      number: Math.max(now, this.#newest + 1) + Math.random(),
+      number: Math.max(now, this.#newest.number + 1), // larger than those of all sessions that this tab knows
+      tie: Math.random(),
     });
     this.#broadcast("session");
     return body.user;
@@ -368,7 +368,7 @@ export class ShotGridLogin extends EventTarget {
     if (this.user && this.user.id !== session.user.id) this.#endSession("signedout");
     const before = this.user;
     this.#version++;
-    this.#newest = session.number;
+    this.#newest = { number: session.number, tie: session.tie };
     this.#session = session;
     this.#state = "signed_in";
     this.#problem = null;
@@ -397,8 +397,8 @@ export class ShotGridLogin extends EventTarget {
   #onMessage(/** @type {any} */ { kind, id, session }) {
     if (kind === "ask" && this.#session) {
       this.#broadcast("session");
-    } else if (kind === "session" && session?.number > this.#newest) {
-      this.#setSession(session);
+    } else if (kind === "session" && (session?.number - this.#newest.number || session?.tie - this.#newest.tie) > 0) {
+      this.#setSession(session); // no two have the same tie, so all tabs agree which session is the newest
     } else if ((kind === "signedout" || kind === "sessionended") && id === this.#sessionId()) {
       this.#version++;
       if (this.#session) this.#endSession(kind);
