@@ -632,7 +632,7 @@ OFFERS: list[tuple[dict[str, str], str, str, str]] = [
     ),
 ]
 
-# A new element asks for the methods again.
+# A new element requests the methods again.
 NEW_ELEMENT = "((element) => element.replaceWith(element.cloneNode(true)))(document.querySelector('shotgrid-login'))"
 
 

@@ -1,7 +1,7 @@
 """MiniStack with what it lacks.
 
 It lacks a guard against web pages, complete events, two condition keys, two resource types, the responses of API
-Gateway in a definition, shared layers and forks.
+Gateway in a definition, shared layers, policies that are parsed once, and forks.
 
 `LocalAws` runs this module instead of `ministack`.
 """

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import Approvals
+from shotgrid_login.aws import AwsError
 from shotgrid_login.bearers import Bearer, Bearers, bearer_id
 from shotgrid_login.browser_sign_in import BrowserSignIn
 from shotgrid_login.challenges import Challenge, Challenges
@@ -31,6 +32,9 @@ from tests.site.fake_site import Account, FakeSite
 
 SESSION_SECONDS = 12 * 3600
 IDLE_SECONDS = 2 * 3600
+
+
+AWS_FAILS = AwsError("UpdateItem", 500, {})
 
 
 class Clock:
@@ -171,7 +175,7 @@ class Core:
             self.places.give_back(place)
 
     @contextmanager
-    def failing_writes(self, prefix: str, change: str, error: Exception) -> Iterator[None]:
+    def failing_writes(self, prefix: str, change: str = "", error: Exception = AWS_FAILS) -> Iterator[None]:
         """Let AWS fail the updates of rows with this prefix that begin with `change`; without `change`, all writes."""
         update, put = Table.update, Table.put
 

@@ -39,8 +39,6 @@ from tests.support.core import Core, Storage
 
 BROWSER = "a" * 22
 
-AWS_FAILS = AwsError("UpdateItem", 500, {})
-
 # Without the response of a site that is older than the launcher.
 START_GARBAGE = sorted(LAUNCHER_GARBAGE.keys() - {"not_found_in_html"})
 
@@ -82,10 +80,6 @@ def signed_in(core: Core, started: Started) -> SignedIn:
     result = finish(core, started)
     assert isinstance(result, SignedIn)
     return result
-
-
-def unavailable(*_: object) -> None:
-    raise SiteUnavailable("a reason")
 
 
 def request_of(core: Core, started: Started) -> ApprovalRequest:
@@ -760,7 +754,7 @@ def test_poll_without_a_place_is_pending_and_loses_nothing(core: Core, monkeypat
 def test_exchange_without_a_place_is_pending_and_loses_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     started, _ = approved(core)
     with monkeypatch.context() as patch:
-        patch.setattr(Site, "session_token", unavailable)
+        patch.setattr(Site, "session_token", crash_with(SiteUnavailable("a reason")))
         with pytest.raises(SiteUnavailable):
             finish(core, started)
         with core.without_places(POLLS):
@@ -770,14 +764,14 @@ def test_exchange_without_a_place_is_pending_and_loses_nothing(core: Core, monke
 
 def test_poll_that_cannot_take_a_place_gives_the_lease_back(core: Core) -> None:
     started, _ = approved(core)
-    with core.failing_writes("waiting#", "SET", AWS_FAILS), pytest.raises(AwsError):
+    with core.failing_writes("waiting#", "SET"), pytest.raises(AwsError):
         finish(core, started)
     assert signed_in(core, started)
 
 
 def test_result_is_not_lost_if_the_place_of_its_poll_cannot_be_given_back(core: Core) -> None:
     started, _ = approved(core)
-    with core.failing_writes("waiting#", "REMOVE", AWS_FAILS):
+    with core.failing_writes("waiting#", "REMOVE"):
         assert signed_in(core, started)
 
 

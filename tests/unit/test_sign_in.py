@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from shotgrid_login import log
+from shotgrid_login.aws import AwsError
 from shotgrid_login.challenges import MAX_ATTEMPTS, Challenge, OpenedChallenge
 from shotgrid_login.errors import (
     ChallengeEnded,
@@ -23,8 +26,10 @@ from shotgrid_login.errors import (
     SiteUnavailable,
     TooManyAttempts,
 )
+from shotgrid_login.places import SIGN_INS, NoPlace
 from shotgrid_login.sessions import SignedIn
 from shotgrid_login.sign_in import SignIn
+from shotgrid_login.site_connection import SiteConnection
 from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, WINDOW, History
 from shotgrid_login.users import User
 from tests.site.fake_site import Account
@@ -424,3 +429,124 @@ def test_access_token_that_names_no_user_is_a_site_error(core: Core) -> None:
     response = http(200, '{"token_type":"Bearer","access_token":"a","expires_in":600,"refresh_token":"r"}')
     with sign_in_at(core, response, 1) as sign_in, pytest.raises(SiteError):
         sign_in.with_password(core.new_user().login, secrets.token_hex(8), core.address)
+
+
+# ---- places for callers who wait for the site -----------------------------------------------------------------
+
+
+def all_attempts(core: Core) -> int:
+    """Return how many attempts of this network count."""
+    row = core.storage.state.get(f"failed#all#address#{core.hashes.network(core.address)}")
+    return int(row["misses"]) if row else 0
+
+
+@contextmanager
+def place_while_the_site_is_called(core: Core, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Check that each call of the site has one place, and that none is left."""
+    taken: list[int] = []
+    call = SiteConnection.call
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        taken.append(core.taken_places(SIGN_INS))
+        return call(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SiteConnection, "call", watched)
+        yield
+    assert set(taken) == {1}
+    assert core.taken_places(SIGN_INS) == 0
+
+
+@pytest.mark.parametrize("switches", [{}, {"two_factor": True}, {"fault": "503"}, {"user_fault": "503"}])
+def test_password_step_has_a_place_until_its_end(
+    core: Core, switches: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = core.new_user(**switches)
+    with place_while_the_site_is_called(core, monkeypatch), contextlib.suppress(SiteUnavailable):
+        password_step(core, user)
+
+
+def test_rejected_password_gives_its_place_back(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = core.new_user()
+    with place_while_the_site_is_called(core, monkeypatch):
+        for _ in range(ALL_FAILURES):
+            with pytest.raises(InvalidCredentials):
+                password_step(core, user, "wrong")
+        with pytest.raises(TooManyAttempts):
+            password_step(core, user)
+
+
+def test_code_step_has_a_place_until_its_end(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+    with place_while_the_site_is_called(core, monkeypatch):
+        with pytest.raises(InvalidOtp):
+            code_step(core, challenge, "000000")
+        code_step(core, challenge, core.fake_site.code(user.login))
+        with pytest.raises(ChallengeEnded):
+            code_step(core, challenge, next(iter(user.backup_codes)))
+
+
+def test_sign_in_without_a_place_does_not_reach_the_site_and_costs_no_attempt(core: Core) -> None:
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+    with core.without_places(SIGN_INS):
+        for _ in range(ALL_FAILURES + 1):
+            with pytest.raises(NoPlace):
+                password_step(core, user)
+            with pytest.raises(NoPlace):
+                code_step(core, challenge, core.fake_site.code(user.login))
+    assert core.fake_site.requests_for(user, "password") == all_attempts(core) == 1
+    with pytest.raises(InvalidOtp) as caught:
+        code_step(core, challenge, "000000")
+    assert caught.value.attempts_left == MAX_ATTEMPTS - 1
+    assert code_step(core, challenge, core.fake_site.code(user.login))
+
+
+def test_sign_in_that_cannot_take_a_place_does_not_reach_the_site_and_costs_no_attempt(core: Core) -> None:
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+    with core.failing_writes("waiting#", "SET"):
+        for _ in range(ALL_FAILURES + 1):
+            with pytest.raises(AwsError):
+                password_step(core, user)
+            with pytest.raises(AwsError):
+                code_step(core, challenge, core.fake_site.code(user.login))
+    assert core.fake_site.requests_for(user, "password") == 1
+    with pytest.raises(InvalidOtp) as caught:
+        code_step(core, challenge, "000000")
+    assert caught.value.attempts_left == MAX_ATTEMPTS - 1
+
+
+@pytest.mark.parametrize("row", ["failed#user#", "failed#all#", "failed#address#"])
+def test_sign_in_that_cannot_be_counted_leaves_no_place(core: Core, row: str) -> None:
+    user = core.new_user()
+    with core.failing_writes(row), pytest.raises(AwsError):
+        password_step(core, user)
+    assert core.taken_places(SIGN_INS) == 0
+    assert core.fake_site.requests_for(user, "password") == 0
+    assert all_attempts(core) == 0
+    assert History.from_json(core.failed_attempts.read(user.login, core.clock.now).history).attempts == ()
+
+
+def test_code_step_that_cannot_give_its_place_back_ends_as_with_it(core: Core) -> None:
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+    with core.failing_writes("waiting#", "REMOVE"):
+        core.fake_site.switch(user, fault="503")
+        with pytest.raises(SiteUnavailable):
+            code_step(core, challenge, "000000")
+        core.fake_site.switch(user, fault="")
+        with pytest.raises(InvalidOtp) as caught:
+            code_step(core, challenge, "000000")
+        assert caught.value.attempts_left == MAX_ATTEMPTS - 1
+        assert code_step(core, challenge, core.fake_site.code(user.login))
+
+
+def test_user_who_has_to_wait_takes_no_place(core: Core) -> None:
+    user = core.new_user()
+    for _ in range(ALL_FAILURES):
+        with pytest.raises(InvalidCredentials):
+            password_step(core, user, "wrong")
+    with core.without_places(SIGN_INS), pytest.raises(TooManyAttempts):
+        password_step(core, user)

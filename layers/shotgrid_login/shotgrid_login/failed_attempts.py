@@ -18,8 +18,8 @@ the site is called, so that parallel guesses are all counted. An attempt that wa
 
 An attempt also takes one of the places for callers who wait for the site (`places`), until its end is noted.
 
-The counts of one attempt are written at the same time. If one of them makes the caller wait, the others are undone. So
-near a limit, an attempt that has to wait can make another one wait that would be the last to be allowed.
+The counts of one attempt are written at the same time. If one of them fails or makes the caller wait, the others are
+undone. So near a limit, an attempt that has to wait can make another one wait that would be the last to be allowed.
 """
 
 from __future__ import annotations
