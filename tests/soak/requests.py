@@ -197,4 +197,6 @@ class RequestChecks:
         account = self._core.new_user()
         tokens = self._core.site.password(account.login, account.password)
         user = User("HumanUser", account.id, account.login)
-        return self._core.sessions.start(self._core.sessions.prepare(tokens), user, self._core.clock.now, user_hash="")
+        return self._core.sessions.start(
+            self._core.sessions.prepare(tokens, self._core.clock.now), user, self._core.clock.now, user_hash=""
+        )

@@ -207,7 +207,7 @@ class Core:
     def bearers_of(self, result: SignedIn) -> set[str]:
         """Return the ids of all bearers of a session, from the whole table."""
         rows = self.storage.bearers.scan("")
-        return {str(row["id"]) for row in rows if row["session_id"] == result.session.session_id}
+        return {str(row["id"]) for row in rows if row.get("session_id") == result.session.session_id}
 
     def make_legacy(self, result: SignedIn) -> Handle:
         """Turn a session into one that an earlier version has written, and return the handle that it gave out."""

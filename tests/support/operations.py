@@ -88,7 +88,9 @@ class Operations:
         """Start a session without an attempt to sign in."""
         tokens = self.core.site.password(account.login, account.password)
         user = User("HumanUser", account.id, account.login)
-        return self.core.sessions.start(self.core.sessions.prepare(tokens), user, self.core.clock.now, user_hash="")
+        return self.core.sessions.start(
+            self.core.sessions.prepare(tokens, self.core.clock.now), user, self.core.clock.now, user_hash=""
+        )
 
     # ---- operations ----------------------------------------------------------------------------------------
 

@@ -121,7 +121,7 @@ def test_password_step_makes_its_calls_in_five_rounds_one_of_them_with_the_site(
         assert isinstance(core.sign_in().with_password(user.login, user.password, core.address), Challenge)
 
 
-def test_code_step_makes_its_calls_in_seven_rounds_two_of_them_with_the_site(core: Core, meetings: Meetings) -> None:
+def test_code_step_makes_its_calls_in_six_rounds_two_of_them_with_the_site(core: Core, meetings: Meetings) -> None:
     user = core.new_user()
     core.signed_in(user)
     core.fake_site.switch(user, two_factor=True)
@@ -133,9 +133,8 @@ def test_code_step_makes_its_calls_in_seven_rounds_two_of_them_with_the_site(cor
         ["update challenge", "get name", "get failed user"],
         COUNTED,
         ["site: password"],
-        ["update challenge", "encrypt session", "site: user"],
-        ["put bearer", "get name", "update waiting"],
-        ["put session", "put failed user"],
+        ["update challenge", "encrypt session", "put bearer", "site: user"],
+        ["put bearer", "put session", "put failed user", "get name", "update waiting"],
     ):
         opened = core.sign_in().open_challenge(challenge.text)
         assert core.sign_in().with_code(opened, core.fake_site.code(user.login), core.address)
@@ -149,10 +148,9 @@ def test_first_sign_in_notes_names_and_network_in_further_rounds(core: Core, mee
         COUNTED,
         ["update failed address"],
         ["site: password"],
-        ["encrypt session", "site: user"],
-        ["put bearer", "get name", "update waiting"],
-        ["put session", "put failed user", "put failed user"],
-        ["put failed user"],
+        ["encrypt session", "put bearer", "site: user"],
+        ["put bearer", "put session", "put failed user", "get name", "update waiting"],
+        ["put failed user", "put failed user"],
         ["update failed address", "put name", "put name"],
     ):
         assert isinstance(core.sign_in().with_password(user.login, user.password, core.address), SignedIn)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import jwt
 import pytest
 
-from shotgrid_login.bearers import bearer_id
+from shotgrid_login.bearers import Bearer, bearer_id
 from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
 from shotgrid_login.sessions import GRACE_SECONDS, IDLE_RESOLUTION, MAX_WAITERS, Handle, HandleState, Session, SignedIn
 from shotgrid_login.site import Tokens
+from shotgrid_login.table import Row
 from shotgrid_login.users import User
 from tests.support.core import IDLE_SECONDS, SESSION_SECONDS, Core
 
@@ -26,10 +28,9 @@ def tokens(core: Core, *, lifetime: int = 24 * 3600, expires_in: int = 600) -> T
     return Tokens(f"access-{secrets.token_hex(8)}", refresh_token, expires_in)
 
 
-def start(core: Core, **claims: int) -> SignedIn:
-    return core.sessions.start(
-        core.sessions.prepare(tokens(core, **claims)), USER, core.clock.now, user_hash="0123456789abcdef"
-    )
+def start(core: Core, user: User = USER, **claims: int) -> SignedIn:
+    new = core.sessions.prepare(tokens(core, **claims), core.clock.now)
+    return core.sessions.start(new, user, core.clock.now, user_hash="0123456789abcdef")
 
 
 def try_to_rotate(core: Core, signed_in: SignedIn, user: User | None = None) -> SignedIn | None:
@@ -79,7 +80,7 @@ def test_new_session_is_found_with_its_user_and_limits(core: Core) -> None:
 def test_row_has_no_token_and_no_secret_in_the_clear(core: Core) -> None:
     new_tokens = tokens(core)
     signed_in = core.sessions.start(
-        core.sessions.prepare(new_tokens), USER, core.clock.now, user_hash="0123456789abcdef"
+        core.sessions.prepare(new_tokens, core.clock.now), USER, core.clock.now, user_hash="0123456789abcdef"
     )
     row = repr(core.session_row(signed_in))
     secret_texts = (new_tokens.access_token, new_tokens.refresh_token, signed_in.api_token, str(signed_in.handle)[23:])
@@ -129,7 +130,7 @@ def test_short_lived_access_token_is_fresh_for_half_of_its_life(core: Core, expi
 
 def test_tokens_above_4_kb_can_be_sealed_also_if_they_grow_at_a_refresh(core: Core) -> None:
     large = Tokens("a" * 3000, "r" * 3000, 600)
-    first = core.sessions.start(core.sessions.prepare(large), USER, core.clock.now, user_hash="")
+    first = core.sessions.start(core.sessions.prepare(large, core.clock.now), USER, core.clock.now, user_hash="")
     opened = core.sessions.recognize(first.handle, first.session, core.clock.now)[1]
     assert (opened.access_token, opened.refresh_token) == (large.access_token, large.refresh_token)
     small = start(core)
@@ -141,7 +142,7 @@ def test_tokens_above_4_kb_can_be_sealed_also_if_they_grow_at_a_refresh(core: Co
 def test_tokens_that_are_too_large_to_seal_are_a_site_error(core: Core) -> None:
     huge = Tokens("a" * 60_000, "r" * 60_000, 600)
     with pytest.raises(SiteError):
-        core.sessions.prepare(huge)
+        core.sessions.prepare(huge, core.clock.now)
     first = start(core)
     with pytest.raises(SiteError):
         core.sessions.rotate(first.session, first.handle, None, huge, core.clock.now, core.clock.now)
@@ -575,13 +576,47 @@ def test_sessions_of_one_user_are_independent(core: Core) -> None:
     assert has_bearer(core, laptop)
 
 
+def test_sign_out_everywhere_while_a_session_starts_leaves_no_bearer(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = User("HumanUser", secrets.randbelow(10**9), "everywhere")
+    old, new = start(core, user), core.sessions.prepare(tokens(core), core.clock.now)
+    is_stored = threading.Event()
+    put, put_reserved = core.storage.state.put, core.bearers.put_reserved
+
+    def put_first(row: Row) -> None:
+        put(row)
+        is_stored.set()
+
+    def put_after_the_sign_out(row_id: str, bearer: Bearer) -> None:
+        assert is_stored.wait(10)
+        core.sessions.sign_out(old.handle, everywhere=True)
+        put_reserved(row_id, bearer)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(core.storage.state, "put", put_first)
+        changed.setattr(core.bearers, "put_reserved", put_after_the_sign_out)
+        started = core.sessions.start(new, user, core.clock.now, user_hash="")
+    assert not core.has_session(started)
+    assert core.storage.bearers.get(started.session.bearers[0]) is None
+
+
+def test_reserved_bearer_opens_nothing_and_ends(core: Core) -> None:
+    new = core.sessions.prepare(tokens(core), core.clock.now)
+    row = core.storage.bearers.get(bearer_id(new.generation.api_token))
+    assert row is not None
+    assert core.clock.now + 30 < int(row["expires_at"]) <= core.clock.now + 60  # longer than any function runs
+    assert core.bearers.find(new.generation.api_token, core.clock.now) is None
+    signed_in = core.sessions.start(new, USER, core.clock.now, user_hash="")
+    assert signed_in.api_token == new.generation.api_token
+    assert has_bearer(core, signed_in)
+
+
 def test_sign_out_everywhere_ends_all_sessions_of_the_user_and_no_other(
     core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = User("HumanUser", secrets.randbelow(10**9), "everywhere")
-    sessions = [
-        core.sessions.start(core.sessions.prepare(tokens(core)), user, core.clock.now, user_hash="") for _ in range(3)
-    ]
+    sessions = [start(core, user) for _ in range(3)]
     sessions[1] = rotate(core, sessions[1])
     other = start(core)
     ended_first: list[str] = []

@@ -206,7 +206,7 @@ class BrowserSignIn:
             approved = new or self._approvals.approved(approval)
             tokens = self._site.session_token(approved.session_token)
             new_session, user = together(
-                lambda: self._sessions.prepare(tokens),
+                lambda: self._sessions.prepare(tokens, now),
                 lambda: signed_in_user.read(self._site, tokens.access_token, approved.login),
             )
             if user.type != "HumanUser" or not user.login:

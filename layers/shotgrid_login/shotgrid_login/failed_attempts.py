@@ -222,42 +222,45 @@ class FailedAttempts:
     def _note_success(self, attempt: Attempt, user: User, now: int) -> None:
         record, login = self._hashes.record(user.type, user.id), self._hashes.user(user.login)
         address = self._hashes.user(user.email or user.login)
-        holders = {attempt.name: attempt.holder}  # who holds each name until now
         others = list(dict.fromkeys(name for name in (login, address) if name != attempt.name))
-        found = dict(zip(others, together(*(partial(self._holder, name, now) for name in others)), strict=True))
-        if login in found:
-            holders[login] = found[login]
-        # The site accepted the other names for this user, but the user may have chosen the address. So it takes no name
-        # away from another user.
-        if address in found and found[address].user in (address, record):
-            holders[address] = found[address]
 
         def cleared(history: History) -> History:
             failures = history.failures({attempt.name, login}, attempt.network, now)
             return history.without(attempt.attempt_id, *(failure.attempt_id for failure in failures))
 
-        def cleared_for(user: str) -> HistoryChange:
-            return self._settle(user, now, cleared, attempt.history if user == attempt.holder.user else None)
+        def known(history: History) -> History:
+            return cleared(history).knowing(attempt.network, now)
+
+        def settled(user: str, change: Callable[[History], History]) -> HistoryChange:
+            return self._settle(user, now, change, attempt.history if user == attempt.holder.user else None)
+
+        noted, found = together(
+            lambda: settled(record, known),
+            lambda: together(*(partial(self._holder, name, now) for name in others)),
+        )
+        holder_of = dict(zip(others, found, strict=True))  # until now
+        holders = {attempt.name: attempt.holder}
+        if login in holder_of:
+            holders[login] = holder_of[login]
+        # The site accepted the other names for this user, but the user may have chosen the address. So it takes no name
+        # away from another user.
+        if address in holder_of and holder_of[address].user in (address, record):
+            holders[address] = holder_of[address]
 
         # This sign-in is the first one to show that these names are the user's.
         new = {name: holder.user for name, holder in holders.items() if holder.user != record}
         users = list(dict.fromkeys(new.values()))
-        changes = dict(zip(users, together(*(partial(cleared_for, user) for user in users)), strict=True))
+        changes = dict(zip(users, together(*(partial(settled, user, cleared) for user in users)), strict=True))
         moved = [each for name, user in new.items() for each in changes[user].after.attempts if each.name == name]
-
-        def known(history: History) -> History:
-            return cleared(history.joined(moved)).knowing(attempt.network, now)
-
-        of_record = self._settle(record, now, known, attempt.history if record == attempt.holder.user else None)
+        if moved:
+            self._settle(record, now, lambda history: history.joined(moved))
         ends = [
             partial(self._remember_name, name, holder, record, now, is_chosen=name not in {attempt.name, login})
             for name, holder in holders.items()
         ]
         if attempt.by_network:
             began_at = attempt.by_network.expires_at - FAILED_BY_NETWORK.memory
-            removed = [
-                each for change in (*changes.values(), of_record) for each in change.removed if not each.is_known
-            ]
+            removed = [each for change in (*changes.values(), noted) for each in change.removed if not each.is_known]
             number = max(1, sum(each.at >= began_at for each in removed))
             ends.append(partial(self._counts.uncount, attempt.by_network, number))
         together(*ends)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from shotgrid_login import claims
 from shotgrid_login.bearers import Bearer, Bearers, bearer_id, new_bearer
 from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
+from shotgrid_login.parallel import together
 from shotgrid_login.sealing import SealBroken, Sealer, TooLargeToSeal
 from shotgrid_login.table import ConditionFailed, Row, Table
 from shotgrid_login.users import User
@@ -199,9 +200,9 @@ class SignedIn:
 class Sessions:
     """The session rows, and the bearers that belong to them.
 
-    A bearer is written before the session row that lists it, and deleted before that row. If the function crashes in
-    between, every usable bearer is still listed in its session row, so sign-out finds it. At worst an unused token hash
-    is left behind.
+    The row of a bearer exists before the session row that lists it, and is deleted before that row. If the function
+    crashes in between, every usable bearer is still listed in its session row, so sign-out finds it. At worst an unused
+    token hash is left behind.
 
     The SDK repeats a write whose response was lost. So each condition below is also true after the same write.
     """
@@ -216,10 +217,17 @@ class Sessions:
         self._session_seconds = session_seconds
         self._idle_seconds = idle_seconds
 
-    def prepare(self, tokens: Tokens) -> NewSession:
-        """Seal the secrets of a new session, and write nothing; raises `SiteError` if they are too large to seal."""
+    def prepare(self, tokens: Tokens, now: int) -> NewSession:
+        """Seal the secrets of a new session, and reserve the row of its bearer.
+
+        Raises `SiteError` if they are too large to seal.
+        """
         session_id, generation = secrets.token_urlsafe(16), _new_generation(tokens)
-        return NewSession(session_id, tokens, generation, self._seal(session_id, generation))
+        sealed, _ = together(
+            lambda: self._seal(session_id, generation),
+            lambda: self._bearers.reserve(bearer_id(generation.api_token), now),
+        )
+        return NewSession(session_id, tokens, generation, sealed)
 
     def start(self, new: NewSession, user: User, now: int, *, user_hash: str) -> SignedIn:
         """Write a new session. `user_hash` is the hash of the user's login for logs (`hashes.Hashes.user`)."""
@@ -236,8 +244,11 @@ class Sessions:
             signed_in_at=now,
             now=now,
         )
-        self._write_bearer(session)
-        self._table.put(_to_row(session))
+        # If a sign-out everywhere finds the new session at this moment, it deletes the reserved row first.
+        together(
+            lambda: self._bearers.put_reserved(*_current_bearer(session)),
+            lambda: self._table.put(_to_row(session)),
+        )
         return self._signed_in(session, new.generation)
 
     def find(self, session_id: str, now: int) -> Session:
@@ -376,7 +387,7 @@ class Sessions:
             previous_bearers=current,
             forced_at=session.forced_at,
         )
-        self._write_bearer(rotated)
+        self._bearers.put(*_current_bearer(rotated))
         for row_id in older:  # the new row does not list them, so sign-out would not find them
             self._bearers.delete(row_id)
         condition, values = _unchanged(session)
@@ -542,9 +553,6 @@ class Sessions:
         # A page with a valid access token has no reason to call the gateway, so it does not count as idle.
         return min(max(now + self._idle_seconds, access_expires_at), expires_at)
 
-    def _write_bearer(self, session: Session) -> None:
-        self._bearers.put(session.bearers[0], Bearer(session.session_id, session.access_expires_at, session.user))
-
     @property
     def _keyed(self) -> Sealer:
         if self._sealer is None:
@@ -554,6 +562,11 @@ class Sessions:
 
 def _new_generation(tokens: Tokens, previous_hash: bytes = b"") -> Secrets:
     return Secrets(tokens.access_token, tokens.refresh_token, new_bearer(), secrets.token_bytes(32), previous_hash)
+
+
+def _current_bearer(session: Session) -> tuple[str, Bearer]:
+    """Return the current bearer of a session, after its id."""
+    return session.bearers[0], Bearer(session.session_id, session.access_expires_at, session.user)
 
 
 def _mac(key: bytes, message: bytes, length: int) -> bytes:

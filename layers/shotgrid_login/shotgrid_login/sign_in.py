@@ -4,7 +4,7 @@ Calls that do not depend on each other are made at the same time. Only these ord
 
 - An attempt is counted before the site is called.
 - A challenge is used up, and its attempt is still the only one that did so, before a session is written.
-- A bearer is written before its session (`sessions`).
+- The row of a bearer is reserved before its session is written (`sessions`).
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class SignIn:
         """
         _, new, user = together(
             use_up_challenge,
-            lambda: self._sessions.prepare(tokens),
+            lambda: self._sessions.prepare(tokens, now),
             lambda: signed_in_user.read(self._site, tokens.access_token, username),
         )
         # If the second call fails, the session is never handed out. No page has its handle, and it ends at its idle
