@@ -15,7 +15,6 @@ def handler(request: http.Request) -> http.Response:
     """Accept `challenge`, `code`, and optionally `transport` and the `refresh_token` of the session to replace."""
     fields = request.fields(required=CHALLENGE_AND_CODE, optional=transport.SIGN_IN_FIELDS)
     chosen = transport.choose(request, fields)
-    challenge = sign_in.open_challenge(fields["challenge"])
-    result = sign_in.with_code(challenge, fields["code"], request.source_address)
+    result = sign_in.with_code(fields["challenge"], fields["code"], request.source_address)
     transport.end_replaced(request, fields, chosen, sessions, result)
     return transport.signed_in(result, chosen, configuration.site_url)

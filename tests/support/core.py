@@ -106,7 +106,7 @@ class Core:
         self.hashes = self.storage.hashes
         self.bearers = Bearers(self.storage.bearers)
         self.sessions = Sessions(self.storage.state, self.bearers, self.storage.sealer, SESSION_SECONDS, IDLE_SECONDS)
-        self.challenges = Challenges(self.storage.state, self.storage.sealer)
+        self.challenges = Challenges(self.storage.state, self.storage.sealer, self.hashes)
         self.approvals = Approvals(self.storage.state, self.storage.sealer)
         self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
         self.places = Places(self.storage.state)
@@ -118,6 +118,7 @@ class Core:
         """Forget the secret of the hashes, as in a new function instance."""
         hashes = self.storage.hashes
         self.hashes = Hashes(hashes._kms, hashes._key_arn)  # noqa: SLF001
+        self.challenges = Challenges(self.storage.state, self.storage.sealer, self.hashes)
         self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
 
     def sign_in(self, site_url: str = "") -> SignIn:

@@ -677,7 +677,7 @@ def test_challenges_of_the_two_kinds_are_not_interchangeable(core: Core) -> None
     with pytest.raises(InvalidRequest):
         core.browser_sign_in().open_challenge(otp.text, "")
     with pytest.raises(InvalidRequest):
-        core.sign_in().open_challenge(start(core).challenge)
+        core.sign_in().with_code(start(core).challenge, "123456", core.address)
 
 
 # ---- limits --------------------------------------------------------------------------------------------

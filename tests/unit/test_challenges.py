@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from shotgrid_login.challenges import LIFETIME, LONGEST_CREDENTIAL, MAX_ATTEMPTS, Challenges, OpenedChallenge
+from shotgrid_login.challenges import LIFETIME, LONGEST_CREDENTIAL, MAX_ATTEMPTS, Challenges, ReceivedChallenge
 from shotgrid_login.errors import ChallengeEnded, InvalidRequest
 from shotgrid_login.table import Table
 from tests.local.in_process import InProcessAws
@@ -16,18 +17,18 @@ from tests.support.core import Core
 from tests.support.lost_responses import SentTwice
 
 
-def issued(core: Core, password: str = "the password") -> OpenedChallenge:
+def issued(core: Core, password: str = "the password") -> ReceivedChallenge:
     challenge = core.challenge("a_username", password)
-    return core.challenges.open(challenge.text, core.clock.now)
+    return core.challenges.receive(challenge.text)
 
 
-def row(core: Core, challenge: OpenedChallenge) -> dict[str, object]:
+def row(core: Core, challenge: ReceivedChallenge) -> dict[str, object]:
     found = core.storage.state.get(f"challenge#{challenge.challenge_id}")
     assert found is not None
     return dict(found)
 
 
-def left(core: Core, challenge: OpenedChallenge) -> int:
+def left(core: Core, challenge: ReceivedChallenge) -> int:
     """Take an attempt and return how many are left."""
     return core.challenges.take_attempt(challenge, core.clock.now).attempts_left
 
@@ -37,7 +38,7 @@ def left(core: Core, challenge: OpenedChallenge) -> int:
 def test_attempt_has_the_credentials(core: Core, username: str, password: str) -> None:
     text = core.challenge(username, password).text
     assert len(text) <= 7000  # the longest value that /auth/otp accepts
-    taken = core.challenges.take_attempt(core.challenges.open(text, core.clock.now), core.clock.now)
+    taken = core.challenges.take_attempt(core.challenges.receive(text), core.clock.now)
     assert (taken.username, taken.password, taken.attempts_left) == (username, password, MAX_ATTEMPTS - 1)
 
 
@@ -46,21 +47,39 @@ def test_table_alone_has_neither_password_nor_user_name(core: Core) -> None:
     found = row(core, opened)
     pad = found.pop("one_time_pad")
     assert isinstance(pad, bytes)
-    assert len(pad) == len(opened.padded)
+    assert len(pad) == 2 + len("a_username") + len("the password")
     assert b"password" not in pad
     assert found == {"id": f"challenge#{opened.challenge_id}", "attempts": 0, "expires_at": core.clock.now + LIFETIME}
 
 
 def test_challenge_alone_has_neither_password_nor_user_name_even_for_the_owner_of_the_key(core: Core) -> None:
-    text = core.challenge("a_username", "the password").text
-    values = core.storage.sealer.open_text(text, {"purpose": "challenge"})
-    assert values.keys() == {"id", "padded", "expires_at", "name", "user"}
-    assert values["name"] == values["user"] == core.hashes.user("a_username")
-    padded = base64.b64decode(str(values["padded"]))
+    def opened() -> dict[str, str | int]:
+        challenge = issued(core)
+        values = core.storage.sealer.open_text(challenge.sealed, {"purpose": "challenge"})
+        assert values.keys() == {"head", "padded"}
+        assert values["head"] == challenge.head
+        return values
+
+    one, other = opened(), opened()
+    padded = base64.b64decode(str(one["padded"]))
     assert b"a_username" not in padded
     assert b"the password" not in padded
-    other = core.storage.sealer.open_text(core.challenge("a_username", "the password").text, {"purpose": "challenge"})
-    assert other["padded"] != values["padded"]
+    assert other["padded"] != one["padded"]
+
+
+def test_challenge_names_its_rows_only_to_its_own_stack(core: Core) -> None:
+    name, user = core.hashes.user("a_username"), core.hashes.record("HumanUser", 24)
+    texts = [
+        core.challenges.issue("a_username", "b", core.clock.now, name=name, user=shown).text for shown in (user, name)
+    ]
+    received = [core.challenges.receive(text) for text in texts]
+    assert [(each.name, each.user) for each in received] == [(name, user), (name, name)]
+    # A page cannot compare them: neither two of one challenge, nor those of two challenges.
+    hidden = [base64.urlsafe_b64decode(text.split(".")[1] + "=") for text in texts]
+    assert len({part for each in hidden for part in (each[:8], each[8:])}) == 4
+    assert not {bytes.fromhex(each) for each in (name, user)} & {
+        part for each in hidden for part in (each[:8], each[8:])
+    }
 
 
 def test_used_challenge_has_no_pad(core: Core) -> None:
@@ -70,13 +89,11 @@ def test_used_challenge_has_no_pad(core: Core) -> None:
     assert row(core, opened).keys() == {"id", "attempts", "expires_at", "used_by"}
 
 
-@pytest.mark.parametrize("fields", [{"username": "a", "password": "b"}, {"padded": "AAA="}])
-def test_challenge_of_a_previous_version_has_ended(core: Core, fields: dict[str, str]) -> None:
-    values: dict[str, str | int] = {"id": "x", "expires_at": core.clock.now + 60, **fields}
+def test_challenge_of_a_previous_version_has_ended(core: Core) -> None:
+    values: dict[str, str | int] = {"id": "x", "expires_at": core.clock.now + 60, "padded": "AAA="}
     text = core.storage.sealer.seal_as_text(values, {"purpose": "challenge"})
-    core.storage.state.put({"id": "challenge#x", "attempts": 0, "expires_at": core.clock.now + 60})
     with pytest.raises(ChallengeEnded):
-        core.challenges.open(text, core.clock.now)
+        core.challenges.receive(text)
 
 
 def test_credentials_are_not_in_a_repr(core: Core) -> None:
@@ -87,37 +104,88 @@ def test_credentials_are_not_in_a_repr(core: Core) -> None:
 
 
 def test_expired_challenge_has_ended(core: Core) -> None:
-    text = core.challenge("a", "b").text
-    opened = core.challenges.open(text, core.clock.now + LIFETIME - 1)
+    challenge = issued(core)
+    assert core.challenges.take_attempt(challenge, core.clock.now + LIFETIME - 1)
     with pytest.raises(ChallengeEnded):
-        core.challenges.open(text, core.clock.now + LIFETIME)
-    with pytest.raises(ChallengeEnded):
-        core.challenges.take_attempt(opened, core.clock.now + LIFETIME)
+        core.challenges.take_attempt(challenge, core.clock.now + LIFETIME)
 
 
-@pytest.mark.parametrize("text", ["", "AAAA", "not base64!", "ключ", "A" * 7000, "====", "\x00"])
+HEAD = f"{'A' * 22}.{'A' * 43}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "AAAA",
+        "not base64!",
+        "ключ",
+        "A" * 7000,
+        "====",
+        "\x00",
+        "..",
+        HEAD,
+        f"{HEAD}.",
+        f"{HEAD}.=",
+        f"{HEAD}.A.A",
+        f"{HEAD}.AAAA",
+    ],
+)
 def test_text_that_is_not_a_challenge_is_an_invalid_request(core: Core, text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^challenge: "):
-        core.challenges.open(text, core.clock.now)
+        core.challenges.receive(text)
 
 
-def test_altered_challenge_is_an_invalid_request(core: Core) -> None:
-    text = core.challenge("a", "b").text
-    position = 60  # local KMS authenticates only the header of a ciphertext
-    for altered in (
-        text[:position] + ("A" if text[position] != "A" else "B") + text[position + 1 :],
-        text[:position],
-        text[position:],
+def test_altered_challenge_is_an_invalid_request_and_takes_no_attempt(core: Core) -> None:
+    text, other = core.challenge("a", "b").text, core.challenge("c", "d").text
+    (challenge_id, hashes, sealed), (other_id, other_hashes, other_sealed) = text.split("."), other.split(".")
+    first_letter = "A" if hashes[0] != "A" else "B"
+    same_bytes = chr(ord(hashes[-1]) + 1)  # the last letter has two bits that stand for no byte
+    assert base64.urlsafe_b64decode(hashes + "=") == base64.urlsafe_b64decode(hashes[:-1] + same_bytes + "=")
+    for parts in (
+        (other_id, hashes, sealed),
+        (challenge_id, other_hashes, sealed),
+        (challenge_id, hashes, other_sealed),
+        (challenge_id, first_letter + hashes[1:], sealed),
+        (challenge_id, hashes[:-1] + same_bytes, sealed),
+        (challenge_id, hashes, sealed[:60] + ("A" if sealed[60] != "A" else "B") + sealed[61:]),
+        (challenge_id, hashes, sealed[:60]),
+        (challenge_id, hashes, sealed[60:]),
+        (challenge_id, hashes, "A"),
+        (challenge_id, hashes, "A" * 6900),
     ):
         with pytest.raises(InvalidRequest, match=r"^challenge: "):
-            core.challenges.open(altered, core.clock.now)
+            core.challenges.take_attempt(core.challenges.receive(".".join(parts)), core.clock.now)
+    for unaltered in (text, other):
+        assert left(core, core.challenges.receive(unaltered)) == 4
+
+
+def test_challenge_of_another_stack_is_an_invalid_request(core: Core) -> None:
+    core.restart()
+    text = core.challenge("a", "b").text
+    vars(core.hashes)["_secret"] = b"another secret"
+    with pytest.raises(InvalidRequest, match=r"^challenge: "):
+        core.challenges.receive(text)
+
+
+def test_altered_challenge_gives_no_further_attempts(core: Core) -> None:
+    challenge = issued(core)
+    altered = replace(challenge, sealed="AAAA")
+    for _ in range(MAX_ATTEMPTS):
+        left(core, challenge)
+    with pytest.raises(InvalidRequest):
+        core.challenges.take_attempt(altered, core.clock.now)
+    with pytest.raises(ChallengeEnded):
+        left(core, challenge)
 
 
 def test_value_sealed_for_another_purpose_is_not_a_challenge(core: Core) -> None:
-    values: dict[str, str | int] = {"id": "x", "username": "a", "password": "b", "expires_at": core.clock.now + 60}
-    sealed = core.storage.sealer.seal(values, {"purpose": "session", "session": "x"})
-    with pytest.raises(InvalidRequest, match=r"^challenge: "):
-        core.challenges.open(base64.urlsafe_b64encode(sealed).decode(), core.clock.now)
+    challenge = issued(core)
+    values = core.storage.sealer.open_text(challenge.sealed, {"purpose": "challenge"})
+    for context in ({"purpose": "session", "session": "x"}, {"purpose": "approval"}):
+        sealed = core.storage.sealer.seal_as_text(values, context)
+        with pytest.raises(InvalidRequest, match=r"^challenge: "):
+            core.challenges.take_attempt(replace(challenge, sealed=sealed), core.clock.now)
 
 
 def test_five_attempts_are_allowed_and_the_sixth_finds_the_challenge_ended(core: Core) -> None:
@@ -191,5 +259,5 @@ def test_attempt_is_given_back_once_although_the_response_to_the_write_was_lost(
     challenge = issued(core)
     assert [left(core, challenge) for _ in range(3)] == [4, 3, 2]
     dynamodb: Any = SentTwice(in_process_aws.client("dynamodb"))
-    Challenges(Table(dynamodb, "core-state"), core.storage.sealer).give_attempt_back(challenge)
+    Challenges(Table(dynamodb, "core-state"), core.storage.sealer, core.hashes).give_attempt_back(challenge)
     assert left(core, challenge) == 2

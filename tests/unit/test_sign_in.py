@@ -13,7 +13,7 @@ import pytest
 
 from shotgrid_login import log
 from shotgrid_login.aws import AwsError
-from shotgrid_login.challenges import MAX_ATTEMPTS, Challenge, OpenedChallenge
+from shotgrid_login.challenges import MAX_ATTEMPTS, Challenge, ReceivedChallenge
 from shotgrid_login.errors import (
     ChallengeEnded,
     InvalidCredentials,
@@ -41,17 +41,17 @@ def password_step(core: Core, user: Account, password: str | None = None) -> Sig
     return core.sign_in().with_password(user.login, password or user.password, core.address)
 
 
-def challenge_of(core: Core, user: Account, password: str | None = None) -> OpenedChallenge:
+def challenge_of(core: Core, user: Account, password: str | None = None) -> str:
     result = password_step(core, user, password)
     assert isinstance(result, Challenge)
-    return core.sign_in().open_challenge(result.text)
+    return result.text
 
 
-def code_step(core: Core, challenge: OpenedChallenge, code: str) -> SignedIn:
+def code_step(core: Core, challenge: str, code: str) -> SignedIn:
     return core.sign_in().with_code(challenge, code, core.address)
 
 
-def attempts_left(core: Core, challenge: OpenedChallenge, code: str = "000000") -> int | None:
+def attempts_left(core: Core, challenge: str, code: str = "000000") -> int | None:
     with pytest.raises(InvalidOtp) as caught:
         code_step(core, challenge, code)
     return caught.value.attempts_left
@@ -168,7 +168,7 @@ def test_code_whose_challenge_another_code_has_used_up_is_no_failed_attempt_and_
     user = core.new_user(two_factor=True)
     challenge = challenge_of(core, user)
 
-    def use_up(challenge: OpenedChallenge) -> None:
+    def use_up(challenge: ReceivedChallenge) -> None:
         raise ChallengeEnded
 
     monkeypatch.setattr(core.challenges, "use_up", use_up)
@@ -284,7 +284,7 @@ def test_wrong_codes_count_for_the_user_and_keep_the_attempts_of_the_challenge(c
         with pytest.raises(TooManyAttempts) as caught:
             code_step(core, challenge, "000000")
     assert caught.value.retry_after == WINDOW
-    taken = core.challenges.take_attempt(challenge, core.clock.now)
+    taken = core.challenges.take_attempt(core.challenges.receive(challenge), core.clock.now)
     assert taken.attempts_left == 1
 
 

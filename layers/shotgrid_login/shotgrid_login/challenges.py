@@ -5,19 +5,27 @@ sealed, as the challenge. The table has the pad, the number of attempts and the 
 password, and the page alone cannot open the challenge or get more attempts.
 
 The pad leaves the table when the challenge is used. Then no one can read the password, even with the key.
+
+The text of a challenge is `<head>.<sealed>`. The head names the rows that the code step needs, so that it can read them
+while KMS opens the sealed part. It contains the id, the hashes of the user name and of the user, and a proof that this
+stack wrote them. A page must not learn the hashes: equal ones would show that two names are one user, or that a user
+has signed in before. So they are combined with a pad that is made from the id and the stack's secret.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import hmac
+import re
 import secrets
 from dataclasses import dataclass, field
 
 from shotgrid_login.errors import ChallengeEnded, InvalidRequest
-from shotgrid_login.parallel import together
+from shotgrid_login.hashes import LENGTH, Hashes
+from shotgrid_login.parallel import outcome, together
 from shotgrid_login.sealing import SealBroken, Sealer
-from shotgrid_login.table import ConditionFailed, Table
+from shotgrid_login.table import ConditionFailed, Row, Table
 
 LIFETIME = 300  # seconds: enough to find the phone; an app shows ten codes in this time
 MAX_ATTEMPTS = 5
@@ -30,6 +38,12 @@ _LENGTH_BYTES = 2
 
 _CONTEXT = {"purpose": "challenge"}
 
+# The parts of a head after the id: two hashes, and their proof. Bytes.
+_HASHES_BYTES = 2 * LENGTH // 2
+_PROOF_BYTES = 16
+
+_TEXT = re.compile(r"(([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43}))\.([A-Za-z0-9_-]+)")
+
 
 @dataclass(frozen=True)
 class Challenge:
@@ -40,19 +54,19 @@ class Challenge:
 
 
 @dataclass(frozen=True)
-class OpenedChallenge:
-    """A challenge that this stack sealed and that has not expired. The table has its number of attempts and its pad.
+class ReceivedChallenge:
+    """A challenge that a page has sent. This stack wrote its head. `Challenges.take_attempt` checks the sealed part.
 
     Attributes:
-        padded: user name and password, combined with the pad.
         name: hash of the user name.
         user: hash of the user that the attempt of the password step has counted for.
     """
 
     challenge_id: str
-    padded: bytes = field(repr=False)
     name: str
     user: str
+    head: str
+    sealed: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,60 +81,67 @@ class TakenAttempt:
 class Challenges:
     """Issues and opens challenges, and counts their attempts."""
 
-    def __init__(self, table: Table, sealer: Sealer) -> None:
+    def __init__(self, table: Table, sealer: Sealer, hashes: Hashes) -> None:
+        """Take the state table."""
         self._table = table
         self._sealer = sealer
+        self._hashes = hashes
 
     def issue(self, username: str, password: str, now: int, *, name: str, user: str) -> Challenge:
-        """Return a new challenge. `name` and `user` are hashes, see `OpenedChallenge`."""
+        """Return a new challenge. `name` and `user` are hashes, see `ReceivedChallenge`."""
         challenge_id, expires_at = secrets.token_urlsafe(16), now + LIFETIME
         credentials = _credentials(username, password)
         pad = secrets.token_bytes(len(credentials))
         padded = base64.b64encode(_xor(credentials, pad)).decode()
-        sealed: dict[str, str | int] = {"id": challenge_id, "padded": padded, "expires_at": expires_at}
-        row: dict[str, str | int | bytes] = {"attempts": 0, "one_time_pad": pad, "expires_at": expires_at}
-        text, _ = together(
-            lambda: self._sealer.seal_as_text(sealed | {"name": name, "user": user}, _CONTEXT),
-            lambda: self._table.put({"id": f"challenge#{challenge_id}", **row}),
+        head = self._head(challenge_id, bytes.fromhex(name + user))
+        sealed, _ = together(
+            lambda: self._sealer.seal_as_text({"head": head, "padded": padded}, _CONTEXT),
+            lambda: self._table.put(
+                {"id": f"challenge#{challenge_id}", "attempts": 0, "one_time_pad": pad, "expires_at": expires_at}
+            ),
         )
-        return Challenge(text)
+        return Challenge(f"{head}.{sealed}")
 
-    def open(self, challenge: str, now: int) -> OpenedChallenge:
-        """Open the text of a challenge.
+    def receive(self, text: str) -> ReceivedChallenge:
+        """Read the head of a challenge.
 
         Raises:
-            InvalidRequest: this stack did not issue it, or it was altered.
-            ChallengeEnded: it has expired, or a version that sealed no hash of the name issued it.
+            InvalidRequest: this stack did not write it.
+            ChallengeEnded: an earlier version of this stack issued it.
         """
-        try:
-            opened = self._sealer.open_text(challenge, _CONTEXT)
-        except SealBroken:
-            raise InvalidRequest("challenge: not issued by this gateway, or altered") from None
-        if int(opened["expires_at"]) <= now or "name" not in opened:
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            self._open(text)
             raise ChallengeEnded
-        padded = base64.b64decode(str(opened["padded"]))
-        return OpenedChallenge(str(opened["id"]), padded, str(opened["name"]), str(opened["user"]))
+        head, challenge_id, rest, sealed = match.groups()
+        hashes = self._hidden(challenge_id, base64.urlsafe_b64decode(f"{rest}=")[:_HASHES_BYTES])
+        if not hmac.compare_digest(head, self._head(challenge_id, hashes)):
+            raise _not_issued()
+        return ReceivedChallenge(challenge_id, hashes.hex()[:LENGTH], hashes.hex()[LENGTH:], head, sealed)
 
-    def take_attempt(self, challenge: OpenedChallenge, now: int) -> TakenAttempt:
-        """Count an attempt before the code is tried; raises `ChallengeEnded`."""
-        try:
-            row = self._table.update(
-                _row_id(challenge),
-                "ADD attempts :one",
-                # Checked by the same write that counts, so that parallel codes cannot share an attempt. The pad leaves
-                # the row when the challenge is used.
-                "attempts < :max_attempts AND expires_at > :now AND attribute_exists(one_time_pad)",
-                {"one": 1, "max_attempts": MAX_ATTEMPTS, "now": now},
-            )
-        except ConditionFailed:
-            raise ChallengeEnded from None
+    def take_attempt(self, challenge: ReceivedChallenge, now: int) -> TakenAttempt:
+        """Open the challenge, and count an attempt before the code is tried.
+
+        Raises:
+            InvalidRequest: the sealed part was altered, or is that of another challenge.
+            ChallengeEnded: it has expired, was used, or has no attempts left.
+        """
+        padded, row = together(
+            lambda: outcome(lambda: self._padded(challenge)), lambda: outcome(lambda: self._count(challenge, now))
+        )
+        if isinstance(padded, Exception):
+            if not isinstance(row, Exception):
+                self.give_attempt_back(challenge)
+            raise padded
+        if isinstance(row, Exception):
+            raise row
         pad = row["one_time_pad"]
-        credentials = _xor(challenge.padded, pad if isinstance(pad, bytes) else b"")
+        credentials = _xor(padded, pad if isinstance(pad, bytes) else b"")
         start = _LENGTH_BYTES + int.from_bytes(credentials[:_LENGTH_BYTES])
         username, password = credentials[_LENGTH_BYTES:start].decode(), credentials[start:].decode()
         return TakenAttempt(username, password, MAX_ATTEMPTS - int(row["attempts"]))
 
-    def give_attempt_back(self, challenge: OpenedChallenge) -> None:
+    def give_attempt_back(self, challenge: ReceivedChallenge) -> None:
         """Undo `take_attempt`: the site did not judge the code."""
         mark = secrets.token_urlsafe(9)
         # Another attempt may have used up the challenge in the meantime. Then nothing has to be undone.
@@ -133,7 +154,7 @@ class Challenges:
                 {"minus_one": -1, "zero": 0, "mark": mark},
             )
 
-    def use_up(self, challenge: OpenedChallenge) -> None:
+    def use_up(self, challenge: ReceivedChallenge) -> None:
         """End the challenge after its code was accepted; raises `ChallengeEnded` if another attempt ended it first."""
         mark = secrets.token_urlsafe(16)
         try:
@@ -148,8 +169,51 @@ class Challenges:
         except ConditionFailed:
             raise ChallengeEnded from None
 
+    def _padded(self, challenge: ReceivedChallenge) -> bytes:
+        """Return user name and password, combined with the pad; raises `InvalidRequest`."""
+        opened = self._open(challenge.sealed)
+        if opened.get("head") != challenge.head:
+            raise _not_issued()
+        return base64.b64decode(str(opened["padded"]))
 
-def _row_id(challenge: OpenedChallenge) -> str:
+    def _open(self, sealed: str) -> dict[str, str | int]:
+        try:
+            return self._sealer.open_text(sealed, _CONTEXT)
+        except SealBroken:
+            raise _not_issued() from None
+
+    def _count(self, challenge: ReceivedChallenge, now: int) -> Row:
+        try:
+            return self._table.update(
+                _row_id(challenge),
+                "ADD attempts :one",
+                # Checked by the same write that counts, so that parallel codes cannot share an attempt. The pad leaves
+                # the row when the challenge is used.
+                "attempts < :max_attempts AND expires_at > :now AND attribute_exists(one_time_pad)",
+                {"one": 1, "max_attempts": MAX_ATTEMPTS, "now": now},
+            )
+        except ConditionFailed:
+            raise ChallengeEnded from None
+
+    def _head(self, challenge_id: str, hashes: bytes) -> str:
+        hidden = self._hidden(challenge_id, hashes)
+        proof = self._hashes.digest("challenge head", f"{challenge_id}.{hidden.hex()}")[:_PROOF_BYTES]
+        return f"{challenge_id}.{_to_text(hidden + proof)}"
+
+    def _hidden(self, challenge_id: str, hashes: bytes) -> bytes:
+        """Hide the two hashes of a challenge, or show them again."""
+        return _xor(hashes, self._hashes.digest("challenge pad", challenge_id)[:_HASHES_BYTES])
+
+
+def _not_issued() -> InvalidRequest:
+    return InvalidRequest("challenge: not issued by this gateway, or altered")
+
+
+def _to_text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _row_id(challenge: ReceivedChallenge) -> str:
     return f"challenge#{challenge.challenge_id}"
 
 

@@ -29,18 +29,15 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 from shotgrid_login.counts import Counted, Counts, Limit
 from shotgrid_login.errors import TooManyAttempts
 from shotgrid_login.hashes import Hashes
-from shotgrid_login.parallel import together
+from shotgrid_login.parallel import outcome, together
 from shotgrid_login.places import SIGN_INS, Place, Places
 from shotgrid_login.table import ConditionFailed, Table
 from shotgrid_login.user_attempts import KNOWN_SECONDS, WINDOW, History, HistoryChange, UserAttempts
 from shotgrid_login.users import User
-
-A = TypeVar("A")
 
 FAILED_BY_NETWORK = Limit(free=200, memory=3600, longest_wait=15 * 60)  # a studio on the first day, behind one address
 ALL_BY_USER_AND_NETWORK = Limit(free=60, memory=5 * 60)
@@ -179,9 +176,9 @@ class FailedAttempts:
             f"failed#all#address#{network}": ALL_BY_NETWORK,
         }
         attempt, counted, place = together(
-            lambda: _outcome(count_for_user),
-            lambda: _outcome(lambda: self._count_all(all_limits, now)),
-            lambda: _outcome(lambda: self._places.take(SIGN_INS, now)),
+            lambda: outcome(count_for_user),
+            lambda: outcome(lambda: self._count_all(all_limits, now)),
+            lambda: outcome(lambda: self._places.take(SIGN_INS, now)),
         )
         if isinstance(attempt, Attempt) and isinstance(counted, list) and isinstance(place, Place):
             return replace(attempt, place=place)
@@ -280,7 +277,7 @@ class FailedAttempts:
     def _count_all(self, limits: Mapping[str, Limit], now: int) -> list[Counted]:
         """Count in all rows, or in none of them; raises `TooManyAttempts`."""
         results = together(
-            *(partial(_outcome, partial(self._counts.count, row_id, limit, now)) for row_id, limit in limits.items())
+            *(partial(outcome, partial(self._counts.count, row_id, limit, now)) for row_id, limit in limits.items())
         )
         counted = [result for result in results if isinstance(result, Counted)]
         for result in results:
@@ -345,11 +342,3 @@ class FailedAttempts:
                 "attribute_not_exists(id) OR user_record = :record AND is_chosen = :one OR expires_at <= :now",
                 {"record": record, "one": 1, "now": now},
             )
-
-
-def _outcome(call: Callable[[], A]) -> A | Exception:
-    """Return the result of a call, or its error, so that the caller can undo other calls."""
-    try:
-        return call()
-    except Exception as error:  # noqa: BLE001 - the caller raises it
-        return error

@@ -52,7 +52,7 @@ def sign_in() -> SignIn:
     hashes = _hashes()
     return SignIn(
         _site(),
-        Challenges(_state_table(), _sealer()),
+        Challenges(_state_table(), _sealer(), hashes),
         sessions(sealing=True),
         FailedAttempts(_state_table(), hashes),
         hashes,

@@ -31,10 +31,6 @@ class Hashes:
         self._kms = kms
         self._key_arn = key_arn
 
-    def prepare(self) -> None:
-        """Make the KMS call of the first hash, if it was not made."""
-        self._secret  # noqa: B018
-
     def user(self, login: str) -> str:
         """Return the hash of a user name: the same for every spelling of `canonical_name`."""
         return self._hash("user", canonical_name(login))
@@ -53,9 +49,12 @@ class Hashes:
             network = str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
         return self._hash("network", network)
 
+    def digest(self, kind: str, value: str) -> bytes:
+        """Return the keyed hash of a value, 32 bytes. The hashes of two kinds have nothing in common."""
+        return hmac.digest(self._secret, f"{kind}:{value}".encode(errors="surrogatepass"), hashlib.sha256)
+
     def _hash(self, kind: str, value: str) -> str:
-        digest = hmac.digest(self._secret, f"{kind}:{value}".encode(errors="surrogatepass"), hashlib.sha256)
-        return digest.hex()[:LENGTH]
+        return self.digest(kind, value).hex()[:LENGTH]
 
     @cached_property
     def _secret(self) -> bytes:

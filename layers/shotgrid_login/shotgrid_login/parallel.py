@@ -64,3 +64,11 @@ def together(*calls: Callable[[], Any]) -> tuple[Any, ...]:
         if one.error is not None:
             raise one.error
     return tuple(one.result for one in made)
+
+
+def outcome(call: Callable[[], A]) -> A | Exception:
+    """Return the result of a call, or its error, so that the caller can undo other calls of `together`."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 - the caller raises it
+        return error

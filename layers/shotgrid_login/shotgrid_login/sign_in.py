@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable
 
 from shotgrid_login import log, signed_in_user
-from shotgrid_login.challenges import Challenge, Challenges, OpenedChallenge
+from shotgrid_login.challenges import Challenge, Challenges
 from shotgrid_login.errors import (
     ChallengeEnded,
     InvalidCredentials,
@@ -99,12 +99,7 @@ class SignIn:
             raise
         return self._start_session(attempt, username, tokens, now)
 
-    def open_challenge(self, challenge: str) -> OpenedChallenge:
-        """Open the text of a challenge for `with_code`; raises `InvalidRequest`, `ChallengeEnded`."""
-        opened, _ = together(lambda: self._challenges.open(challenge, self._now()), self._hashes.prepare)
-        return opened
-
-    def with_code(self, challenge: OpenedChallenge, code: str, source_address: str) -> SignedIn:
+    def with_code(self, challenge: str, code: str, source_address: str) -> SignedIn:
         """Return the new session. White space and invisible characters in the code are ignored.
 
         Raises:
@@ -114,15 +109,15 @@ class SignIn:
         typed_code = _normalized(code)
         if not typed_code:
             raise InvalidRequest("code: empty")
-        now = self._now()
+        received, now = self._challenges.receive(challenge), self._now()
         taken, typed = together(
-            lambda: self._challenges.take_attempt(challenge, now),
-            lambda: self._failed_attempts.read_again(challenge.name, challenge.user, now),
+            lambda: self._challenges.take_attempt(received, now),
+            lambda: self._failed_attempts.read_again(received.name, received.user, now),
         )
         try:
             attempt = self._failed_attempts.count(typed, source_address, now)
         except Exception:  # the site was not called
-            self._challenges.give_attempt_back(challenge)
+            self._challenges.give_attempt_back(received)
             raise
         try:
             tokens = self._request_tokens(attempt, taken.username, taken.password, typed_code)
@@ -133,10 +128,10 @@ class SignIn:
             raise InvalidOtp(taken.attempts_left) from None
         except LoginError as error:
             if error.is_forgivable:
-                self._challenges.give_attempt_back(challenge)
+                self._challenges.give_attempt_back(received)
             raise
         try:
-            return self._start_session(attempt, taken.username, tokens, now, lambda: self._challenges.use_up(challenge))
+            return self._start_session(attempt, taken.username, tokens, now, lambda: self._challenges.use_up(received))
         except ChallengeEnded:  # another code was accepted at the same time
             self._failed_attempts.forgive(attempt, self._now())
             raise
