@@ -31,6 +31,7 @@ COLD_START_TARGETS = {"pages": 0.30}
 # The maximum number of calls in a warm flow. A service that is missing here has no maximum.
 CALL_TARGETS = {
     **{f"authorizer, {event}": {"site": 0, "dynamodb": 1, "kms": 0} for event in EVENTS},
+    "otp, known network": {"site": 2},
     "refresh, token kept": {"site": 0, "kms": 1},
     "refresh, idle limit moved": {"site": 0, "kms": 1},
     "refresh, token renewed": {"site": 1, "kms": 2},

@@ -106,7 +106,7 @@ class WarmCalls:
             TRIVIAL: Flow("pages", lambda: events.get("/shotgrid-login.js")),
             "methods": Flow("methods", lambda: events.get("/auth/methods")),
             "password, code required": Flow("password", lambda: password(self._careful_user()), 202),
-            "otp": Flow("otp", self._code),
+            "otp": Flow("otp", lambda: self._code(self._careful_user())),
             "password, signed in": Flow("password", lambda: password(self._laboratory.new_user())),
             "authorizer": Flow("authorizer", lambda: rest_request(f"Bearer {bearer}")),
             "session": Flow("session", lambda: events.get_with_bearer("/auth/session", bearer, allowed["context"])),
@@ -124,6 +124,7 @@ class WarmCalls:
         bearer, pending = signed_in["api_token"], self._start_browser_sign_in()
         late = self._sign_in()
         return {
+            "otp, known network": Flow("otp", lambda: self._code(self._returning_user())),
             **{
                 f"authorizer, {name}": Flow("authorizer", partial(event, f"Bearer {bearer}", "/shots"))
                 for name, event in EVENTS.items()
@@ -146,8 +147,14 @@ class WarmCalls:
     def _sign_in(self) -> Any:
         return self._call("password", password(self._laboratory.new_user()))
 
-    def _code(self) -> events.Event:
-        user = self._careful_user()
+    def _returning_user(self) -> Account:
+        """Return a user who requires a code now, and who has signed in from the same network before."""
+        user = self._laboratory.new_user()
+        self._call("password", password(user))
+        self._laboratory.site.switch(user, two_factor=True)
+        return user
+
+    def _code(self, user: Account) -> events.Event:
         challenge = self._call("password", password(user), 202)["challenge"]
         return events.post("/auth/otp", {"challenge": challenge, "code": self._laboratory.site.code(user.login)})
 
