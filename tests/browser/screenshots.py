@@ -124,7 +124,7 @@ def walk_through_identity(browser: Browser, pictures: Pictures, gateway: Gateway
     pictures.take(page, "waiting")
     site.switch(poll_fault="503")
     form.come_back()
-    expect(form.element).to_contain_text("does not answer")
+    expect(form.element).to_contain_text("does not respond")
     pictures.take(page, "waiting-for-the-site")
     site.switch(poll_fault="")
     page.reload()

@@ -301,7 +301,7 @@ def expect_wait_without_responses(form: Form, page: Page, monitor: Monitor, gate
 
     gateway.site.switch(poll_fault="503")
     form.come_back()
-    wait_for_text(form.element.get_by_role("status").first, "ShotGrid does not answer at the moment.")
+    wait_for_text(form.element.get_by_role("status").first, "ShotGrid does not respond at the moment.")
     monitor.expect_status(503, "/auth/approval")
     gateway.site.switch(poll_fault="html")
     come_back_until("ShotGrid sent an unexpected response.")
@@ -407,7 +407,7 @@ def test_start_that_fails_closes_the_tab_and_a_slow_one_shows_that_it_waits(
     monitor.expect("net::ERR_INTERNET_DISCONNECTED")
     for switches, status, text in (
         ({"launcher": "said_on_but_off"}, 403, "does not offer browser sign-in"),
-        ({"request_fault": "503"}, 503, "ShotGrid does not answer at the moment."),
+        ({"request_fault": "503"}, 503, "ShotGrid does not respond at the moment."),
         ({"approval_url": "javascript"}, 502, "(Reference: "),
     ):
         usual = gateway.site.switches

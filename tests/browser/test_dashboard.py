@@ -193,7 +193,7 @@ def expect_accessible_report_of_a_problem(
     expect(page.locator("#range")).to_have_text(f"1–{len(late)} of {len(late)}")
     gateway.site.switch(user, data_fault="503")
     page.get_by_label("Late only").uncheck()
-    expect(trouble).to_contain_text("ShotGrid does not answer at the moment.")
+    expect(trouble).to_contain_text("ShotGrid does not respond at the moment.")
     expect(page.locator("#report[aria-busy=true]")).to_have_count(0)  # a busy report is faint
     gateway.site.switch(user, data_fault="")
     field, results = page.get_by_role("searchbox"), page.locator("#search-results li")

@@ -57,7 +57,7 @@ def test_form_explains_what_is_wrong_and_the_right_password_then_signs_in(
     assert monitor.requests_to("/auth/password") == []
 
     for fault, status, text in (
-        ("503", 503, "ShotGrid does not answer at the moment"),
+        ("503", 503, "ShotGrid does not respond at the moment"),
         ("teapot", 502, "(Reference: "),
     ):
         form.submit_password(gateway.new_user(fault=fault))

@@ -37,7 +37,7 @@ const ERRORS = /** @type {Record<string, (error: LoginError) => string>} */ ({
     `was wrong. ${attemptsLeft === 1 ? "One try" : `${attemptsLeft} tries`} left.`,
   challenge_ended: () => TEXTS.codeEnded,
   too_many_attempts: () => "Too many failed tries. You have to wait before the next one.",
-  site_unavailable: () => "ShotGrid does not answer at the moment. Nothing is lost: try again shortly.",
+  site_unavailable: () => "ShotGrid does not respond at the moment. Nothing is lost: try again shortly.",
   too_many_requests: () => "Very many people are signing in right now. Try again in a moment.",
   unreachable: ({ message }) => `${message} Check your connection and try again.`,
   origin_not_allowed: ({ message }) => {
@@ -65,7 +65,7 @@ const ERRORS_IN = /** @type {Record<Situation, typeof ERRORS>} */ ({
   waiting: {
     too_many_attempts: () => "Very many people are signing in right now. This page keeps trying.",
     too_many_requests: () => "Very many people are signing in right now. This page keeps trying.",
-    site_unavailable: () => "ShotGrid does not answer at the moment. This page keeps trying.",
+    site_unavailable: () => "ShotGrid does not respond at the moment. This page keeps trying.",
     site_error: () => "ShotGrid sent an unexpected response. This page keeps trying.",
     unreachable: ({ message }) => `${message} This page keeps trying.`,
   },

@@ -76,7 +76,7 @@ export function errorMessage(/** @type {unknown} */ error) {
   const status = error instanceof SiteError || error instanceof LoginError ? error.status : 0;
   if (status === 401 || status === 403) return "Your ShotGrid account is not allowed to read this.";
   if (status === 429) return "ShotGrid receives too many requests at the moment. Try again in a minute.";
-  if (status >= 500) return "ShotGrid does not answer at the moment.";
+  if (status >= 500) return "ShotGrid does not respond at the moment.";
   const unexpected = status || error instanceof SyntaxError || error instanceof RangeError;
   if (unexpected) return "ShotGrid returned a response that this page does not understand.";
   return "ShotGrid cannot be reached.";
