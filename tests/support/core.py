@@ -210,6 +210,13 @@ class Core:
         rows = self.storage.bearers.scan("")
         return {str(row["id"]) for row in rows if row.get("session_id") == result.session.session_id}
 
+    def reserved_until(self, sign_in: Callable[[], SignedIn]) -> int:
+        """Return until when a sign-in reserves the row of its bearer. This sign-in does not write the bearer."""
+        with patch.object(self.bearers, "put_reserved"):
+            row = self.storage.bearers.get(sign_in().session.bearers[0])
+        assert row is not None
+        return int(row["expires_at"])
+
     def make_legacy(self, result: SignedIn) -> Handle:
         """Turn a session into one that an earlier version has written, and return the handle that it gave out."""
         session_id = result.session.session_id

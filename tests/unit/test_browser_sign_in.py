@@ -16,6 +16,7 @@ from shotgrid_login import app_session_launcher, failed_attempts, log
 from shotgrid_login.app_session_launcher import AppSessionLauncher
 from shotgrid_login.approvals import GRACE_SECONDS, LEASE_SECONDS, LIFETIME, POLL_INTERVAL, RESULT_SECONDS, Approvals
 from shotgrid_login.aws import AwsError
+from shotgrid_login.bearers import RESERVED_SECONDS
 from shotgrid_login.browser_sign_in import LONGEST_PAUSE, PAGE_INTERVAL, BrowserSignIn, Pending, Started
 from shotgrid_login.configuration import StartSettings
 from shotgrid_login.counts import Limit
@@ -95,6 +96,12 @@ def approved(core: Core, user: Account | None = None) -> tuple[Started, Approval
 def approval_row(core: Core, sign_in: BrowserSignIn, started: Started) -> dict[str, str | int | bytes] | None:
     row = core.storage.state.get(f"approval#{sign_in.open_challenge(started.challenge, '').approval_id}")
     return None if row is None else dict(row)
+
+
+def test_row_of_the_bearer_is_reserved_when_the_user_has_approved(core: Core) -> None:
+    started, _ = approved(core)
+    until = core.reserved_until(lambda: signed_in(core, started))
+    assert until == core.clock.now + RESERVED_SECONDS
 
 
 def test_approved_request_signs_the_user_in(core: Core) -> None:

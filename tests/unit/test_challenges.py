@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shotgrid_login.aws import AwsError
 from shotgrid_login.challenges import LIFETIME, LONGEST_CREDENTIAL, MAX_ATTEMPTS, Challenges, ReceivedChallenge
 from shotgrid_login.errors import ChallengeEnded, InvalidRequest
 from shotgrid_login.table import Table
@@ -19,7 +20,7 @@ from tests.support.lost_responses import SentTwice
 
 def issued(core: Core, password: str = "the password") -> ReceivedChallenge:
     challenge = core.challenge("a_username", password)
-    return core.challenges.receive(challenge.text)
+    return core.challenges.receive(challenge.text, core.clock.now)
 
 
 def row(core: Core, challenge: ReceivedChallenge) -> dict[str, object]:
@@ -38,7 +39,7 @@ def left(core: Core, challenge: ReceivedChallenge) -> int:
 def test_attempt_has_the_credentials(core: Core, username: str, password: str) -> None:
     text = core.challenge(username, password).text
     assert len(text) <= 7000  # the longest value that /auth/otp accepts
-    taken = core.challenges.take_attempt(core.challenges.receive(text), core.clock.now)
+    taken = core.challenges.take_attempt(core.challenges.receive(text, core.clock.now), core.clock.now)
     assert (taken.username, taken.password, taken.attempts_left) == (username, password, MAX_ATTEMPTS - 1)
 
 
@@ -56,8 +57,8 @@ def test_challenge_alone_has_neither_password_nor_user_name_even_for_the_owner_o
     def opened() -> dict[str, str | int]:
         challenge = issued(core)
         values = core.storage.sealer.open_text(challenge.sealed, {"purpose": "challenge"})
-        assert values.keys() == {"head", "padded"}
-        assert values["head"] == challenge.head
+        assert values.keys() == {"id", "padded"}
+        assert values["id"] == challenge.challenge_id
         return values
 
     one, other = opened(), opened()
@@ -72,10 +73,10 @@ def test_challenge_names_its_rows_only_to_its_own_stack(core: Core) -> None:
     texts = [
         core.challenges.issue("a_username", "b", core.clock.now, name=name, user=shown).text for shown in (user, name)
     ]
-    received = [core.challenges.receive(text) for text in texts]
+    received = [core.challenges.receive(text, core.clock.now) for text in texts]
     assert [(each.name, each.user) for each in received] == [(name, user), (name, name)]
     # A page cannot compare them: neither two of one challenge, nor those of two challenges.
-    hidden = [base64.urlsafe_b64decode(text.split(".")[1] + "=") for text in texts]
+    hidden = [base64.urlsafe_b64decode(text.split(".")[2] + "==") for text in texts]
     assert len({part for each in hidden for part in (each[:8], each[8:])}) == 4
     assert not {bytes.fromhex(each) for each in (name, user)} & {
         part for each in hidden for part in (each[:8], each[8:])
@@ -93,7 +94,7 @@ def test_challenge_of_a_previous_version_has_ended(core: Core) -> None:
     values: dict[str, str | int] = {"id": "x", "expires_at": core.clock.now + 60, "padded": "AAA="}
     text = core.storage.sealer.seal_as_text(values, {"purpose": "challenge"})
     with pytest.raises(ChallengeEnded):
-        core.challenges.receive(text)
+        core.challenges.receive(text, core.clock.now)
 
 
 def test_credentials_are_not_in_a_repr(core: Core) -> None:
@@ -104,13 +105,16 @@ def test_credentials_are_not_in_a_repr(core: Core) -> None:
 
 
 def test_expired_challenge_has_ended(core: Core) -> None:
-    challenge = issued(core)
+    text = core.challenge("a", "b").text
+    challenge = core.challenges.receive(text, core.clock.now + LIFETIME - 1)
     assert core.challenges.take_attempt(challenge, core.clock.now + LIFETIME - 1)
+    with pytest.raises(ChallengeEnded):
+        core.challenges.receive(text, core.clock.now + LIFETIME)
     with pytest.raises(ChallengeEnded):
         core.challenges.take_attempt(challenge, core.clock.now + LIFETIME)
 
 
-HEAD = f"{'A' * 22}.{'A' * 43}"
+HEAD = f"{'A' * 22}.1000000000.{'A' * 22}.{'A' * 22}"
 
 
 @pytest.mark.parametrize(
@@ -123,41 +127,80 @@ HEAD = f"{'A' * 22}.{'A' * 43}"
         "A" * 7000,
         "====",
         "\x00",
-        "..",
+        "....",
         HEAD,
         f"{HEAD}.",
         f"{HEAD}.=",
-        f"{HEAD}.A.A",
         f"{HEAD}.AAAA",
     ],
 )
 def test_text_that_is_not_a_challenge_is_an_invalid_request(core: Core, text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^challenge: "):
-        core.challenges.receive(text)
+        core.challenges.receive(text, core.clock.now)
 
 
-def test_altered_challenge_is_an_invalid_request_and_takes_no_attempt(core: Core) -> None:
-    text, other = core.challenge("a", "b").text, core.challenge("c", "d").text
-    (challenge_id, hashes, sealed), (other_id, other_hashes, other_sealed) = text.split("."), other.split(".")
-    first_letter = "A" if hashes[0] != "A" else "B"
-    same_bytes = chr(ord(hashes[-1]) + 1)  # the last letter has two bits that stand for no byte
-    assert base64.urlsafe_b64decode(hashes + "=") == base64.urlsafe_b64decode(hashes[:-1] + same_bytes + "=")
-    for parts in (
-        (other_id, hashes, sealed),
-        (challenge_id, other_hashes, sealed),
-        (challenge_id, hashes, other_sealed),
-        (challenge_id, first_letter + hashes[1:], sealed),
-        (challenge_id, hashes[:-1] + same_bytes, sealed),
-        (challenge_id, hashes, sealed[:60] + ("A" if sealed[60] != "A" else "B") + sealed[61:]),
-        (challenge_id, hashes, sealed[:60]),
-        (challenge_id, hashes, sealed[60:]),
-        (challenge_id, hashes, "A"),
-        (challenge_id, hashes, "A" * 6900),
+@pytest.mark.parametrize("end", [".A", "=", "\n", "ä"])
+def test_challenge_with_more_after_it_is_an_invalid_request(core: Core, end: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^challenge: "):
+        core.challenges.receive(core.challenge("a", "b").text + end, core.clock.now)
+
+
+def test_altered_head_is_an_invalid_request(core: Core) -> None:
+    text, other = (core.challenge("a", "b").text.split(".") for _ in range(2))
+    later = str(int(text[1]) + 1)
+    # The last letter has four bits that stand for no byte.
+    same_bytes = text[2][:-1] + chr(ord(text[2][-1]) + 1)
+    assert base64.urlsafe_b64decode(same_bytes + "==") == base64.urlsafe_b64decode(text[2] + "==")
+    alterations = [(0, other[0]), (1, later), (1, "0" + text[1]), (2, other[2]), (2, same_bytes), (3, other[3])]
+    for part, altered in alterations:
+        with pytest.raises(InvalidRequest, match=r"^challenge: "):
+            core.challenges.receive(".".join([*text[:part], altered, *text[part + 1 :]]), core.clock.now)
+    for letter in range(22):
+        proof = text[3][:letter] + ("A" if text[3][letter] != "A" else "Q") + text[3][letter + 1 :]
+        with pytest.raises(InvalidRequest, match=r"^challenge: "):
+            core.challenges.receive(".".join([*text[:3], proof, text[4]]), core.clock.now)
+    assert core.challenges.receive(".".join(text), core.clock.now)
+
+
+def test_altered_sealed_part_is_an_invalid_request_and_takes_no_attempt_of_another_challenge(core: Core) -> None:
+    challenge, other = issued(core), issued(core)
+    sealed, position = challenge.sealed, 60  # local KMS authenticates only the header of a ciphertext
+    for altered in (
+        other.sealed,
+        sealed[:position] + ("A" if sealed[position] != "A" else "B") + sealed[position + 1 :],
+        sealed[:position],
+        sealed[position:],
+        "A",
+        "A" * 6900,
     ):
         with pytest.raises(InvalidRequest, match=r"^challenge: "):
-            core.challenges.take_attempt(core.challenges.receive(".".join(parts)), core.clock.now)
-    for unaltered in (text, other):
-        assert left(core, core.challenges.receive(unaltered)) == 4
+            core.challenges.take_attempt(replace(challenge, sealed=altered), core.clock.now)
+    assert left(core, other) == 4
+
+
+def test_altered_challenge_does_not_get_its_attempt_back(core: Core) -> None:
+    challenge = issued(core)
+    with pytest.raises(InvalidRequest):
+        core.challenges.take_attempt(replace(challenge, sealed="AAAA"), core.clock.now)
+    assert left(core, challenge) == 3
+
+
+def test_attempt_is_given_back_if_kms_fails(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AwsError("Decrypt", 500, {})
+
+    challenge = issued(core)
+    with monkeypatch.context() as changed:
+        changed.setattr(core.storage.sealer, "open_text", fail)
+        with pytest.raises(AwsError):
+            core.challenges.take_attempt(challenge, core.clock.now)
+    assert [left(core, challenge) for _ in range(MAX_ATTEMPTS)] == [4, 3, 2, 1, 0]
+    with monkeypatch.context() as changed:  # no attempt was taken, so none is given back
+        changed.setattr(core.storage.sealer, "open_text", fail)
+        with pytest.raises(AwsError):
+            core.challenges.take_attempt(challenge, core.clock.now)
+    with pytest.raises(ChallengeEnded):
+        left(core, challenge)
 
 
 def test_challenge_of_another_stack_is_an_invalid_request(core: Core) -> None:
@@ -165,7 +208,7 @@ def test_challenge_of_another_stack_is_an_invalid_request(core: Core) -> None:
     text = core.challenge("a", "b").text
     vars(core.hashes)["_secret"] = b"another secret"
     with pytest.raises(InvalidRequest, match=r"^challenge: "):
-        core.challenges.receive(text)
+        core.challenges.receive(text, core.clock.now)
 
 
 def test_altered_challenge_gives_no_further_attempts(core: Core) -> None:

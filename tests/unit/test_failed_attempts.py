@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -29,11 +30,21 @@ from shotgrid_login.failed_attempts import (
 )
 from shotgrid_login.hashes import Hashes
 from shotgrid_login.table import ConditionFailed, Row, Table
-from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, KNOWN_SECONDS, UNKNOWN_FAILURES, WINDOW
+from shotgrid_login.user_attempts import (
+    ALL_FAILURES,
+    KNOWN_FAILURES,
+    KNOWN_SECONDS,
+    UNKNOWN_FAILURES,
+    WINDOW,
+    History,
+    UserAttempts,
+)
 from shotgrid_login.users import User
 from tests.local.in_process import InProcessAws
+from tests.site.fake_site import FakeSite
 from tests.support.core import Core, Storage
 from tests.support.lost_responses import SentTwice
+from tests.support.stepped import SteppedClient, SteppedFunction
 
 
 def new_user(name: str = "") -> User:
@@ -197,6 +208,15 @@ def test_success_forgets_the_failures_of_its_network_and_keeps_those_of_others(c
     fail(core, user.login, address, KNOWN_FAILURES)
 
 
+def test_success_of_a_known_user_on_a_new_network_forgets_the_failures_for_this_network(core: Core) -> None:
+    user, elsewhere = new_user(), new_address()
+    sign_in(core, user, new_address())
+    fail(core, user.login, elsewhere, UNKNOWN_FAILURES - 1)
+    assert misses(core, elsewhere) == UNKNOWN_FAILURES - 1
+    sign_in(core, user, elsewhere)
+    assert misses(core, elsewhere) == 0
+
+
 def test_failures_from_a_known_network_do_not_count_for_the_network(core: Core) -> None:
     user, office = new_user(), new_address()
     sign_in(core, user, office)
@@ -284,6 +304,33 @@ def test_e_mail_address_takes_no_login_from_another_user(core: Core) -> None:
         sign_in(core, attacker, elsewhere)
     assert wait_of(core, victim.login, elsewhere) == WINDOW
     assert wait_of(core, victim.login, office) == 0
+
+
+def test_failures_with_an_e_mail_address_that_becomes_the_users_count_for_the_user(core: Core) -> None:
+    user, office = new_user(), new_address()
+    sign_in(core, replace(user, email=""), office)
+    fail(core, user.email, new_address(), UNKNOWN_FAILURES)
+    sign_in(core, user, office)
+    assert wait_of(core, user.login, new_address()) == WINDOW
+    assert wait_of(core, user.login, office) == 0
+
+
+def test_failures_with_a_login_of_another_user_do_not_count_for_a_user_with_this_address(core: Core) -> None:
+    other = new_user()
+    sign_in(core, other, new_address())
+    fail(core, other.login, new_address(), UNKNOWN_FAILURES)
+    user = replace(new_user(), email=other.login)
+    sign_in(core, user, new_address())
+    assert wait_of(core, user.login, new_address()) == 0
+
+
+def test_network_of_a_user_who_takes_over_a_name_is_not_known_to_its_former_user(core: Core) -> None:
+    user, elsewhere = new_user(), new_address()
+    former = replace(new_user(), email=user.login)
+    sign_in(core, former, new_address())
+    sign_in(core, user, elsewhere)
+    fail(core, former.login, elsewhere, UNKNOWN_FAILURES)
+    assert wait_of(core, former.login, elsewhere) == WINDOW
 
 
 def test_e_mail_address_with_the_login_of_an_absent_user_clears_no_guesses(core: Core) -> None:
@@ -613,6 +660,33 @@ def test_parallel_ends_of_attempts_are_all_noted(core: Core) -> None:
     with ThreadPoolExecutor(9) as pool:
         list(pool.map(lambda attempt: core.failed_attempts.failed(attempt, core.clock.now), attempts))
     assert wait_of(core, name, address) == WINDOW
+
+
+@pytest.fixture(scope="module")
+def stepped_storage(in_process_aws: InProcessAws) -> Storage:
+    return Storage.create(in_process_aws, "stepped-attempts", SteppedClient)
+
+
+@pytest.mark.parametrize("is_backwards", [False, True])
+@pytest.mark.parametrize("networks", [1, 2])
+def test_first_sign_ins_of_a_user_in_lock_step_leave_no_failure(
+    stepped_storage: Storage, site: FakeSite, networks: int, is_backwards: bool
+) -> None:
+    core, user = Core(stepped_storage, site), new_user()
+    addresses = [new_address(), new_address()]
+    attempts = [count(core, user.login, addresses[number % networks]) for number in range(2)]
+    functions = [
+        SteppedFunction(
+            partial(core.failed_attempts.succeeded, attempt, user, core.clock.now), is_backwards=is_backwards
+        )
+        for attempt in attempts
+    ]
+    while not all(function.is_over for function in functions):
+        for function in functions:
+            function.go()
+    assert [function.error for function in functions] == [None, None]
+    history = UserAttempts(core.storage.state).text(core.hashes.record(user.type, user.id))
+    assert History.from_json(history).attempts == ()
 
 
 @pytest.fixture

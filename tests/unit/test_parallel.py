@@ -146,8 +146,9 @@ def test_first_sign_in_notes_names_and_network_in_further_rounds(core: Core, mee
         ["update failed address"],
         ["site: password"],
         ["encrypt session", "put bearer", "site: user"],
-        ["put bearer", "put session", "put failed user", "get name", "update waiting"],
+        ["put bearer", "put session", "get name", "update waiting"],
         ["put failed user", "put failed user"],
+        ["put failed user"],
         ["update failed address", "put name", "put name"],
     ):
         assert isinstance(core.sign_in().with_password(user.login, user.password, core.address), SignedIn)

@@ -13,6 +13,7 @@ import pytest
 
 from shotgrid_login import log
 from shotgrid_login.aws import AwsError
+from shotgrid_login.bearers import RESERVED_SECONDS
 from shotgrid_login.challenges import MAX_ATTEMPTS, Challenge, ReceivedChallenge
 from shotgrid_login.errors import (
     ChallengeEnded,
@@ -33,7 +34,7 @@ from shotgrid_login.site_connection import SiteConnection
 from shotgrid_login.user_attempts import ALL_FAILURES, KNOWN_FAILURES, WINDOW, History
 from shotgrid_login.users import User
 from tests.site.fake_site import Account
-from tests.support.core import Core
+from tests.support.core import AWS_FAILS, Core
 from tests.support.replay import http, replaying
 
 
@@ -284,7 +285,7 @@ def test_wrong_codes_count_for_the_user_and_keep_the_attempts_of_the_challenge(c
         with pytest.raises(TooManyAttempts) as caught:
             code_step(core, challenge, "000000")
     assert caught.value.retry_after == WINDOW
-    taken = core.challenges.take_attempt(core.challenges.receive(challenge), core.clock.now)
+    taken = core.challenges.take_attempt(core.challenges.receive(challenge, core.clock.now), core.clock.now)
     assert taken.attempts_left == 1
 
 
@@ -408,6 +409,10 @@ def test_unknown_site_code_is_logged_and_counted(core: Core, monkeypatch: pytest
     assert counted == ["unknown_site_code"] * 2
 
 
+def test_row_of_the_bearer_is_reserved_for_longer_than_a_function_runs(core: Core) -> None:
+    assert core.reserved_until(core.signed_in) == core.clock.now + RESERVED_SECONDS
+
+
 # ---- the user's record ---------------------------------------------------------------------------------------
 
 
@@ -516,6 +521,22 @@ def test_sign_in_that_cannot_take_a_place_does_not_reach_the_site_and_costs_no_a
     with pytest.raises(InvalidOtp) as caught:
         code_step(core, challenge, "000000")
     assert caught.value.attempts_left == MAX_ATTEMPTS - 1
+
+
+def test_code_step_that_cannot_read_whose_name_it_is_costs_no_attempt(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AWS_FAILS
+
+    user = core.new_user(two_factor=True)
+    challenge = challenge_of(core, user)
+    with monkeypatch.context() as patch:
+        patch.setattr(core.failed_attempts, "read_again", fail)
+        for _ in range(MAX_ATTEMPTS + 1):
+            with pytest.raises(AwsError):
+                code_step(core, challenge, core.fake_site.code(user.login))
+    assert code_step(core, challenge, core.fake_site.code(user.login))
 
 
 @pytest.mark.parametrize("row", ["failed#user#", "failed#all#", "failed#address#"])

@@ -50,7 +50,9 @@ class Bearers:
 
     def reserve(self, row_id: str, now: int) -> None:
         """Write the row of a bearer that does not open anything yet, see `put_reserved`."""
-        self._table.put({"id": row_id, "expires_at": now + RESERVED_SECONDS})
+        with contextlib.suppress(ConditionFailed):
+            # DynamoDB may handle the first try of a repeated write last, and must not replace the bearer.
+            self._table.put({"id": row_id, "expires_at": now + RESERVED_SECONDS}, "attribute_not_exists(id)")
 
     def put_reserved(self, row_id: str, bearer: Bearer) -> None:
         """Write a bearer whose row was reserved. If the row was deleted since, its session has ended: write nothing.

@@ -6,10 +6,11 @@ password, and the page alone cannot open the challenge or get more attempts.
 
 The pad leaves the table when the challenge is used. Then no one can read the password, even with the key.
 
-The text of a challenge is `<head>.<sealed>`. The head names the rows that the code step needs, so that it can read them
-while KMS opens the sealed part. It contains the id, the hashes of the user name and of the user, and a proof that this
-stack wrote them. A page must not learn the hashes: equal ones would show that two names are one user, or that a user
-has signed in before. So they are combined with a pad that is made from the id and the stack's secret.
+The text of a challenge is `<id>.<expiry>.<hashes>.<proof>.<sealed>`. All parts but the last one are its head. It names
+the rows that the code step needs, so that it can read them while KMS opens the sealed part. The proof shows that this
+stack wrote the head. A page must not learn the hashes of the user name and of the user: equal ones would show that two
+names are one user, or that a user has signed in before. So they are combined with a pad that is made from the id and
+the stack's secret.
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ _LENGTH_BYTES = 2
 
 _CONTEXT = {"purpose": "challenge"}
 
-# The parts of a head after the id: two hashes, and their proof. Bytes.
-_HASHES_BYTES = 2 * LENGTH // 2
+# The parts of a head. Bytes.
+_HASHES_BYTES = 2 * LENGTH // 2  # two hashes, and two hexadecimal digits are one byte
 _PROOF_BYTES = 16
 
-_TEXT = re.compile(r"(([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43}))\.([A-Za-z0-9_-]+)")
+_TEXT = re.compile(
+    r"(?P<claims>(?P<id>[\w-]{22})\.(?P<expires_at>[0-9]{1,12})\.(?P<hashes>[\w-]{22}))\.(?P<proof>[\w-]{22})"
+    r"\.(?P<sealed>[\w-]+)",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,6 @@ class ReceivedChallenge:
     challenge_id: str
     name: str
     user: str
-    head: str
     sealed: str = field(repr=False)
 
 
@@ -93,31 +97,33 @@ class Challenges:
         credentials = _credentials(username, password)
         pad = secrets.token_bytes(len(credentials))
         padded = base64.b64encode(_xor(credentials, pad)).decode()
-        head = self._head(challenge_id, bytes.fromhex(name + user))
         sealed, _ = together(
-            lambda: self._sealer.seal_as_text({"head": head, "padded": padded}, _CONTEXT),
+            lambda: self._sealer.seal_as_text({"id": challenge_id, "padded": padded}, _CONTEXT),
             lambda: self._table.put(
                 {"id": f"challenge#{challenge_id}", "attempts": 0, "one_time_pad": pad, "expires_at": expires_at}
             ),
         )
-        return Challenge(f"{head}.{sealed}")
+        hashes = self._hidden(challenge_id, bytes.fromhex(name + user))
+        claims = f"{challenge_id}.{expires_at}.{_to_text(hashes)}"
+        return Challenge(f"{claims}.{self._proof(claims)}.{sealed}")
 
-    def receive(self, text: str) -> ReceivedChallenge:
+    def receive(self, text: str, now: int) -> ReceivedChallenge:
         """Read the head of a challenge.
 
         Raises:
             InvalidRequest: this stack did not write it.
-            ChallengeEnded: an earlier version of this stack issued it.
+            ChallengeEnded: it has expired, or an earlier version of this stack issued it.
         """
         match = _TEXT.fullmatch(text)
         if match is None:
             self._open(text)
             raise ChallengeEnded
-        head, challenge_id, rest, sealed = match.groups()
-        hashes = self._hidden(challenge_id, base64.urlsafe_b64decode(f"{rest}=")[:_HASHES_BYTES])
-        if not hmac.compare_digest(head, self._head(challenge_id, hashes)):
+        if not hmac.compare_digest(match["proof"], self._proof(match["claims"])):
             raise _not_issued()
-        return ReceivedChallenge(challenge_id, hashes.hex()[:LENGTH], hashes.hex()[LENGTH:], head, sealed)
+        if int(match["expires_at"]) <= now:
+            raise ChallengeEnded
+        hashes = self._hidden(match["id"], base64.urlsafe_b64decode(match["hashes"] + "==")).hex()
+        return ReceivedChallenge(match["id"], hashes[:LENGTH], hashes[LENGTH:], match["sealed"])
 
     def take_attempt(self, challenge: ReceivedChallenge, now: int) -> TakenAttempt:
         """Open the challenge, and count an attempt before the code is tried.
@@ -130,7 +136,8 @@ class Challenges:
             lambda: outcome(lambda: self._padded(challenge)), lambda: outcome(lambda: self._count(challenge, now))
         )
         if isinstance(padded, Exception):
-            if not isinstance(row, Exception):
+            # KMS has failed. An altered challenge does not get its attempt back: nobody else loses one.
+            if not isinstance(padded, InvalidRequest) and not isinstance(row, Exception):
                 self.give_attempt_back(challenge)
             raise padded
         if isinstance(row, Exception):
@@ -172,7 +179,7 @@ class Challenges:
     def _padded(self, challenge: ReceivedChallenge) -> bytes:
         """Return user name and password, combined with the pad; raises `InvalidRequest`."""
         opened = self._open(challenge.sealed)
-        if opened.get("head") != challenge.head:
+        if opened["id"] != challenge.challenge_id:
             raise _not_issued()
         return base64.b64decode(str(opened["padded"]))
 
@@ -195,10 +202,8 @@ class Challenges:
         except ConditionFailed:
             raise ChallengeEnded from None
 
-    def _head(self, challenge_id: str, hashes: bytes) -> str:
-        hidden = self._hidden(challenge_id, hashes)
-        proof = self._hashes.digest("challenge head", f"{challenge_id}.{hidden.hex()}")[:_PROOF_BYTES]
-        return f"{challenge_id}.{_to_text(hidden + proof)}"
+    def _proof(self, claims: str) -> str:
+        return _to_text(self._hashes.digest("challenge", claims)[:_PROOF_BYTES])
 
     def _hidden(self, challenge_id: str, hashes: bytes) -> bytes:
         """Hide the two hashes of a challenge, or show them again."""

@@ -231,8 +231,10 @@ class FailedAttempts:
         def settled(user: str, change: Callable[[History], History]) -> HistoryChange:
             return self._settle(user, now, change, attempt.history if user == attempt.holder.user else None)
 
+        # In the usual case this is the last write. If the attempt was counted for another row, the failures of that row
+        # have to be known first.
         noted, found = together(
-            lambda: settled(record, known),
+            lambda: [settled(record, known)] if record == attempt.holder.user else [],
             lambda: together(*(partial(self._holder, name, now) for name in others)),
         )
         holder_of = dict(zip(others, found, strict=True))  # until now
@@ -249,15 +251,15 @@ class FailedAttempts:
         users = list(dict.fromkeys(new.values()))
         changes = dict(zip(users, together(*(partial(settled, user, cleared) for user in users)), strict=True))
         moved = [each for name, user in new.items() for each in changes[user].after.attempts if each.name == name]
-        if moved:
-            self._settle(record, now, lambda history: history.joined(moved))
+        if moved or not noted:
+            noted.append(self._settle(record, now, lambda history: known(history.joined(moved))))
         ends = [
             partial(self._remember_name, name, holder, record, now, is_chosen=name not in {attempt.name, login})
             for name, holder in holders.items()
         ]
         if attempt.by_network:
             began_at = attempt.by_network.expires_at - FAILED_BY_NETWORK.memory
-            removed = [each for change in (*changes.values(), noted) for each in change.removed if not each.is_known]
+            removed = [each for change in (*changes.values(), *noted) for each in change.removed if not each.is_known]
             number = max(1, sum(each.at >= began_at for each in removed))
             ends.append(partial(self._counts.uncount, attempt.by_network, number))
         together(*ends)

@@ -201,8 +201,8 @@ class Sessions:
     """The session rows, and the bearers that belong to them.
 
     The row of a bearer exists before the session row that lists it, and is deleted before that row. If the function
-    crashes in between, every usable bearer is still listed in its session row, so sign-out finds it. At worst an unused
-    token hash is left behind.
+    crashes in between, each bearer that a page has is still listed in its session row, so sign-out finds it. At worst
+    an unused token hash is left behind.
 
     The SDK repeats a write whose response was lost. So each condition below is also true after the same write.
     """

@@ -25,7 +25,7 @@ from shotgrid_login.errors import (
 )
 from shotgrid_login.failed_attempts import Attempt, FailedAttempts
 from shotgrid_login.hashes import Hashes
-from shotgrid_login.parallel import together
+from shotgrid_login.parallel import outcome, together
 from shotgrid_login.sessions import Sessions, SignedIn
 from shotgrid_login.site import CANNOT_AUTHENTICATE, Site, Tokens
 from shotgrid_login.users import is_invisible
@@ -109,12 +109,15 @@ class SignIn:
         typed_code = _normalized(code)
         if not typed_code:
             raise InvalidRequest("code: empty")
-        received, now = self._challenges.receive(challenge), self._now()
+        now = self._now()
+        received = self._challenges.receive(challenge, now)
         taken, typed = together(
             lambda: self._challenges.take_attempt(received, now),
-            lambda: self._failed_attempts.read_again(received.name, received.user, now),
+            lambda: outcome(lambda: self._failed_attempts.read_again(received.name, received.user, now)),
         )
         try:
+            if isinstance(typed, Exception):
+                raise typed
             attempt = self._failed_attempts.count(typed, source_address, now)
         except Exception:  # the site was not called
             self._challenges.give_attempt_back(received)
