@@ -9,8 +9,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from shotgrid_login import cookie, errors
-from shotgrid_login.sessions import SignedIn
-from shotgrid_login.users import User
 from tests.support.core_functions import FUNCTIONS, ORIGIN, CoreFunctions
 from tests.support.lambda_events import event
 
@@ -159,7 +157,7 @@ class RequestChecks:
         self._core = functions.core
         self._functions = functions
         self._counts = counts
-        self._session = self._signed_in()
+        self._session = self._core.start_session(self._core.new_user())
 
     def check_request(self, request: tuple[str, dict[str, Any]]) -> None:
         """No random request signs a user in, and each gets a documented response."""
@@ -192,11 +190,3 @@ class RequestChecks:
         self._counts[f"cookies: {expected}"] += 1
         actual = response.code or response.body["status"]
         assert actual == expected or (values == {""} and actual == "session_ended"), (header, response)
-
-    def _signed_in(self) -> SignedIn:
-        account = self._core.new_user()
-        tokens = self._core.site.password(account.login, account.password)
-        user = User("HumanUser", account.id, account.login)
-        return self._core.sessions.start(
-            self._core.sessions.prepare(tokens, self._core.clock.now), user, self._core.clock.now, user_hash=""
-        )

@@ -28,6 +28,7 @@ from shotgrid_login.sessions import INDEX, Handle, Sessions, SignedIn
 from shotgrid_login.sign_in import SignIn
 from shotgrid_login.site import Site
 from shotgrid_login.table import Row, Table
+from shotgrid_login.users import User
 from tests.site.fake_site import Account, FakeSite
 
 SESSION_SECONDS = 12 * 3600
@@ -103,12 +104,10 @@ class Core:
 
     def __post_init__(self) -> None:
         self.site = Site(self.fake_site.url)
-        self.hashes = self.storage.hashes
+        self._hash_with(self.storage.hashes)
         self.bearers = Bearers(self.storage.bearers)
         self.sessions = Sessions(self.storage.state, self.bearers, self.storage.sealer, SESSION_SECONDS, IDLE_SECONDS)
-        self.challenges = Challenges(self.storage.state, self.storage.sealer, self.hashes)
         self.approvals = Approvals(self.storage.state, self.storage.sealer)
-        self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
         self.places = Places(self.storage.state)
         for kind in (SIGN_INS, STARTS, POLLS, REFRESHES):  # callers of earlier tests, whose clocks differ
             self.storage.state.delete(row_id(kind))
@@ -117,7 +116,10 @@ class Core:
     def restart(self) -> None:
         """Forget the secret of the hashes, as in a new function instance."""
         hashes = self.storage.hashes
-        self.hashes = Hashes(hashes._kms, hashes._key_arn)  # noqa: SLF001
+        self._hash_with(Hashes(hashes._kms, hashes._key_arn))  # noqa: SLF001
+
+    def _hash_with(self, hashes: Hashes) -> None:
+        self.hashes = hashes
         self.challenges = Challenges(self.storage.state, self.storage.sealer, self.hashes)
         self.failed_attempts = FailedAttempts(self.storage.state, self.hashes)
 
@@ -155,6 +157,12 @@ class Core:
         result = self.sign_in().with_password(account.login, account.password, self.address)
         assert isinstance(result, SignedIn)
         return result
+
+    def start_session(self, account: Account) -> SignedIn:
+        """Start a session without an attempt to sign in."""
+        tokens, now = Site(self.fake_site.url).password(account.login, account.password), self.clock.now
+        user = User("HumanUser", account.id, account.login)
+        return self.sessions.start(self.sessions.prepare(tokens, now), user, now, user_hash="")
 
     def challenge(self, username: str, password: str) -> Challenge:
         """Issue a challenge without an attempt to sign in."""

@@ -16,8 +16,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from shotgrid_login import approvals, refresh
 from shotgrid_login.browser_sign_in import PAGE_INTERVAL
 from shotgrid_login.sessions import SignedIn
-from shotgrid_login.users import User
-from tests.site.fake_site import Account, FakeSite
+from tests.site.fake_site import FakeSite
 from tests.support.core import Clients, Core, Storage
 from tests.support.core_functions import CoreFunctions, Response, core_functions, post, post_form
 from tests.support.stepped import Failure, Killed, SteppedClient, SteppedFunction
@@ -84,14 +83,6 @@ class Operations:
         self.core = functions.core
         self.functions = functions
 
-    def _session(self, account: Account) -> SignedIn:
-        """Start a session without an attempt to sign in."""
-        tokens = self.core.site.password(account.login, account.password)
-        user = User("HumanUser", account.id, account.login)
-        return self.core.sessions.start(
-            self.core.sessions.prepare(tokens, self.core.clock.now), user, self.core.clock.now, user_hash=""
-        )
-
     # ---- operations ----------------------------------------------------------------------------------------
 
     def password_step_to_a_code(self) -> Operation:
@@ -101,7 +92,7 @@ class Operations:
 
     def password_step_that_replaces_a_session(self) -> Operation:
         user = self.core.new_user()
-        old = self._session(user)
+        old = self.core.start_session(user)
         fields = {"username": user.login, "password": user.password, "refresh_token": str(old.handle)}
         request = post("/auth/password", self.core.address, **fields)
 
@@ -178,7 +169,7 @@ class Operations:
         return Operation("access_token", request, 200, lambda: self._succeeds("access_token", request, 200))
 
     def token_endpoint_refresh(self) -> Operation:
-        handle = self._session(self.core.new_user()).handle
+        handle = self.core.start_session(self.core.new_user()).handle
         request = post_form(TOKEN_ENDPOINT, self.core.address, grant_type="refresh_token", refresh_token=str(handle))
         return Operation("access_token", request, 200, lambda: self._succeeds("access_token", request, 200))
 
@@ -189,14 +180,14 @@ class Operations:
         return self._sign_out(everywhere=True)
 
     def session_of_a_bearer(self) -> Operation:
-        session_id = self._session(self.core.new_user()).session.session_id
+        session_id = self.core.start_session(self.core.new_user()).session.session_id
         request = post("/auth/session", self.core.address) | {"httpMethod": "GET", "body": None}
         request["requestContext"] = {**request["requestContext"], "authorizer": {"session_id": session_id}}
         return Operation("session", request, 200, lambda: self._succeeds("session", request, 200))
 
     def _refresh(self, after: int, *, is_forced: bool = False) -> Operation:
         # A site that retires refresh tokens is another matter: with a fault after its response, its tokens are lost.
-        session = self._session(self.core.new_user(retires_refresh_tokens=False))
+        session = self.core.start_session(self.core.new_user(retires_refresh_tokens=False))
         self.core.clock.advance(after)
         fields = {"refresh_token": str(session.handle)}
         if is_forced:
@@ -211,7 +202,7 @@ class Operations:
 
     def _sign_out(self, **fields: bool) -> Operation:
         user = self.core.new_user()
-        sessions = [self._session(user) for _ in range(2 if fields else 1)]
+        sessions = [self.core.start_session(user) for _ in range(2 if fields else 1)]
         request = post("/auth/logout", self.core.address, refresh_token=str(sessions[0].handle), **fields)
 
         def check() -> None:

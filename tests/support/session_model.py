@@ -540,11 +540,7 @@ class SessionMachine(RuleBasedStateMachine):
         return ends <= self.clock.now + LARGEST_SKEW
 
     def _sign_in(self, browser: Browser) -> None:
-        tokens = Site(self.core.fake_site.url).password(self.account.login, self.account.password)
-        user = User("HumanUser", self.account.id, self.account.login)
-        result = self.core.sessions.start(
-            self.core.sessions.prepare(tokens, self.clock.now), user, self.clock.now, user_hash=""
-        )
+        result = self.core.start_session(self.account)
         browser.session = self.models[result.session.session_id] = ModelSession(result.session.session_id)
         browser.handle = result.handle
         self._note(browser.session, result)

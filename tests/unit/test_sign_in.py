@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -455,8 +456,8 @@ def place_while_the_site_is_called(core: Core, monkeypatch: pytest.MonkeyPatch) 
         taken.append(core.taken_places(SIGN_INS))
         return call(*args, **kwargs)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(SiteConnection, "call", watched)
+    with monkeypatch.context() as changed:
+        changed.setattr(SiteConnection, "call", watched)
         yield
     assert set(taken) == {1}
     assert core.taken_places(SIGN_INS) == 0
@@ -523,16 +524,10 @@ def test_sign_in_that_cannot_take_a_place_does_not_reach_the_site_and_costs_no_a
     assert caught.value.attempts_left == MAX_ATTEMPTS - 1
 
 
-def test_code_step_that_cannot_read_whose_name_it_is_costs_no_attempt(
-    core: Core, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise AWS_FAILS
-
+def test_code_step_that_cannot_read_whose_name_it_is_costs_no_attempt(core: Core) -> None:
     user = core.new_user(two_factor=True)
     challenge = challenge_of(core, user)
-    with monkeypatch.context() as patch:
-        patch.setattr(core.failed_attempts, "read_again", fail)
+    with patch.object(core.failed_attempts, "read_again", side_effect=AWS_FAILS):
         for _ in range(MAX_ATTEMPTS + 1):
             with pytest.raises(AwsError):
                 code_step(core, challenge, core.fake_site.code(user.login))

@@ -22,6 +22,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+from shotgrid_login import base64url
 from shotgrid_login.errors import ChallengeEnded, InvalidRequest
 from shotgrid_login.hashes import LENGTH, Hashes
 from shotgrid_login.parallel import outcome, together
@@ -104,7 +105,7 @@ class Challenges:
             ),
         )
         hashes = self._hidden(challenge_id, bytes.fromhex(name + user))
-        claims = f"{challenge_id}.{expires_at}.{_to_text(hashes)}"
+        claims = f"{challenge_id}.{expires_at}.{base64url.encode(hashes)}"
         return Challenge(f"{claims}.{self._proof(claims)}.{sealed}")
 
     def receive(self, text: str, now: int) -> ReceivedChallenge:
@@ -122,7 +123,7 @@ class Challenges:
             raise _not_issued()
         if int(match["expires_at"]) <= now:
             raise ChallengeEnded
-        hashes = self._hidden(match["id"], base64.urlsafe_b64decode(match["hashes"] + "==")).hex()
+        hashes = self._hidden(match["id"], base64url.decode(match["hashes"])).hex()
         return ReceivedChallenge(match["id"], hashes[:LENGTH], hashes[LENGTH:], match["sealed"])
 
     def take_attempt(self, challenge: ReceivedChallenge, now: int) -> TakenAttempt:
@@ -136,7 +137,7 @@ class Challenges:
             lambda: outcome(lambda: self._padded(challenge)), lambda: outcome(lambda: self._count(challenge, now))
         )
         if isinstance(padded, Exception):
-            # KMS has failed. An altered challenge does not get its attempt back: nobody else loses one.
+            # If KMS has failed, the attempt is undone. An attempt with an altered challenge stays counted.
             if not isinstance(padded, InvalidRequest) and not isinstance(row, Exception):
                 self.give_attempt_back(challenge)
             raise padded
@@ -203,7 +204,7 @@ class Challenges:
             raise ChallengeEnded from None
 
     def _proof(self, claims: str) -> str:
-        return _to_text(self._hashes.digest("challenge", claims)[:_PROOF_BYTES])
+        return base64url.encode(self._hashes.digest("challenge", claims)[:_PROOF_BYTES])
 
     def _hidden(self, challenge_id: str, hashes: bytes) -> bytes:
         """Hide the two hashes of a challenge, or show them again."""
@@ -212,10 +213,6 @@ class Challenges:
 
 def _not_issued() -> InvalidRequest:
     return InvalidRequest("challenge: not issued by this gateway, or altered")
-
-
-def _to_text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _row_id(challenge: ReceivedChallenge) -> str:

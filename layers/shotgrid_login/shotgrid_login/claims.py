@@ -6,10 +6,10 @@ looked up (`bearers`).
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
+from shotgrid_login import base64url
 from shotgrid_login.users import whole_number
 
 # The end of the year 9999. Larger values cannot be converted to a date, and JSON allows infinite numbers.
@@ -34,7 +34,7 @@ def expires_at(token: str) -> int | None:
 def _claims(token: str) -> dict[str, Any]:
     try:
         _, payload, _ = token.split(".")
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = json.loads(base64url.decode(payload))
     except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}

@@ -17,6 +17,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from shotgrid_login import base64url
 from shotgrid_login.aws import error_code
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Sealer:
 
     def seal_as_text(self, values: Mapping[str, str | int], context: Mapping[str, str]) -> str:
         """Return the ciphertext as URL-safe text, for a page to keep; raises `TooLargeToSeal`."""
-        return base64.urlsafe_b64encode(self.seal(values, context)).decode().rstrip("=")
+        return base64url.encode(self.seal(values, context))
 
     def open_text(self, text: str, context: Mapping[str, str]) -> dict[str, str | int]:
         """Return the values that `seal_as_text` sealed for this context; raises `SealBroken`."""

@@ -12,7 +12,6 @@ its owner: owner and copy then hold siblings, one of them rotates, and the other
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import hmac
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from shotgrid_login import claims
+from shotgrid_login import base64url, claims
 from shotgrid_login.bearers import Bearer, Bearers, bearer_id, new_bearer
 from shotgrid_login.errors import SessionEnded, SessionUnreadable, SiteError
 from shotgrid_login.parallel import together
@@ -87,18 +86,18 @@ class Handle:
         match = _HANDLE.fullmatch(text)
         if not match:
             raise SessionEnded
-        handle = cls(match[1], base64.urlsafe_b64decode(match[2] + "="))
+        handle = cls(match[1], base64url.decode(match[2]))
         if str(handle) != text:  # another spelling of the same bytes
             raise SessionEnded
         return handle
 
     def __str__(self) -> str:
-        return f"{self.session_id}.{_text(self.secret)}"
+        return f"{self.session_id}.{base64url.encode(self.secret)}"
 
     @property
     def hash(self) -> bytes:
         """SHA-256 of the secret. The secret has full entropy, so a plain hash is safe."""
-        return hashlib.sha256(_text(self.secret).encode()).digest()
+        return hashlib.sha256(base64url.encode(self.secret).encode()).digest()
 
     def is_issued_with(self, key: bytes) -> bool:
         """Whether the session with this key has issued the handle, in any generation."""
@@ -471,7 +470,7 @@ class Sessions:
 
     def _is_current(self, handle: Handle, opened: Secrets) -> bool:
         if opened.legacy_secret:
-            return hmac.compare_digest(_text(handle.secret).encode(), opened.legacy_secret.encode())
+            return hmac.compare_digest(base64url.encode(handle.secret).encode(), opened.legacy_secret.encode())
         return handle.is_of_generation(opened.generation_key)
 
     def _build(
@@ -527,7 +526,7 @@ class Sessions:
             "access": opened.access_token,
             "refresh": opened.refresh_token,
             "api": opened.api_token,
-            "key": _text(opened.generation_key),
+            "key": base64url.encode(opened.generation_key),
             "previous": opened.previous_hash.hex(),
         }
         try:
@@ -544,7 +543,7 @@ class Sessions:
             str(opened["access"]),
             str(opened["refresh"]),
             str(opened.get("api", "")),
-            base64.urlsafe_b64decode(str(opened.get("key", "")) + "="),
+            base64url.decode(str(opened.get("key", ""))),
             bytes.fromhex(str(opened.get("previous", ""))),
             str(opened.get("secret", "")),
         )
@@ -571,10 +570,6 @@ def _current_bearer(session: Session) -> tuple[str, Bearer]:
 
 def _mac(key: bytes, message: bytes, length: int) -> bytes:
     return hmac.digest(key, message, "sha256")[:length]
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _row_id(session_id: str) -> str:
