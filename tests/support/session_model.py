@@ -113,7 +113,7 @@ class ModelFunction(SteppedFunction):
         skew: by how much its clock differs. Seconds.
         browser: whose request it handles; None if no caller waits for its response any more.
         ends: the sessions that it has to end.
-        lease_until: end of the lease that it has taken, by its own clock.
+        lease_until: end of the lease that it has taken, by its own clock; 0 if it has none, or has given it back.
         has_tokens, has_stored: the site has returned new tokens to it; it has stored them.
     """
 
@@ -146,6 +146,12 @@ class _WatchedSessions(Sessions):
         if leased is not None and isinstance(function, ModelFunction):
             function.lease_until = until
         return leased
+
+    def release_lease(self, session: Session) -> None:
+        super().release_lease(session)
+        function = current()
+        if isinstance(function, ModelFunction):
+            function.lease_until = 0  # it still has to give back its place
 
     def rotate(
         self, session: Session, handle: Handle, user: User | None, tokens: Tokens, requested_at: int, now: int
